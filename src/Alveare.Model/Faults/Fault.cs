@@ -1,0 +1,303 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+using Alveare.Model.Machines;
+
+namespace Alveare.Model.Faults;
+
+/// <summary>An expected failure: a closed set of records, each with the data to act on and one sentence that names the object, what is
+/// wrong and what was expected.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "fault")]
+[JsonDerivedType(typeof(NotFound), nameof(NotFound))]
+[JsonDerivedType(typeof(AmbiguousName), nameof(AmbiguousName))]
+[JsonDerivedType(typeof(DuplicateName), nameof(DuplicateName))]
+[JsonDerivedType(typeof(InvalidName), nameof(InvalidName))]
+[JsonDerivedType(typeof(InvalidArgument), nameof(InvalidArgument))]
+[JsonDerivedType(typeof(InvalidPath), nameof(InvalidPath))]
+[JsonDerivedType(typeof(InvalidMachine), nameof(InvalidMachine))]
+[JsonDerivedType(typeof(InvalidPowerState), nameof(InvalidPowerState))]
+[JsonDerivedType(typeof(InvalidState), nameof(InvalidState))]
+[JsonDerivedType(typeof(ObjectInUse), nameof(ObjectInUse))]
+[JsonDerivedType(typeof(NotAuthenticated), nameof(NotAuthenticated))]
+[JsonDerivedType(typeof(LoginFailed), nameof(LoginFailed))]
+[JsonDerivedType(typeof(LoginThrottled), nameof(LoginThrottled))]
+[JsonDerivedType(typeof(NoPermission), nameof(NoPermission))]
+[JsonDerivedType(typeof(NoHostFits), nameof(NoHostFits))]
+[JsonDerivedType(typeof(InsufficientMemory), nameof(InsufficientMemory))]
+[JsonDerivedType(typeof(CpuIncompatible), nameof(CpuIncompatible))]
+[JsonDerivedType(typeof(DatastoreNotAccessible), nameof(DatastoreNotAccessible))]
+[JsonDerivedType(typeof(NetworkNotAccessible), nameof(NetworkNotAccessible))]
+[JsonDerivedType(typeof(DeviceNotMovable), nameof(DeviceNotMovable))]
+[JsonDerivedType(typeof(DatastoreFull), nameof(DatastoreFull))]
+[JsonDerivedType(typeof(FileNotFoundFault), nameof(FileNotFoundFault))]
+[JsonDerivedType(typeof(FileExists), nameof(FileExists))]
+[JsonDerivedType(typeof(FileCorrupt), nameof(FileCorrupt))]
+[JsonDerivedType(typeof(FileLocked), nameof(FileLocked))]
+[JsonDerivedType(typeof(MachineLocked), nameof(MachineLocked))]
+[JsonDerivedType(typeof(StaleEpoch), nameof(StaleEpoch))]
+[JsonDerivedType(typeof(MachineDied), nameof(MachineDied))]
+[JsonDerivedType(typeof(MachineStartFailed), nameof(MachineStartFailed))]
+[JsonDerivedType(typeof(MigrationFailed), nameof(MigrationFailed))]
+[JsonDerivedType(typeof(GuestNotReachable), nameof(GuestNotReachable))]
+[JsonDerivedType(typeof(HostNotConnected), nameof(HostNotConnected))]
+[JsonDerivedType(typeof(HostAnswerInvalid), nameof(HostAnswerInvalid))]
+[JsonDerivedType(typeof(HostIdentityChanged), nameof(HostIdentityChanged))]
+[JsonDerivedType(typeof(HostOwnedByAnotherCenter), nameof(HostOwnedByAnotherCenter))]
+[JsonDerivedType(typeof(HostJoinRefused), nameof(HostJoinRefused))]
+[JsonDerivedType(typeof(TaskAlreadyEnded), nameof(TaskAlreadyEnded))]
+[JsonDerivedType(typeof(NotCancellable), nameof(NotCancellable))]
+[JsonDerivedType(typeof(Interrupted), nameof(Interrupted))]
+[JsonDerivedType(typeof(Unsupported), nameof(Unsupported))]
+[JsonDerivedType(typeof(HostOperationFailed), nameof(HostOperationFailed))]
+[JsonDerivedType(typeof(InternalError), nameof(InternalError))]
+public abstract record Fault
+{
+    /// <summary>The sentence for people.</summary>
+    [JsonIgnore]
+    public abstract string Message { get; }
+
+    /// <summary>The fault's stable name, the same on every facade.</summary>
+    [JsonIgnore]
+    public string Code => GetType().Name;
+
+    public sealed override string ToString() => $"{Code}: {Message}";
+}
+
+/// <summary>Carries a <see cref="Fault"/> to the one place that catches it.</summary>
+public sealed class FaultException(Fault fault, Exception? inner = null) : Exception(fault.Message, inner)
+{
+    public Fault Fault { get; } = fault;
+}
+
+/// <summary>No object has this name, path or id.</summary>
+public sealed record NotFound(string What, string Name) : Fault
+{
+    public override string Message => $"No {What} is named '{Name}'.";
+}
+
+/// <summary>A name that several objects have; use a path or an id.</summary>
+public sealed record AmbiguousName(string What, string Name, ImmutableArray<string> Candidates) : Fault
+{
+    public override string Message => $"The {What} name '{Name}' is ambiguous: it can be {string.Join(", ", Candidates)}. Give a path or an id.";
+}
+
+public sealed record DuplicateName(string What, string Name, string Parent) : Fault
+{
+    public override string Message => $"'{Parent}' already holds a {What} named '{Name}'; names are unique in one place.";
+}
+
+public sealed record InvalidName(string Name, string Reason) : Fault
+{
+    public override string Message => $"The name '{Shown(Name)}' is not valid: {Reason}.";
+
+    private static string Shown(string name) => name.Length <= 100 ? name : $"{name[..97]}...";
+}
+
+/// <summary>A value out of its range.</summary>
+/// <param name="Object">What it was given for, such as a machine's name.</param>
+public sealed record InvalidArgument(string Object, string Argument, string Given, string Expected) : Fault
+{
+    public override string Message => $"{Object}: {Argument} is {Given}, expected {Expected}.";
+}
+
+public sealed record InvalidPath(string Path, string Reason) : Fault
+{
+    public override string Message => $"The path '{Path}' is not valid: {Reason}.";
+}
+
+/// <summary>The files of a machine cannot be used as they are.</summary>
+public sealed record InvalidMachine(string Machine, string Reason) : Fault
+{
+    public override string Message => $"The files of virtual machine '{Machine}' are not valid: {Reason}.";
+}
+
+public sealed record InvalidPowerState(string Machine, PowerState Actual, PowerStates Expected) : Fault
+{
+    public override string Message => $"Virtual machine '{Machine}' is {Actual}; this operation needs it to be {Expected}.";
+}
+
+public sealed record InvalidState(string Object, string Actual, string Expected) : Fault
+{
+    public override string Message => $"'{Object}' is {Actual}; this operation needs it to be {Expected}.";
+}
+
+public sealed record ObjectInUse(string Object, string By) : Fault
+{
+    public override string Message => $"'{Object}' is in use by {By}.";
+}
+
+/// <summary>No session, or one that has expired.</summary>
+public sealed record NotAuthenticated : Fault
+{
+    public override string Message => "There is no session, or it has expired: log in first.";
+}
+
+public sealed record LoginFailed(string User) : Fault
+{
+    public override string Message => "The user name or password is wrong.";
+}
+
+public sealed record LoginThrottled(string User, TimeSpan RetryAfter) : Fault
+{
+    public override string Message => $"Too many failed logins for '{User}': try again in {Math.Ceiling(RetryAfter.TotalSeconds)} s.";
+}
+
+public sealed record NoPermission(string User, string Privilege, string Object) : Fault
+{
+    public override string Message => $"User '{User}' lacks the privilege {Privilege} on '{Object}'.";
+}
+
+/// <summary>Placement found no host.</summary>
+public sealed record NoHostFits(string Machine, ImmutableArray<HostRefusal> Refusals) : Fault
+{
+    public override string Message => Refusals.IsEmpty
+        ? $"No host can run '{Machine}': there is no host to choose from."
+        : $"No host can run '{Machine}': {string.Join("; ", Refusals.Select(r => $"{r.HostName}: {r.Reason}"))}.";
+}
+
+/// <summary>Why one host was not chosen.</summary>
+public sealed record HostRefusal(EntityId Host, string HostName, string Reason);
+
+public sealed record InsufficientMemory(string Machine, string HostName, Bytes Needed, Bytes Free) : Fault
+{
+    public override string Message => $"Virtual machine '{Machine}' needs {Needed} of memory, host '{HostName}' has {Free} left for guests.";
+}
+
+public sealed record CpuIncompatible(string Machine, string HostName, ImmutableArray<string> Missing) : Fault
+{
+    public override string Message => $"Virtual machine '{Machine}' cannot run on host '{HostName}': its CPU lacks {string.Join(", ", Missing)}.";
+}
+
+public sealed record DatastoreNotAccessible(string Datastore, string HostName, string Reason) : Fault
+{
+    public override string Message => $"Host '{HostName}' cannot use datastore '{Datastore}': {Reason}.";
+}
+
+public sealed record NetworkNotAccessible(string PortGroup, string HostName) : Fault
+{
+    public override string Message => $"Host '{HostName}' has no port group '{PortGroup}'.";
+}
+
+public sealed record DeviceNotMovable(string Machine, string Device, string Reason) : Fault
+{
+    public override string Message => $"Virtual machine '{Machine}' cannot move: {Device} {Reason}.";
+}
+
+public sealed record DatastoreFull(string Datastore, string Action) : Fault
+{
+    public override string Message => $"Datastore '{Datastore}' is full: {Action} was taken back.";
+}
+
+/// <summary>A file that should be there is not.</summary>
+public sealed record FileNotFoundFault(string Path) : Fault
+{
+    public override string Message => $"The file '{Path}' does not exist.";
+}
+
+public sealed record FileExists(string Path) : Fault
+{
+    public override string Message => $"'{Path}' already exists; it is not overwritten.";
+}
+
+public sealed record FileCorrupt(string Path, string Reason) : Fault
+{
+    public override string Message => $"The file '{Path}' is corrupt: {Reason}.";
+}
+
+public sealed record FileLocked(string Path, string Reason) : Fault
+{
+    public override string Message => $"The file '{Path}' is locked: {Reason}.";
+}
+
+/// <summary>The on-disk lock is held by somebody else.</summary>
+public sealed record MachineLocked(string Machine, string Owner, long Epoch) : Fault
+{
+    public override string Message => $"Virtual machine '{Machine}' is locked by {Owner} (epoch {Epoch}): it runs there, or that host ended without releasing it.";
+}
+
+/// <summary>A command that was overtaken: the machine has been owned anew since.</summary>
+public sealed record StaleEpoch(string Machine, long Given, long Actual) : Fault
+{
+    public override string Message => $"Virtual machine '{Machine}' is at lock epoch {Actual}, the command was made for {Given}: it is not carried out.";
+}
+
+public sealed record MachineDied(string Machine, string Cause) : Fault
+{
+    public override string Message => $"The process of virtual machine '{Machine}' ended: {Cause}.";
+}
+
+public sealed record MachineStartFailed(string Machine, string Cause) : Fault
+{
+    public override string Message => $"Virtual machine '{Machine}' could not be started: {Cause}.";
+}
+
+/// <summary>A migration ended without a move.</summary>
+/// <param name="RunsOn">Name of the host that has the machine now, or null when it is powered off.</param>
+public sealed record MigrationFailed(string Machine, string Reason, string? RunsOn) : Fault
+{
+    public override string Message => $"Virtual machine '{Machine}' was not migrated: {Reason}. {(RunsOn is null ? "It is powered off" : $"It runs on '{RunsOn}'")}.";
+}
+
+public sealed record GuestNotReachable(string Machine, string Reason) : Fault
+{
+    public override string Message => $"The guest of '{Machine}' did not take the request: {Reason}.";
+}
+
+public sealed record HostNotConnected(string HostName, string Reason) : Fault
+{
+    public override string Message => $"Host '{HostName}' is not connected: {Reason}.";
+}
+
+/// <summary>The host spoke, but not what the protocol allows.</summary>
+public sealed record HostAnswerInvalid(string HostName, string Reason) : Fault
+{
+    public override string Message => $"Host '{HostName}' gave an answer that cannot be used: {Reason}.";
+}
+
+public sealed record HostIdentityChanged(string HostName, string Expected, string Actual) : Fault
+{
+    public override string Message => $"The certificate of host '{HostName}' has fingerprint {Actual}, expected {Expected}: it is not the host that was joined, or somebody is in between.";
+}
+
+public sealed record HostOwnedByAnotherCenter(string HostName, string Owner) : Fault
+{
+    public override string Message => $"Host '{HostName}' already belongs to center {Owner}; remove it there first, or join it with force.";
+}
+
+public sealed record HostJoinRefused(string HostName, string Reason) : Fault
+{
+    public override string Message => $"Host '{HostName}' refused to join: {Reason}.";
+}
+
+public sealed record TaskAlreadyEnded(string Task, string State) : Fault
+{
+    public override string Message => $"Task {Task} has already ended ({State}); there is nothing to cancel.";
+}
+
+public sealed record NotCancellable(string Task, string Reason) : Fault
+{
+    public override string Message => $"Task {Task} cannot be cancelled: {Reason}.";
+}
+
+/// <summary>The work was cut off by a restart or a lost connection.</summary>
+public sealed record Interrupted(string What, string Outcome) : Fault
+{
+    public override string Message => $"{What} was interrupted: {Outcome}.";
+}
+
+/// <summary>The other side is older (or configured without it) and does not know this.</summary>
+public sealed record Unsupported(string By, string What) : Fault
+{
+    public override string Message => $"{By} does not support {What}.";
+}
+
+/// <summary>QEMU, the kernel or the storage refused, with the original text.</summary>
+public sealed record HostOperationFailed(string Action, string Cause) : Fault
+{
+    public override string Message => $"{Action} failed: {Cause}.";
+}
+
+/// <summary>A bug of ours: the invariant that broke is in the log.</summary>
+public sealed record InternalError(string Reference) : Fault
+{
+    public override string Message => $"An internal error occurred (reference {Reference}); the log has the details.";
+}

@@ -1,0 +1,157 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+using Alveare.Model.Machines;
+
+namespace Alveare.Model.Hosts;
+
+/// <summary>The closed set of things a host can be told to do. Every <c>IHost</c> implementation has one case per record.</summary>
+/// <remarks>A command either succeeds with its <see cref="HostReply"/> or throws a <c>FaultException</c>, having taken back what it half did.
+/// Commands are idempotent where that has a meaning: repeating one whose answer was lost gives the same answer or a state fault, never
+/// a second effect.</remarks>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "command")]
+[JsonDerivedType(typeof(MountDatastore), "mount-datastore")]
+[JsonDerivedType(typeof(UnmountDatastore), "unmount-datastore")]
+[JsonDerivedType(typeof(ApplyPortGroups), "apply-port-groups")]
+[JsonDerivedType(typeof(CreateMachine), "create-machine")]
+[JsonDerivedType(typeof(RegisterMachine), "register-machine")]
+[JsonDerivedType(typeof(UnregisterMachine), "unregister-machine")]
+[JsonDerivedType(typeof(ReconfigureMachine), "reconfigure-machine")]
+[JsonDerivedType(typeof(DestroyMachine), "destroy-machine")]
+[JsonDerivedType(typeof(CloneMachine), "clone-machine")]
+[JsonDerivedType(typeof(StartMachine), "start-machine")]
+[JsonDerivedType(typeof(StopMachine), "stop-machine")]
+[JsonDerivedType(typeof(ResetMachine), "reset-machine")]
+[JsonDerivedType(typeof(ShutDownGuest), "shut-down-guest")]
+[JsonDerivedType(typeof(PrepareIncoming), "prepare-incoming")]
+[JsonDerivedType(typeof(SendMachine), "send-machine")]
+[JsonDerivedType(typeof(AwaitIncoming), "await-incoming")]
+[JsonDerivedType(typeof(CancelMigration), "cancel-migration")]
+[JsonDerivedType(typeof(ReadStatistics), "read-statistics")]
+public abstract record HostCommand;
+
+/// <summary>Offer a datastore: a directory (local, or shared storage mounted by the administrator). Writes the marker file with the
+/// datastore's id when there is none; refuses a directory that carries another id.</summary>
+public sealed record MountDatastore(EntityId Datastore, string Name, string Path) : HostCommand;
+
+/// <summary>Stop offering a datastore. Its files stay. Refused while a machine of it is registered here.</summary>
+public sealed record UnmountDatastore(EntityId Datastore) : HostCommand;
+
+/// <summary>Make the host's port groups exactly these: missing ones are built, others removed unless a running machine uses them.</summary>
+public sealed record ApplyPortGroups(ImmutableArray<PortGroupSpec> PortGroups) : HostCommand;
+
+/// <summary>Write a new machine's files (with empty disks of the given capacities) and register it. <paramref name="Config"/> must not exist.</summary>
+public sealed record CreateMachine(DatastorePath Config, MachineSpec Spec) : HostCommand;
+
+/// <summary>Register an existing <c>.vmx</c>. An unreadable one is registered as invalid with the reason. Answers <see cref="MachineReply"/>.</summary>
+public sealed record RegisterMachine(DatastorePath Config) : HostCommand;
+
+/// <summary>Forget a machine; its files stay. Refused while it runs here.</summary>
+public sealed record UnregisterMachine(EntityId Machine) : HostCommand;
+
+/// <summary>Replace a powered-off machine's configuration. Disks may be added (created empty) and grown, never shrunk.</summary>
+public sealed record ReconfigureMachine(EntityId Machine, MachineSpec Spec) : HostCommand;
+
+/// <summary>Delete a powered-off machine's files and forget it. Refused for a disk that linked clones stand on.</summary>
+public sealed record DestroyMachine(EntityId Machine) : HostCommand;
+
+/// <summary>How a clone's disks relate to the source's.</summary>
+public enum CloneKind
+{
+    /// <summary>A complete copy.</summary>
+    Full,
+
+    /// <summary>An overlay on the source's disk, which must stay unchanged: the source must be a template or powered off.</summary>
+    Linked,
+}
+
+/// <summary>Make a new machine from the files of another one (registered here or not) and register it here. <paramref name="Target"/> gives
+/// the whole configuration of the new machine but for disk files, which are named after the target.</summary>
+public sealed record CloneMachine(
+    DatastorePath Source,
+    DatastorePath Target,
+    MachineSpec Spec,
+    CloneKind Kind,
+    GuestCustomization? Customization) : HostCommand;
+
+/// <summary>Start a registered machine: take its on-disk lock, then start QEMU. <paramref name="MinLockEpoch"/> is the newest epoch the
+/// sender knows; a host that finds an older one on disk, or a lock held elsewhere, refuses.</summary>
+public sealed record StartMachine(EntityId Machine, long MinLockEpoch) : HostCommand;
+
+/// <summary>Power off at once.</summary>
+public sealed record StopMachine(EntityId Machine) : HostCommand;
+
+public sealed record ResetMachine(EntityId Machine) : HostCommand;
+
+/// <summary>Ask the guest to shut down: by its agent, else by ACPI. Answers when the request was delivered.</summary>
+public sealed record ShutDownGuest(EntityId Machine) : HostCommand;
+
+/// <summary>Destination, phase prepare: register <paramref name="Config"/> and start a QEMU that listens for the memory. It will not run the
+/// guest unless it wins the on-disk lock from <paramref name="SourceLockEpoch"/>. Answers <see cref="IncomingReady"/>.</summary>
+public sealed record PrepareIncoming(
+    Guid Migration,
+    EntityId Machine,
+    DatastorePath Config,
+    EntityId SourceHost,
+    long SourceLockEpoch,
+    MigrationSettings Settings) : HostCommand;
+
+/// <summary>Source, phases transfer and switch: copy the memory to <paramref name="Uri"/>, with <see cref="MigrationProgress"/>. Answers
+/// <see cref="SendFinished"/> once the on-disk lock says who has the machine; a fault means it runs on here (or died, which the fault says).</summary>
+public sealed record SendMachine(Guid Migration, EntityId Machine, EntityId TargetHost, string Uri, MigrationSettings Settings) : HostCommand;
+
+/// <summary>Destination: wait until the incoming machine runs here (<see cref="IncomingFinished"/>) or is given up (a fault).</summary>
+public sealed record AwaitIncoming(Guid Migration) : HostCommand;
+
+/// <summary>Either end: give a migration up if it has not switched. The source's guest runs on; a destination's waiting QEMU ends and the
+/// machine is unregistered there. Succeeds, doing nothing, when the migration is not known (any more).</summary>
+public sealed record CancelMigration(Guid Migration) : HostCommand;
+
+/// <summary>Read the counters of all running machines now, beside the regular interval. Answers <see cref="StatisticsReply"/>.</summary>
+public sealed record ReadStatistics : HostCommand;
+
+/// <summary>What a command answers.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "reply")]
+[JsonDerivedType(typeof(Done), "done")]
+[JsonDerivedType(typeof(MachineReply), "machine")]
+[JsonDerivedType(typeof(IncomingReady), "incoming-ready")]
+[JsonDerivedType(typeof(SendFinished), "send-finished")]
+[JsonDerivedType(typeof(IncomingFinished), "incoming-finished")]
+[JsonDerivedType(typeof(StatisticsReply), "statistics")]
+public abstract record HostReply;
+
+public sealed record Done : HostReply
+{
+    public static readonly Done Instance = new();
+}
+
+/// <summary>The machine as it is after the command.</summary>
+public sealed record MachineReply(HostMachine Machine) : HostReply;
+
+/// <summary>Where the destination listens, such as <c>tcp:198.18.0.12:49152</c>.</summary>
+public sealed record IncomingReady(string Uri) : HostReply;
+
+/// <summary>The source's end: the machine belongs to the target now.</summary>
+/// <param name="Pause">How long the guest stood still as far as the source's QEMU measured.</param>
+public sealed record SendFinished(TimeSpan Total, TimeSpan Pause, Bytes Transferred) : HostReply;
+
+/// <summary>The destination's end: the guest runs here.</summary>
+/// <param name="SwitchTime">From the last byte of memory to the guest running: lock taken and machine continued.</param>
+public sealed record IncomingFinished(TimeSpan SwitchTime, HostMachine Machine) : HostReply;
+
+public sealed record StatisticsReply(StatisticsSampled Samples) : HostReply;
+
+/// <summary>Something of a machine that can be opened as a byte stream.</summary>
+public enum HostChannelKind
+{
+    /// <summary>The serial console, both ways.</summary>
+    Serial,
+
+    /// <summary>The VNC protocol of the machine's screen.</summary>
+    Vnc,
+
+    /// <summary>The machine's log file from its beginning, read only.</summary>
+    Log,
+}
+
+/// <summary>Names a stream to open on a host.</summary>
+public sealed record HostChannel(EntityId Machine, HostChannelKind Kind);

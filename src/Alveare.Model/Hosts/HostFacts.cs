@@ -1,0 +1,134 @@
+using System.Collections.Immutable;
+using Alveare.Model.Machines;
+
+namespace Alveare.Model.Hosts;
+
+/// <summary>How a host executes guests.</summary>
+public enum Accelerator
+{
+    /// <summary>Hardware virtualization, proven by a guest that ran.</summary>
+    Kvm,
+
+    /// <summary>Software emulation: correct, slow; the host warns.</summary>
+    Emulation,
+}
+
+/// <summary>What a host is: changes only when its hardware or software does.</summary>
+public sealed record HostFacts
+{
+    public required EntityId Id { get; init; }
+
+    public required string HostName { get; init; }
+
+    /// <summary>Version of the agent's own program.</summary>
+    public required string AgentVersion { get; init; }
+
+    public required string QemuVersion { get; init; }
+
+    public required Accelerator Accelerator { get; init; }
+
+    /// <summary>Why hardware virtualization is not used; null when it is.</summary>
+    public string? AcceleratorWarning { get; init; }
+
+    public required int CpuThreads { get; init; }
+
+    public required Megahertz CpuClock { get; init; }
+
+    public required string CpuModel { get; init; }
+
+    /// <summary>CPU features a guest can get here, QEMU's names, sorted.</summary>
+    public ImmutableArray<string> CpuFeatures { get; init; } = [];
+
+    public required Bytes Memory { get; init; }
+
+    /// <summary>Memory the host keeps for itself: guests together never get it.</summary>
+    public Bytes MemoryReserved { get; init; }
+
+    /// <summary>IP address other hosts reach this one at, for migration.</summary>
+    public required string MigrationAddress { get; init; }
+
+    public Megahertz CpuCapacity => new(CpuThreads * CpuClock.Value);
+
+    public Bytes MemoryForGuests => Memory - MemoryReserved;
+
+    public bool Equals(HostFacts? other) =>
+        other is not null && Id == other.Id && HostName == other.HostName && AgentVersion == other.AgentVersion
+        && QemuVersion == other.QemuVersion && Accelerator == other.Accelerator && AcceleratorWarning == other.AcceleratorWarning
+        && CpuThreads == other.CpuThreads && CpuClock == other.CpuClock && CpuModel == other.CpuModel && Memory == other.Memory
+        && MemoryReserved == other.MemoryReserved && MigrationAddress == other.MigrationAddress
+        && CpuFeatures.SequenceEqual(other.CpuFeatures);
+
+    public override int GetHashCode() => HashCode.Combine(Id, HostName, AgentVersion, QemuVersion, Memory);
+}
+
+/// <summary>One datastore as one host sees it.</summary>
+public sealed record HostDatastore
+{
+    public required EntityId Id { get; init; }
+
+    public required string Name { get; init; }
+
+    /// <summary>Mount path on this host.</summary>
+    public required string Path { get; init; }
+
+    public Bytes Capacity { get; init; }
+
+    public Bytes Free { get; init; }
+
+    /// <summary>Why it cannot be used right now, or null.</summary>
+    public string? Problem { get; init; }
+}
+
+/// <summary>A port group every host of a datacenter offers: a layer-2 network that machines' NICs connect to, joined between hosts by VXLAN.</summary>
+/// <param name="Vni">VXLAN network identifier, 1 to 16,777,215.</param>
+public sealed record PortGroupSpec(EntityId Id, string Name, int Vni);
+
+/// <summary>What the guest agent says of a running guest.</summary>
+public sealed record GuestFacts
+{
+    public string? HostName { get; init; }
+
+    public string? OsName { get; init; }
+
+    public ImmutableArray<string> Addresses { get; init; } = [];
+
+    public bool Equals(GuestFacts? other) =>
+        other is not null && HostName == other.HostName && OsName == other.OsName && Addresses.SequenceEqual(other.Addresses);
+
+    public override int GetHashCode() => HashCode.Combine(HostName, OsName, Addresses.Length);
+}
+
+/// <summary>One registered machine as its host sees it.</summary>
+public sealed record HostMachine
+{
+    public required EntityId Id { get; init; }
+
+    /// <summary>Where its <c>.vmx</c> is.</summary>
+    public required DatastorePath Config { get; init; }
+
+    /// <summary>Its content, or null when the file cannot be read (see <see cref="InvalidReason"/>).</summary>
+    public MachineSpec? Spec { get; init; }
+
+    /// <summary>Why the files are not a valid machine, or null.</summary>
+    public string? InvalidReason { get; init; }
+
+    public PowerState Power { get; init; }
+
+    /// <summary>Fencing epoch of the on-disk lock as last seen; a command that carries an older one is refused.</summary>
+    public long LockEpoch { get; init; }
+
+    /// <summary>The live migration this machine takes part in on this host, or null.</summary>
+    public HostMigration? Migration { get; init; }
+
+    public GuestFacts? Guest { get; init; }
+
+    /// <summary>When the machine was powered on, or null while it is off.</summary>
+    public DateTimeOffset? StartedAt { get; init; }
+}
+
+/// <summary>Everything a host knows at one moment.</summary>
+public sealed record HostSnapshot(
+    HostFacts Facts,
+    ImmutableArray<HostMachine> Machines,
+    ImmutableArray<HostDatastore> Datastores,
+    ImmutableArray<PortGroupSpec> PortGroups);

@@ -1,0 +1,126 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+
+namespace Alveare.Model.Inventory;
+
+/// <summary>One object of the inventory tree, as of one inventory version. Immutable: a change is a new record.</summary>
+/// <remarks>The tree: the root holds datacenters; a datacenter holds folders, clusters, hosts that are in no cluster, datastores, port
+/// groups and virtual machines; a folder holds folders and virtual machines; a cluster holds hosts. Names are unique per parent and kind.</remarks>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
+[JsonDerivedType(typeof(RootFolder), "root")]
+[JsonDerivedType(typeof(Datacenter), "datacenter")]
+[JsonDerivedType(typeof(Folder), "folder")]
+[JsonDerivedType(typeof(Cluster), "cluster")]
+[JsonDerivedType(typeof(Host), "host")]
+[JsonDerivedType(typeof(VirtualMachine), "vm")]
+[JsonDerivedType(typeof(Datastore), "datastore")]
+[JsonDerivedType(typeof(PortGroup), "portgroup")]
+public abstract record Entity
+{
+    public required EntityId Id { get; init; }
+
+    public required string Name { get; init; }
+
+    /// <summary>The object that holds this one; null for the root only.</summary>
+    public EntityId? Parent { get; init; }
+
+    /// <summary>The inventory version of the last change to this object.</summary>
+    public long Version { get; init; }
+}
+
+public sealed record RootFolder : Entity;
+
+public sealed record Datacenter : Entity;
+
+public sealed record Folder : Entity;
+
+public sealed record Cluster : Entity;
+
+/// <summary>Whether the center can talk to a host.</summary>
+public enum HostConnection
+{
+    /// <summary>Joined, first contact not made yet.</summary>
+    Connecting,
+    Connected,
+
+    /// <summary>It should answer and does not: what is known of its machines is old.</summary>
+    NotResponding,
+
+    /// <summary>An administrator took it out of use.</summary>
+    Disconnected,
+}
+
+/// <summary>A joined host.</summary>
+public sealed record Host : Entity
+{
+    /// <summary>Host name or IP and port of the host link.</summary>
+    public required string Address { get; init; }
+
+    /// <summary>SHA-256 fingerprint of its certificate, upper-case hexadecimal.</summary>
+    public required string Fingerprint { get; init; }
+
+    public HostConnection Connection { get; init; }
+
+    /// <summary>Why it is not connected, or null.</summary>
+    public string? Problem { get; init; }
+
+    /// <summary>What it said of itself last; null before the first contact.</summary>
+    public HostFacts? Facts { get; init; }
+
+    /// <summary>Datastores as this host sees them.</summary>
+    public ImmutableArray<HostDatastore> Datastores { get; init; } = [];
+
+    /// <summary>Names of the port groups it offers.</summary>
+    public ImmutableArray<string> PortGroups { get; init; } = [];
+}
+
+/// <summary>A virtual machine or (when its spec says so) a template.</summary>
+public sealed record VirtualMachine : Entity
+{
+    public required DatastorePath Config { get; init; }
+
+    /// <summary>The host it is registered on.</summary>
+    public EntityId? Host { get; init; }
+
+    /// <summary>What it is made of; null while its files are invalid.</summary>
+    public MachineSpec? Spec { get; init; }
+
+    public string? InvalidReason { get; init; }
+
+    public PowerState Power { get; init; }
+
+    /// <summary>True while its host does not answer: the rest is what was known last.</summary>
+    public bool IsStale { get; init; }
+
+    public long LockEpoch { get; init; }
+
+    public GuestFacts? Guest { get; init; }
+
+    public DateTimeOffset? StartedAt { get; init; }
+
+    /// <summary>The task that is changing this machine now, or null: two never do at once.</summary>
+    public string? BusyTask { get; init; }
+
+    [JsonIgnore]
+    public bool IsTemplate => Spec?.IsTemplate ?? false;
+}
+
+public sealed record Datastore : Entity
+{
+    /// <summary>Directory that every host mounts it at.</summary>
+    public required string Path { get; init; }
+
+    public Bytes Capacity { get; init; }
+
+    public Bytes Free { get; init; }
+}
+
+/// <summary>A layer-2 network offered on every host of its datacenter.</summary>
+public sealed record PortGroup : Entity
+{
+    public required int Vni { get; init; }
+
+    public PortGroupSpec Spec => new(Id, Name, Vni);
+}

@@ -1,0 +1,130 @@
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+using Alveare.Model.Security;
+
+namespace Alveare.Model.Operations;
+
+// Creating happens in a place: the target of these is the datacenter; Folder narrows it.
+
+[Operation(EntityKind.Datacenter, "create-vm", Privilege.VmCreate, "Create a virtual machine with empty disks.")]
+public sealed record CreateVm : Operation
+{
+    public required string Name { get; init; }
+
+    public EntityId? Folder { get; init; }
+
+    public required EntityId Datastore { get; init; }
+
+    /// <summary>Host or cluster to place it on; null lets placement choose among all hosts of the datacenter.</summary>
+    public EntityId? Location { get; init; }
+
+    public int Cpus { get; init; } = 1;
+
+    public Bytes Memory { get; init; } = Bytes.FromMib(512);
+
+    public Firmware Firmware { get; init; } = Firmware.Bios;
+
+    /// <summary>Capacity of each disk.</summary>
+    public IReadOnlyList<Bytes> Disks { get; init; } = [];
+
+    /// <summary>Names of the port groups, one NIC each.</summary>
+    public IReadOnlyList<string> PortGroups { get; init; } = [];
+}
+
+[Operation(EntityKind.Datacenter, "register-vm", Privilege.VmCreate, "Register a virtual machine from its files.")]
+public sealed record RegisterVm : Operation
+{
+    public required EntityId Datastore { get; init; }
+
+    /// <summary>Path of the .vmx in the datastore.</summary>
+    public required string Path { get; init; }
+
+    public EntityId? Folder { get; init; }
+
+    public EntityId? Location { get; init; }
+}
+
+[Operation(EntityKind.VirtualMachine, "unregister", Privilege.VmDelete, "Remove a machine from the inventory; its files stay.", States = PowerStates.Off | PowerStates.Unknown, OnTemplates = true)]
+public sealed record UnregisterVm : Operation;
+
+[Operation(EntityKind.VirtualMachine, "destroy", Privilege.VmDelete, "Delete a machine and its files.", States = PowerStates.Off, OnTemplates = true)]
+public sealed record DestroyVm : Operation;
+
+[Operation(EntityKind.VirtualMachine, "power-on", Privilege.VmPower, "Power on.", States = PowerStates.Off)]
+public sealed record PowerOn : Operation
+{
+    /// <summary>Host to start on; null keeps the registered host if it fits, else lets placement choose.</summary>
+    public EntityId? Host { get; init; }
+}
+
+[Operation(EntityKind.VirtualMachine, "power-off", Privilege.VmPower, "Power off at once, like pulling the plug.", States = PowerStates.Running)]
+public sealed record PowerOff : Operation;
+
+[Operation(EntityKind.VirtualMachine, "reset", Privilege.VmPower, "Reset, like the reset button.", States = PowerStates.Running)]
+public sealed record ResetVm : Operation;
+
+[Operation(EntityKind.VirtualMachine, "shutdown-guest", Privilege.VmPower, "Ask the guest to shut down, and wait until it is off.", States = PowerStates.On, Cancellable = true)]
+public sealed record ShutdownGuest : Operation
+{
+    /// <summary>How long to wait for the guest; the task then fails and the machine runs on.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(3);
+}
+
+[Operation(EntityKind.VirtualMachine, "clone", Privilege.VmCreate, "Clone a machine or deploy a template.", States = PowerStates.Off, OnTemplates = true, Cancellable = true)]
+public sealed record CloneVm : Operation
+{
+    public required string Name { get; init; }
+
+    public EntityId? Folder { get; init; }
+
+    /// <summary>Null: the source's datastore.</summary>
+    public EntityId? Datastore { get; init; }
+
+    public EntityId? Location { get; init; }
+
+    public CloneKind Kind { get; init; }
+
+    /// <summary>Null: as the source.</summary>
+    public int? Cpus { get; init; }
+
+    public Bytes? Memory { get; init; }
+
+    /// <summary>Null: as the source; else one NIC each.</summary>
+    public IReadOnlyList<string>? PortGroups { get; init; }
+
+    public GuestCustomization? Customization { get; init; }
+
+    /// <summary>Make a template instead of a machine.</summary>
+    public bool AsTemplate { get; init; }
+
+    public bool PowerOn { get; init; }
+}
+
+[Operation(EntityKind.VirtualMachine, "mark-template", Privilege.VmConfigure, "Turn a machine into a template.", States = PowerStates.Off)]
+public sealed record MarkTemplate : Operation;
+
+[Operation(EntityKind.VirtualMachine, "mark-vm", Privilege.VmConfigure, "Turn a template back into a machine.", States = PowerStates.Off, OnTemplates = true)]
+public sealed record MarkVm : Operation;
+
+[Operation(EntityKind.VirtualMachine, "reconfigure", Privilege.VmConfigure, "Change CPUs, memory, NICs or disks of a powered-off machine.", States = PowerStates.Off)]
+public sealed record ReconfigureVm : Operation
+{
+    public int? Cpus { get; init; }
+
+    public Bytes? Memory { get; init; }
+
+    public IReadOnlyList<string>? PortGroups { get; init; }
+
+    /// <summary>Capacities of further disks.</summary>
+    public IReadOnlyList<Bytes> AddDisks { get; init; } = [];
+}
+
+[Operation(EntityKind.VirtualMachine, "migrate", Privilege.VmMigrate, "Move to another host: live when it runs, by registration when it is off.", States = PowerStates.On | PowerStates.Off, OnTemplates = true, Cancellable = true)]
+public sealed record MigrateVm : Operation
+{
+    /// <summary>Target host; null lets placement choose another one than the present.</summary>
+    public EntityId? Host { get; init; }
+
+    /// <summary>Bytes per second, 0 for no limit.</summary>
+    public long BandwidthLimit { get; init; }
+}
