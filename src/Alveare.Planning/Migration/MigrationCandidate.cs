@@ -1,0 +1,8 @@
+using Alveare.Model.Machines;
+using Alveare.Planning.Placement;
+
+namespace Alveare.Planning.Migration;
+
+/// <summary>A live migration that somebody asks for.</summary>
+/// <param name="DatastoreName">Name of the datastore that holds the machine, for the sentences of faults.</param>
+public sealed record MigrationCandidate(MachineSpec Machine, DatastorePath Config, string DatastoreName, HostRoom Source, HostRoom Target);

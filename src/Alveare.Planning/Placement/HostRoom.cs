@@ -1,0 +1,39 @@
+using System.Collections.Immutable;
+using Alveare.Model;
+using Alveare.Model.Hosts;
+
+namespace Alveare.Planning.Placement;
+
+/// <summary>One host as a decision sees it: what it is, what it offers and how much of it is taken.</summary>
+public sealed record HostRoom
+{
+    public required EntityId Id { get; init; }
+
+    public required string Name { get; init; }
+
+    /// <summary>Why it cannot be used at all (not connected, said nothing of itself yet), or null.</summary>
+    public string? Problem { get; init; }
+
+    public ImmutableArray<string> CpuFeatures { get; init; } = [];
+
+    public Accelerator Accelerator { get; init; }
+
+    /// <summary>Memory for all guests together.</summary>
+    public Bytes MemoryForGuests { get; init; }
+
+    /// <summary>Memory of the guests that run here and of those on their way.</summary>
+    public Bytes MemoryPromised { get; init; }
+
+    public Megahertz CpuCapacity { get; init; }
+
+    /// <summary>What its guests ask for at present.</summary>
+    public Megahertz CpuDemand { get; init; }
+
+    public ImmutableArray<HostDatastore> Datastores { get; init; } = [];
+
+    /// <summary>Names of the port groups it offers.</summary>
+    public ImmutableArray<string> PortGroups { get; init; } = [];
+
+    /// <summary>Zero when more is promised than there is.</summary>
+    public Bytes MemoryFree => MemoryPromised >= MemoryForGuests ? Bytes.Zero : MemoryForGuests - MemoryPromised;
+}

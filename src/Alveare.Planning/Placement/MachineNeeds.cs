@@ -1,0 +1,29 @@
+using System.Collections.Immutable;
+using Alveare.Model;
+using Alveare.Model.Machines;
+
+namespace Alveare.Planning.Placement;
+
+/// <summary>What a machine asks of the host it is to run on.</summary>
+/// <param name="Name">For the sentences of refusals.</param>
+/// <param name="Memory">What it takes on a host once it runs.</param>
+/// <param name="DatastoreName">For the sentences of refusals.</param>
+/// <param name="PortGroups">Names of the networks its NICs connect to.</param>
+/// <param name="CpuFeatures">CPU features its guest relies on, QEMU's names.</param>
+public sealed record MachineNeeds(
+    string Name,
+    Bytes Memory,
+    EntityId Datastore,
+    string DatastoreName,
+    ImmutableArray<string> PortGroups,
+    ImmutableArray<string> CpuFeatures)
+{
+    /// <summary>The needs of a machine that is about to start.</summary>
+    public static MachineNeeds Of(MachineSpec spec, EntityId datastore, string datastoreName) => new(
+        spec.Name,
+        spec.Memory,
+        datastore,
+        datastoreName,
+        [.. spec.Nics.Select(n => n.PortGroup).Distinct(StringComparer.Ordinal)],
+        CpuModels.FeaturesOf(spec.CpuModel));
+}

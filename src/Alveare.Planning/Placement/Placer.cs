@@ -1,0 +1,38 @@
+using System.Collections.Immutable;
+using Alveare.Model;
+using Alveare.Model.Faults;
+
+namespace Alveare.Planning.Placement;
+
+/// <summary>Where a machine goes, or why it goes nowhere.</summary>
+/// <param name="Host">Null when no host fits: then every host is among the refusals.</param>
+/// <param name="Refusals">The hosts that do not fit, in id order, each with all its reasons.</param>
+public sealed record PlacementAnswer(EntityId? Host, ImmutableArray<HostRefusal> Refusals);
+
+/// <summary>Chooses the host of a new or starting machine.</summary>
+/// <remarks>First what fits, then the least loaded: the host whose scarcer resource (memory promised or CPU asked for, as a share of what
+/// it has) has most left with the machine on it. The scarcer one decides because it is the one that runs out; an average would send a
+/// machine to a host with idle CPUs and no memory. Ties go to the lower id, so the order of the input does not matter.</remarks>
+public static class Placer
+{
+    /// <param name="preferred">Taken whenever it fits: the host a machine is registered on needs no move.</param>
+    public static PlacementAnswer Choose(MachineNeeds needs, IEnumerable<HostRoom> hosts, EntityId? preferred = null)
+    {
+        var checkedHosts = hosts.OrderBy(h => h.Id).Select(h => (Host: h, Faults: HostFit.Check(needs, h))).ToImmutableArray();
+        var fitting = checkedHosts.Where(c => c.Faults.IsEmpty).Select(c => c.Host).ToImmutableArray();
+        var chosen = fitting.FirstOrDefault(h => h.Id == preferred) ?? fitting.MinBy(h => (Load(needs, h), h.Id));
+        return new PlacementAnswer(
+            chosen?.Id,
+            [.. checkedHosts.Where(c => !c.Faults.IsEmpty).Select(c => new HostRefusal(c.Host.Id, c.Host.Name, Reason(c.Faults)))]);
+    }
+
+    /// <summary>How loaded a host would be with the machine on it: 0 empty, 1 full.</summary>
+    public static double Load(MachineNeeds needs, HostRoom host) => Math.Max(
+        Share(host.MemoryPromised.Value + (double)needs.Memory.Value, host.MemoryForGuests.Value),
+        Share(host.CpuDemand.Value, host.CpuCapacity.Value));
+
+    // A host that has nothing of a resource is as loaded as can be, not a division by zero.
+    private static double Share(double taken, long capacity) => capacity <= 0 ? 1 : taken / capacity;
+
+    private static string Reason(ImmutableArray<Fault> faults) => string.Join(", ", faults.Select(f => f.Message.TrimEnd('.')));
+}
