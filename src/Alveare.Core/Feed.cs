@@ -1,0 +1,69 @@
+using Alveare.Model;
+using Alveare.Model.Events;
+using Alveare.Model.Inventory;
+using Alveare.Model.Tasks;
+
+namespace Alveare.Core;
+
+/// <summary>One change that watchers are told of, in one total order.</summary>
+public abstract record FeedItem
+{
+    /// <summary>Rises by one; a watcher resumes after the last it has seen.</summary>
+    public long Sequence { get; init; }
+}
+
+public sealed record EntityPut(Entity Entity) : FeedItem;
+
+public sealed record EntityRemoved(EntityId Id, string Name) : FeedItem;
+
+public sealed record TaskChanged(TaskRecord Task) : FeedItem;
+
+public sealed record EventAdded(EventRecord Event) : FeedItem;
+
+/// <summary>Everything that changes in the engine, as one bounded sequence that any number of watchers read at their own pace.</summary>
+public sealed class Feed(int capacity = 20_000)
+{
+    private readonly Lock _gate = new();
+    private readonly Queue<FeedItem> _items = new();
+    private TaskCompletionSource _changed = NewSignal();
+
+    /// <summary>Sequence number of the newest item, 0 before the first.</summary>
+    public long Last { get; private set; }
+
+    public void Publish(IEnumerable<FeedItem> items)
+    {
+        TaskCompletionSource changed;
+        lock (_gate)
+        {
+            foreach (var item in items)
+                _items.Enqueue(item with { Sequence = ++Last });
+            while (_items.Count > capacity)
+                _items.Dequeue();
+            (changed, _changed) = (_changed, NewSignal());
+        }
+
+        changed.SetResult();
+    }
+
+    /// <summary>What came after <paramref name="sequence"/>, or null when that is too old to be known: read the whole state again.</summary>
+    public IReadOnlyList<FeedItem>? Since(long sequence)
+    {
+        lock (_gate)
+        {
+            if (sequence == Last)
+                return [];
+            if (sequence > Last || _items.Count == 0 || _items.Peek().Sequence > sequence + 1)
+                return null;
+            return [.. _items.Skip((int)(sequence + 1 - _items.Peek().Sequence))];
+        }
+    }
+
+    /// <summary>Ends when there is something after <paramref name="sequence"/>.</summary>
+    public Task WaitAsync(long sequence, CancellationToken cancellation)
+    {
+        lock (_gate)
+            return sequence < Last ? Task.CompletedTask : _changed.Task.WaitAsync(cancellation);
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}

@@ -1,0 +1,141 @@
+using System.Security.Cryptography;
+using Alveare.Core.Store;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Security;
+
+namespace Alveare.Core.Security;
+
+/// <summary>A user as the API shows it.</summary>
+public sealed record User(string Name, Role Role);
+
+/// <summary>The users of the site, with salted PBKDF2 hashes (SHA-256, 210,000 rounds: OWASP's figure for it).</summary>
+public sealed class Users(IStore store, IdSource ids)
+{
+    /// <summary>Longest user name and password accepted, in characters.</summary>
+    public const int MaxLength = 200;
+
+    private const int Rounds = 210_000;
+    private readonly Lock _gate = new();
+    private readonly SortedDictionary<string, StoredUser> _users = new(StringComparer.Ordinal);
+
+    public void Load()
+    {
+        foreach (var record in store.Load(StoreKind.User))
+            _users[record.Key] = ModelJson.Read<StoredUser>(record.Json);
+    }
+
+    public IReadOnlyList<User> All
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _users.Values.Select(u => new User(u.Name, u.Role))];
+        }
+    }
+
+    public User? Find(string name)
+    {
+        lock (_gate)
+            return _users.TryGetValue(name, out var user) ? new User(user.Name, user.Role) : null;
+    }
+
+    /// <summary>The user if the password is right, else null. Takes as long for a user that does not exist.</summary>
+    public User? Check(string name, string password)
+    {
+        StoredUser? user;
+        lock (_gate)
+            user = _users.GetValueOrDefault(name);
+        var salt = user is null ? new byte[16] : Convert.FromHexString(user.Salt);
+        var rounds = user?.Rounds ?? Rounds;
+        var hash = Hash(password.Length > MaxLength ? "" : password, salt, rounds);
+        return user is not null && password.Length <= MaxLength && CryptographicOperations.FixedTimeEquals(hash, Convert.FromHexString(user.Hash))
+            ? new User(user.Name, user.Role)
+            : null;
+    }
+
+    public Task CreateAsync(string name, string password, Role role)
+    {
+        if (name.Length is 0 or > 64 || name.Any(c => char.IsControl(c) || char.IsWhiteSpace(c)))
+            throw new FaultException(new InvalidName(name, "a user name has 1 to 64 characters without white space"));
+        CheckPassword(name, password);
+        var user = New(name, password, role);
+        lock (_gate)
+        {
+            if (!_users.TryAdd(name, user))
+                throw new FaultException(new DuplicateName("user", name, "the site"));
+        }
+
+        return SaveAsync(user, () => _users.Remove(name));
+    }
+
+    /// <summary>Changes password, role or both. The last administrator keeps the role.</summary>
+    public Task UpdateAsync(string name, string? password, Role? role)
+    {
+        if (password is not null)
+            CheckPassword(name, password);
+        StoredUser before, after;
+        lock (_gate)
+        {
+            before = Existing(name);
+            if (role is not null and not Role.Administrator)
+                KeepAnAdministrator(before);
+            after = password is null ? before : New(name, password, before.Role);
+            after = after with { Role = role ?? before.Role };
+            _users[name] = after;
+        }
+
+        return SaveAsync(after, () => _users[name] = before);
+    }
+
+    public Task RemoveAsync(string name)
+    {
+        lock (_gate)
+        {
+            KeepAnAdministrator(Existing(name));
+            _users.Remove(name);
+        }
+
+        return store.CommitAsync([new StoreWrite(StoreKind.User, name, null)]);
+    }
+
+    private static byte[] Hash(string password, byte[] salt, int rounds) =>
+        Rfc2898DeriveBytes.Pbkdf2(password, salt, rounds, HashAlgorithmName.SHA256, 32);
+
+    private static void CheckPassword(string name, string password)
+    {
+        if (password.Length is < 8 or > MaxLength)
+            throw new FaultException(new InvalidArgument($"User '{name}'", "the password", $"{password.Length} characters long", $"8 to {MaxLength} characters"));
+    }
+
+    private StoredUser New(string name, string password, Role role)
+    {
+        var salt = ids.NewSecret(16);
+        return new StoredUser(name, role, salt, Convert.ToHexStringLower(Hash(password, Convert.FromHexString(salt), Rounds)), Rounds);
+    }
+
+    private StoredUser Existing(string name) =>
+        _users.TryGetValue(name, out var user) ? user : throw new FaultException(new NotFound("user", name));
+
+    private void KeepAnAdministrator(StoredUser user)
+    {
+        if (user.Role == Role.Administrator && _users.Values.Count(u => u.Role == Role.Administrator) == 1)
+            throw new FaultException(new InvalidState(user.Name, "the only administrator", "one of several, since the site would be left without one"));
+    }
+
+    private async Task SaveAsync(StoredUser user, Action takeBack)
+    {
+        try
+        {
+            await store.CommitAsync([new StoreWrite(StoreKind.User, user.Name, ModelJson.Write(user))]);
+        }
+        catch
+        {
+            lock (_gate)
+                takeBack();
+            throw;
+        }
+    }
+
+    private sealed record StoredUser(string Name, Role Role, string Salt, string Hash, int Rounds);
+}

@@ -1,0 +1,30 @@
+namespace Alveare.Core.Store;
+
+/// <summary>Where the engine keeps what must survive it: records of JSON by kind and key.</summary>
+/// <remarks>Two real implementations: <see cref="SqliteStore"/>, and the simulation's store in memory that loses what was not committed.</remarks>
+public interface IStore : IAsyncDisposable
+{
+    /// <summary>All records of one kind in key order (ordinal).</summary>
+    IReadOnlyList<StoredRecord> Load(string kind);
+
+    /// <summary>Writes all or none. The task ends when the writes are durable; commits become durable in the order of the calls.
+    /// Fails with a <c>HostOperationFailed</c> fault when the store cannot write (full disk), having changed nothing.</summary>
+    Task CommitAsync(IReadOnlyList<StoreWrite> writes);
+}
+
+/// <summary>One record as it was stored.</summary>
+public readonly record struct StoredRecord(string Key, string Json);
+
+/// <summary>One write: put <paramref name="Json"/> under the key, or delete the key when it is null.</summary>
+public readonly record struct StoreWrite(string Kind, string Key, string? Json);
+
+/// <summary>The kinds of record the engine stores.</summary>
+public static class StoreKind
+{
+    public const string Entity = "entity";
+    public const string Task = "task";
+    public const string Event = "event";
+    public const string User = "user";
+    public const string Session = "session";
+    public const string Meta = "meta";
+}

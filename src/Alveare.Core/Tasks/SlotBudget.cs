@@ -1,0 +1,91 @@
+using Alveare.Model;
+
+namespace Alveare.Core.Tasks;
+
+/// <summary>A number of places per key that tasks take in the order they ask, such as eight migrations per host.</summary>
+public sealed class SlotBudget(int perKey)
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<EntityId, int> _used = [];
+    private readonly LinkedList<Waiter> _waiting = new();
+
+    /// <summary>Takes one place of every key at once (so two takers never wait for each other); dispose the answer to give them back.</summary>
+    public async Task<IDisposable> TakeAsync(IReadOnlyList<EntityId> keys, CancellationToken cancellation)
+    {
+        Waiter waiter;
+        lock (_gate)
+        {
+            if (IsFree(keys))
+            {
+                Use(keys, 1);
+                return new Taken(this, keys);
+            }
+
+            waiter = new Waiter(keys, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+            _waiting.AddLast(waiter);
+        }
+
+        try
+        {
+            await waiter.Ready.Task.WaitAsync(cancellation);
+        }
+        catch (OperationCanceledException)
+        {
+            lock (_gate)
+            {
+                if (!_waiting.Remove(waiter))
+                    GiveBack(keys);
+            }
+
+            throw;
+        }
+
+        return new Taken(this, keys);
+    }
+
+    private bool IsFree(IReadOnlyList<EntityId> keys) => keys.All(k => _used.GetValueOrDefault(k) < perKey);
+
+    private void Use(IReadOnlyList<EntityId> keys, int count)
+    {
+        foreach (var key in keys)
+        {
+            if ((_used[key] = _used.GetValueOrDefault(key) + count) == 0)
+                _used.Remove(key);
+        }
+    }
+
+    private void GiveBack(IReadOnlyList<EntityId> keys)
+    {
+        Use(keys, -1);
+        for (var node = _waiting.First; node is not null;)
+        {
+            var next = node.Next;
+            if (IsFree(node.Value.Keys))
+            {
+                _waiting.Remove(node);
+                Use(node.Value.Keys, 1);
+                node.Value.Ready.SetResult();
+            }
+
+            node = next;
+        }
+    }
+
+    private sealed record Waiter(IReadOnlyList<EntityId> Keys, TaskCompletionSource Ready);
+
+    private sealed class Taken(SlotBudget budget, IReadOnlyList<EntityId> keys) : IDisposable
+    {
+        private bool _isBack;
+
+        public void Dispose()
+        {
+            lock (budget._gate)
+            {
+                if (_isBack)
+                    return;
+                _isBack = true;
+                budget.GiveBack(keys);
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+using Alveare.Core.Hosts;
+using Alveare.Core.Security;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Tasks;
+
+namespace Alveare.Core.Tasks;
+
+/// <summary>What an operation's handler gets of its task: who asked, how to report, whether to stop, what to take back.</summary>
+public sealed class TaskContext
+{
+    private readonly Action<Func<TaskRecord, TaskRecord>> _update;
+    private readonly CancellationTokenSource _cancellation = new();
+
+    internal TaskContext(string id, Session session, Action<Func<TaskRecord, TaskRecord>> update) =>
+        (Id, Session, _update) = (id, session, update);
+
+    public string Id { get; }
+
+    public Session Session { get; }
+
+    /// <summary>Fires when a user cancels the task.</summary>
+    public CancellationToken Cancellation => _cancellation.Token;
+
+    public UndoStack Undo { get; } = new();
+
+    /// <summary>Set by a handler when cancelling would do harm from now on: why.</summary>
+    public string? PointOfNoReturn { get; set; }
+
+    public void Report(double? percent, string? step, MigrationProgress? migration = null) =>
+        _update(r => r with { Percent = percent ?? r.Percent, Step = step ?? r.Step, Migration = migration ?? r.Migration });
+
+    /// <summary>The task waits for a place (true) or goes on (false).</summary>
+    public void Queue(bool waits) => _update(r => r with { State = waits ? TaskState.Queued : TaskState.Running });
+
+    /// <summary>The object that the operation made or the place it moved to.</summary>
+    public void SetResult(EntityId result) => _update(r => r with { Result = result });
+
+    public void SetFigures(MigrationFigures figures) => _update(r => r with { Figures = figures });
+
+    /// <summary>An <see cref="IProgress{T}"/> for host commands that fills <paramref name="from"/> to <paramref name="to"/> percent of this task.</summary>
+    public IProgress<HostProgress> Progress(double from, double to) => new Relay(p =>
+        Report(p.Percent is { } percent ? from + ((to - from) * percent / 100) : null, p.Step, p.Migration));
+
+    internal void Cancel()
+    {
+        if (PointOfNoReturn is { } reason)
+            throw new FaultException(new NotCancellable(Id, reason));
+        _update(r => r with { CancelRequested = true });
+        _cancellation.Cancel();
+    }
+
+    // Progress<T> of the framework posts to a captured context; here the order of reports must be kept.
+    private sealed class Relay(Action<HostProgress> report) : IProgress<HostProgress>
+    {
+        public void Report(HostProgress value) => report(value);
+    }
+}

@@ -1,0 +1,308 @@
+using System.Globalization;
+using Alveare.Core.Events;
+using Alveare.Core.Inventory;
+using Alveare.Core.Security;
+using Alveare.Core.Store;
+using Alveare.Model;
+using Alveare.Model.Events;
+using Alveare.Model.Faults;
+using Alveare.Model.Inventory;
+using Alveare.Model.Operations;
+using Alveare.Model.Security;
+using Alveare.Model.Tasks;
+using Microsoft.Extensions.Logging;
+
+namespace Alveare.Core.Tasks;
+
+/// <summary>Carries out operations as tasks: checks them by their declaration, stores them before it acknowledges them, and ends every one.</summary>
+public sealed class TaskEngine(
+    IStore store,
+    InventoryWriter inventory,
+    EventLog events,
+    Feed feed,
+    TimeProvider clock,
+    ILogger logger)
+{
+    /// <summary>How many ended tasks are kept.</summary>
+    public const int Kept = 2_000;
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<Type, Func<Operation, TaskContext, Task>> _handlers = [];
+    private readonly SortedDictionary<long, Entry> _tasks = [];
+    private readonly Queue<long> _ended = new();
+    private long _last;
+
+    /// <summary>Says who carries out an operation.</summary>
+    public void Handle<T>(Func<T, TaskContext, Task> handler)
+        where T : Operation =>
+        _handlers.Add(typeof(T), (operation, context) => handler((T)operation, context));
+
+    /// <summary>The operations that have a handler.</summary>
+    public IReadOnlyCollection<Type> Handled => _handlers.Keys;
+
+    /// <summary>Reads the stored tasks. Those that were running when the engine ended are returned: somebody must end them.</summary>
+    public IReadOnlyList<TaskRecord> Load()
+    {
+        foreach (var stored in store.Load(StoreKind.Task))
+        {
+            var record = ModelJson.Read<TaskRecord>(stored.Json);
+            var number = NumberOf(record.Id);
+            _tasks[number] = new Entry(record);
+            if (record.HasEnded)
+                _ended.Enqueue(number);
+            _last = Math.Max(_last, number);
+        }
+
+        return [.. _tasks.Values.Select(e => e.Record).Where(r => !r.HasEnded)];
+    }
+
+    /// <summary>Ends a task that an earlier run of the engine left.</summary>
+    public Task EndLeftoverAsync(string id, TaskState state, Fault? fault, EntityId? result)
+    {
+        Entry entry;
+        lock (_gate)
+            entry = _tasks[NumberOf(id)];
+        return EndAsync(entry, state, fault, result);
+    }
+
+    /// <summary>Accepts an operation. When this ends, the task is on disk and running (or queued); refusals are faults, and those for lack
+    /// of a privilege are audited.</summary>
+    public async Task<TaskRecord> SubmitAsync(Session session, Operation operation)
+    {
+        var declaration = operation.Declaration();
+        var target = inventory.Current.Find(operation.Target);
+        if (target is null || target.Id.Kind != declaration.Rules.Kind)
+            throw new FaultException(new NotFound(OperationCatalogue.Prefix(declaration.Rules.Kind), operation.Target.ToString()));
+        Authorize(session, declaration, target);
+        if (!_handlers.TryGetValue(declaration.Type, out var handler))
+            throw new FaultException(new Unsupported("This engine", $"the operation {declaration.Name}"));
+
+        Entry entry;
+        lock (_gate)
+        {
+            var number = ++_last;
+            entry = new Entry(new TaskRecord
+            {
+                Id = $"task-{number}",
+                Operation = declaration.Name,
+                Target = target.Id,
+                TargetName = target.Name,
+                User = session.User,
+                State = TaskState.Running,
+                QueuedAt = clock.GetUtcNow(),
+                StartedAt = clock.GetUtcNow(),
+            });
+        }
+
+        if (target is VirtualMachine)
+            await ClaimAsync(declaration, target.Id, entry.Record.Id);
+        try
+        {
+            await store.CommitAsync([Write(entry.Record)]);
+        }
+        catch
+        {
+            await UnclaimAsync(entry.Record);
+            throw;
+        }
+
+        lock (_gate)
+            _tasks[NumberOf(entry.Record.Id)] = entry;
+        feed.Publish([new TaskChanged(entry.Record)]);
+        entry.Context = new TaskContext(entry.Record.Id, session, change => Update(entry, change));
+        var accepted = entry.Record;
+        _ = RunAsync(entry, handler, operation);
+        return accepted;
+    }
+
+    /// <summary>Carries out an operation inside another one's task: same checks, no task of its own.</summary>
+    public Task RunWithinAsync(TaskContext context, Operation operation) => _handlers[operation.GetType()](operation, context);
+
+    public TaskRecord Get(string id) => Find(id).Record;
+
+    /// <summary>Newest first.</summary>
+    public IReadOnlyList<TaskRecord> List()
+    {
+        lock (_gate)
+            return [.. _tasks.Values.Reverse().Select(e => e.Record)];
+    }
+
+    /// <summary>Waits until a task has ended and answers its record.</summary>
+    public async Task<TaskRecord> WaitAsync(string id, CancellationToken cancellation)
+    {
+        var entry = Find(id);
+        await entry.Ended.Task.WaitAsync(cancellation);
+        return entry.Record;
+    }
+
+    /// <summary>Asks a task to stop. Faults: <see cref="TaskAlreadyEnded"/>, <see cref="NotCancellable"/>.</summary>
+    public TaskRecord Cancel(Session session, string id)
+    {
+        var entry = Find(id);
+        session.Require(Privilege.TaskCancel, id);
+        var record = entry.Record;
+        if (record.HasEnded)
+            throw new FaultException(new TaskAlreadyEnded(id, record.State.ToString()));
+        if (OperationCatalogue.Find(record.Operation)?.Rules.Cancellable != true || entry.Context is null)
+            throw new FaultException(new NotCancellable(id, $"{record.Operation} does not stop half-way"));
+        entry.Context.Cancel();
+        return entry.Record;
+    }
+
+    private static long NumberOf(string id) =>
+        id.StartsWith("task-", StringComparison.Ordinal) && long.TryParse(id.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : -1;
+
+    private static StoreWrite Write(TaskRecord record) =>
+        new(StoreKind.Task, NumberOf(record.Id).ToString("D12", CultureInfo.InvariantCulture), ModelJson.Write(record));
+
+    private Entry Find(string id)
+    {
+        lock (_gate)
+            return _tasks.TryGetValue(NumberOf(id), out var entry) ? entry : throw new FaultException(new NotFound("task", id));
+    }
+
+    private void Authorize(Session session, OperationDeclaration declaration, Entity target)
+    {
+        try
+        {
+            session.Require(declaration.Rules.Privilege, target.Name);
+        }
+        catch (FaultException e)
+        {
+            events.Add(EventSeverity.Audit, "operation.refused", $"{declaration.Name} was refused: {e.Message}", target.Id, session.User);
+            throw;
+        }
+    }
+
+    private Task ClaimAsync(OperationDeclaration declaration, EntityId id, string task) => inventory.ApplyAsync(now =>
+    {
+        var vm = now.Get<VirtualMachine>(id);
+        if (vm.BusyTask is { } other)
+            throw new FaultException(new ObjectInUse(vm.Name, other));
+        if (vm.IsTemplate && !declaration.Rules.OnTemplates)
+            throw new FaultException(new InvalidState(vm.Name, "a template", "a virtual machine"));
+        OperationRules.CheckPower(declaration, vm);
+        return InventoryEdit.Observed(vm with { BusyTask = task });
+    });
+
+    private Task UnclaimAsync(TaskRecord record) => inventory.ApplyAsync(now =>
+        now.Find(record.Target) is VirtualMachine vm && vm.BusyTask == record.Id
+            ? InventoryEdit.Observed(vm with { BusyTask = null })
+            : InventoryEdit.Nothing);
+
+    private async Task RunAsync(Entry entry, Func<Operation, TaskContext, Task> handler, Operation operation)
+    {
+        await Task.Yield();
+        var context = entry.Context!;
+        try
+        {
+            await handler(operation, context);
+            context.Undo.Clear();
+            await EndAsync(entry, TaskState.Succeeded, null, entry.Record.Result);
+        }
+        catch (OperationCanceledException) when (context.Cancellation.IsCancellationRequested)
+        {
+            await TakeBackAsync(entry);
+            await EndAsync(entry, TaskState.Cancelled, null, null);
+        }
+        catch (FaultException e)
+        {
+            await TakeBackAsync(entry);
+            await EndAsync(entry, TaskState.Failed, e.Fault, null);
+        }
+        catch (Exception e)
+        {
+            // A bug: it fails its task, loudly, and nothing else.
+            logger.LogError(e, "Task {Task} ({Operation}) broke.", entry.Record.Id, entry.Record.Operation);
+            await TakeBackAsync(entry);
+            await EndAsync(entry, TaskState.Failed, new InternalError(entry.Record.Id), null);
+        }
+    }
+
+    private async Task TakeBackAsync(Entry entry)
+    {
+        foreach (var fault in await entry.Context!.Undo.UnwindAsync())
+            events.Add(EventSeverity.Warning, "task.undo-failed", $"Taking back {entry.Record.Id} was not complete: {fault.Message}", entry.Record.Target);
+    }
+
+    private async Task EndAsync(Entry entry, TaskState state, Fault? fault, EntityId? result)
+    {
+        TaskRecord ended;
+        var writes = new List<StoreWrite>();
+        lock (_gate)
+        {
+            ended = entry.Record with
+            {
+                State = state,
+                Fault = fault,
+                Result = result,
+                EndedAt = clock.GetUtcNow(),
+                Percent = state == TaskState.Succeeded ? 100 : entry.Record.Percent,
+                Version = entry.Record.Version + 1,
+            };
+            writes.Add(Write(ended));
+            _ended.Enqueue(NumberOf(ended.Id));
+            while (_ended.Count > Kept)
+            {
+                var oldest = _ended.Dequeue();
+                if (_tasks.Remove(oldest, out var dropped))
+                    writes.Add(Write(dropped.Record) with { Json = null });
+            }
+        }
+
+        try
+        {
+            await UnclaimAsync(ended);
+            await store.CommitAsync(writes);
+        }
+        catch (FaultException e)
+        {
+            // The outcome is true whether or not it could be written; after a restart the task counts as interrupted.
+            logger.LogError(e, "The outcome of {Task} could not be stored.", ended.Id);
+        }
+
+        lock (_gate)
+            entry.Record = ended;
+        var subject = inventory.Current.Find(ended.Target) is null ? null : (EntityId?)ended.Target;
+        events.Add(
+            state == TaskState.Failed ? EventSeverity.Error : EventSeverity.Info,
+            $"task.{state.ToString().ToLowerInvariant()}",
+            fault is null ? $"{ended.Operation} on '{ended.TargetName}' {state.ToString().ToLowerInvariant()}." : $"{ended.Operation} on '{ended.TargetName}' failed: {fault.Message}",
+            subject,
+            ended.User);
+        feed.Publish([new TaskChanged(ended)]);
+        entry.Ended.TrySetResult();
+    }
+
+    private void Update(Entry entry, Func<TaskRecord, TaskRecord> change)
+    {
+        TaskRecord updated;
+        lock (_gate)
+        {
+            if (entry.Record.HasEnded)
+                return;
+            updated = change(entry.Record);
+            if (updated == entry.Record)
+                return;
+            entry.Record = updated = updated with { Version = updated.Version + 1 };
+        }
+
+        feed.Publish([new TaskChanged(updated)]);
+    }
+
+    private sealed class Entry
+    {
+        public Entry(TaskRecord record)
+        {
+            Record = record;
+            if (record.HasEnded)
+                Ended.SetResult();
+        }
+
+        public TaskRecord Record { get; set; }
+
+        public TaskContext? Context { get; set; }
+
+        public TaskCompletionSource Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

@@ -1,0 +1,34 @@
+using Alveare.Model.Faults;
+
+namespace Alveare.Core.Tasks;
+
+/// <summary>What to take back when an operation fails half-way: last done, first undone.</summary>
+public sealed class UndoStack
+{
+    private readonly Stack<Func<Task>> _steps = new();
+
+    /// <summary>Remembers how to take back what was just done.</summary>
+    public void Push(Func<Task> step) => _steps.Push(step);
+
+    /// <summary>Everything went well: nothing will be taken back.</summary>
+    public void Clear() => _steps.Clear();
+
+    /// <summary>Takes everything back; a step that fails does not keep the others from being tried. Answers the faults.</summary>
+    public async Task<IReadOnlyList<Fault>> UnwindAsync()
+    {
+        var faults = new List<Fault>();
+        while (_steps.TryPop(out var step))
+        {
+            try
+            {
+                await step();
+            }
+            catch (FaultException e)
+            {
+                faults.Add(e.Fault);
+            }
+        }
+
+        return faults;
+    }
+}
