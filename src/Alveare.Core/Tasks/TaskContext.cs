@@ -8,20 +8,22 @@ using Alveare.Model.Tasks;
 namespace Alveare.Core.Tasks;
 
 /// <summary>What an operation's handler gets of its task: who asked, how to report, whether to stop, what to take back.</summary>
-public sealed class TaskContext
+public sealed class TaskContext : IDisposable
 {
     private readonly Action<Func<TaskRecord, TaskRecord>> _update;
     private readonly CancellationTokenSource _cancellation = new();
+    private readonly Lock _gate = new();
+    private bool _hasEnded;
 
     internal TaskContext(string id, Session session, Action<Func<TaskRecord, TaskRecord>> update) =>
-        (Id, Session, _update) = (id, session, update);
+        (Id, Session, _update, Cancellation) = (id, session, update, _cancellation.Token);
 
     public string Id { get; }
 
     public Session Session { get; }
 
     /// <summary>Fires when a user cancels the task.</summary>
-    public CancellationToken Cancellation => _cancellation.Token;
+    public CancellationToken Cancellation { get; }
 
     public UndoStack Undo { get; } = new();
 
@@ -48,7 +50,19 @@ public sealed class TaskContext
         if (PointOfNoReturn is { } reason)
             throw new FaultException(new NotCancellable(Id, reason));
         _update(r => r with { CancelRequested = true });
-        _cancellation.Cancel();
+        lock (_gate)
+        {
+            // A task that has just ended has nothing left to stop.
+            if (!_hasEnded)
+                _cancellation.Cancel();
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+            _hasEnded = true;
+        _cancellation.Dispose();
     }
 
     // Progress<T> of the framework posts to a captured context; here the order of reports must be kept.

@@ -193,7 +193,7 @@ public sealed class TaskEngine(
     private async Task RunAsync(Entry entry, Func<Operation, TaskContext, Task> handler, Operation operation)
     {
         await Task.Yield();
-        var context = entry.Context!;
+        using var context = entry.Context!;
         try
         {
             await handler(operation, context);

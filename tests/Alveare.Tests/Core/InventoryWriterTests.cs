@@ -1,0 +1,84 @@
+using Alveare.Core;
+using Alveare.Core.Inventory;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Inventory;
+using CsCheck;
+using Xunit;
+
+namespace Alveare.Tests.Core;
+
+public sealed class InventoryWriterTests
+{
+    private static readonly EntityId[] Ids = [.. Enumerable.Range(1, 8).Select(n => new EntityId(EntityKind.Folder, new Guid(n, 0, 0, new byte[8])))];
+
+    [Fact]
+    public async Task WhatWasAppliedIsThereAfterARestart()
+    {
+        var store = new MemoryStore();
+        await new InventoryWriter(store, new Feed()).ApplyAsync(_ => InventoryEdit.Of(NewFolder(0, "web")));
+
+        var restarted = new InventoryWriter(store, new Feed());
+        restarted.Load();
+
+        Assert.Equal("web", restarted.Current.Get<Folder>(Ids[0]).Name);
+        Assert.Equal("/web", restarted.Current.PathOf(Ids[0]));
+    }
+
+    [Fact]
+    public async Task AnEditThatThrowsChangesNothing()
+    {
+        var writer = new InventoryWriter(new MemoryStore(), new Feed());
+        await writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(0, "web")));
+
+        await Assert.ThrowsAsync<FaultException>(() => writer.ApplyAsync(_ => throw new FaultException(new NotFound("folder", "x"))));
+
+        Assert.Equal(2, writer.Current.Count);
+    }
+
+    [Fact]
+    public async Task AFullDiskFailsTheEditAndNoneIsVisibleAndLaterOnesWork()
+    {
+        var store = new MemoryStore { IsFull = true };
+        var writer = new InventoryWriter(store, new Feed());
+
+        var first = writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(0, "a")));
+        var built = writer.ApplyAsync(now => InventoryEdit.Of(NewFolder(1, "b")));
+        await Assert.ThrowsAsync<FaultException>(() => first);
+        await Assert.ThrowsAsync<FaultException>(() => built);
+        Assert.Equal(1, writer.Current.Count);
+
+        store.IsFull = false;
+        await writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(2, "c")));
+        Assert.NotNull(writer.Current.Find(Ids[2]));
+        Assert.Null(writer.Current.Find(Ids[0]));
+    }
+
+    [Fact]
+    public void ReplayingTheFeedGivesTheSnapshot() =>
+        Gen.Select(Gen.Int[0, 7], Gen.String[Gen.Char.AlphaNumeric, 1, 5], Gen.Bool).Array[0, 40].SampleAsync(async edits =>
+        {
+            var feed = new Feed();
+            var writer = new InventoryWriter(new MemoryStore(), feed);
+            foreach (var (index, name, isRemoval) in edits)
+            {
+                await writer.ApplyAsync(_ => isRemoval
+                    ? InventoryEdit.Remove(Ids[index])
+                    : InventoryEdit.Of(NewFolder(index, name)));
+            }
+
+            var replayed = new Dictionary<EntityId, string>();
+            foreach (var item in feed.Since(0)!)
+            {
+                if (item is EntityPut put)
+                    replayed[put.Entity.Id] = put.Entity.Name;
+                else if (item is EntityRemoved removed)
+                    replayed.Remove(removed.Id);
+            }
+
+            var expected = writer.Current.OfType<Folder>().ToDictionary(f => f.Id, f => f.Name);
+            return expected.Count == replayed.Count && expected.All(e => replayed.TryGetValue(e.Key, out var name) && name == e.Value);
+        });
+
+    private static Folder NewFolder(int index, string name) => new() { Id = Ids[index], Name = name, Parent = EntityId.Root };
+}

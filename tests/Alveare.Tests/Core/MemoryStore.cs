@@ -1,0 +1,37 @@
+using Alveare.Core.Store;
+using Alveare.Model.Faults;
+
+namespace Alveare.Tests.Core;
+
+/// <summary>A store in memory that can be told to fail, as a full disk does.</summary>
+internal sealed class MemoryStore : IStore
+{
+    private readonly SortedDictionary<(string Kind, string Key), string> _records = [];
+
+    public bool IsFull { get; set; }
+
+    public IReadOnlyList<StoredRecord> Load(string kind)
+    {
+        lock (_records)
+            return [.. _records.Where(r => r.Key.Kind == kind).Select(r => new StoredRecord(r.Key.Key, r.Value))];
+    }
+
+    public async Task CommitAsync(IReadOnlyList<StoreWrite> writes)
+    {
+        await Task.Yield();
+        if (IsFull)
+            throw new FaultException(new HostOperationFailed("Writing to the store", "the disk is full"));
+        lock (_records)
+        {
+            foreach (var write in writes)
+            {
+                if (write.Json is null)
+                    _records.Remove((write.Kind, write.Key));
+                else
+                    _records[(write.Kind, write.Key)] = write.Json;
+            }
+        }
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}

@@ -1,0 +1,172 @@
+using Alveare.Core;
+using Alveare.Core.Events;
+using Alveare.Core.Inventory;
+using Alveare.Core.Security;
+using Alveare.Core.Tasks;
+using Alveare.Model;
+using Alveare.Model.Events;
+using Alveare.Model.Faults;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Model.Security;
+using Alveare.Model.Tasks;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Alveare.Tests.Core;
+
+public sealed class TaskEngineTests
+{
+    private static readonly EntityId Vm = EntityId.Vm(new Guid(1, 0, 0, new byte[8]));
+    private static readonly Session Admin = new("anna", Role.Administrator, DateTimeOffset.MaxValue);
+    private static readonly Session Reader = new("rita", Role.ReadOnly, DateTimeOffset.MaxValue);
+
+    private readonly MemoryStore _store = new();
+    private readonly Feed _feed = new();
+    private readonly InventoryWriter _inventory;
+    private readonly EventLog _events;
+    private readonly TaskEngine _tasks;
+
+    public TaskEngineTests()
+    {
+        _inventory = new InventoryWriter(_store, _feed);
+        _events = new EventLog(_store, _feed, TimeProvider.System);
+        _tasks = NewEngine();
+    }
+
+    private static CancellationToken Soon => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task AnOperationEndsAndFreesItsMachine()
+    {
+        await AddVmAsync(PowerState.Off);
+        _tasks.Handle<PowerOn>((_, context) =>
+        {
+            context.SetResult(Vm);
+            return Task.CompletedTask;
+        });
+
+        var task = await _tasks.SubmitAsync(Admin, new PowerOn { Target = Vm });
+        var ended = await _tasks.WaitAsync(task.Id, Soon);
+
+        Assert.Equal((TaskState.Succeeded, Vm), (ended.State, ended.Result));
+        Assert.Null(_inventory.Current.Get<VirtualMachine>(Vm).BusyTask);
+    }
+
+    [Fact]
+    public async Task TwoOperationsNeverWorkOnOneMachineAtOnce()
+    {
+        await AddVmAsync(PowerState.Off);
+        var release = new TaskCompletionSource();
+        _tasks.Handle<PowerOn>((_, _) => release.Task);
+
+        var first = await _tasks.SubmitAsync(Admin, new PowerOn { Target = Vm });
+        var refused = await Assert.ThrowsAsync<FaultException>(() => _tasks.SubmitAsync(Admin, new PowerOn { Target = Vm }));
+        Assert.IsType<ObjectInUse>(refused.Fault);
+
+        release.SetResult();
+        Assert.Equal(TaskState.Succeeded, (await _tasks.WaitAsync(first.Id, Soon)).State);
+    }
+
+    [Fact]
+    public async Task PoweringOnWhatIsOnIsRefused()
+    {
+        await AddVmAsync(PowerState.On);
+        _tasks.Handle<PowerOn>((_, _) => Task.CompletedTask);
+        var refused = await Assert.ThrowsAsync<FaultException>(() => _tasks.SubmitAsync(Admin, new PowerOn { Target = Vm }));
+        Assert.IsType<InvalidPowerState>(refused.Fault);
+    }
+
+    [Fact]
+    public async Task ARefusedPrivilegeIsAudited()
+    {
+        await AddVmAsync(PowerState.Off);
+        _tasks.Handle<PowerOn>((_, _) => Task.CompletedTask);
+        var refused = await Assert.ThrowsAsync<FaultException>(() => _tasks.SubmitAsync(Reader, new PowerOn { Target = Vm }));
+        Assert.IsType<NoPermission>(refused.Fault);
+        Assert.Contains(_events.Since(0), e => e.Severity == EventSeverity.Audit && e.User == "rita");
+    }
+
+    [Fact]
+    public async Task AFailedOperationTakesBackWhatItDidLastFirst()
+    {
+        await AddVmAsync(PowerState.Off);
+        var undone = new List<int>();
+        _tasks.Handle<PowerOn>((_, context) =>
+        {
+            foreach (var step in new[] { 1, 2 })
+            {
+                context.Undo.Push(() =>
+                {
+                    undone.Add(step);
+                    return Task.CompletedTask;
+                });
+            }
+
+            throw new FaultException(new DatastoreFull("fast", "the copy"));
+        });
+
+        var task = await _tasks.SubmitAsync(Admin, new PowerOn { Target = Vm });
+        var ended = await _tasks.WaitAsync(task.Id, Soon);
+        Assert.IsType<DatastoreFull>(ended.Fault);
+        Assert.Equal([2, 1], undone);
+    }
+
+    [Fact]
+    public async Task ABugFailsItsTaskAndNothingElse()
+    {
+        await AddVmAsync(PowerState.Off);
+        _tasks.Handle<PowerOn>((_, _) => throw new InvalidOperationException("broken invariant"));
+        var task = await _tasks.SubmitAsync(Admin, new PowerOn { Target = Vm });
+        Assert.IsType<InternalError>((await _tasks.WaitAsync(task.Id, Soon)).Fault);
+    }
+
+    [Fact]
+    public async Task CancellingStopsATaskAndIsRefusedAfterTheEnd()
+    {
+        await AddVmAsync(PowerState.On);
+        _tasks.Handle<ShutdownGuest>((_, context) => Task.Delay(Timeout.Infinite, context.Cancellation));
+        var task = await _tasks.SubmitAsync(Admin, new ShutdownGuest { Target = Vm });
+        _tasks.Cancel(Admin, task.Id);
+        Assert.Equal(TaskState.Cancelled, (await _tasks.WaitAsync(task.Id, Soon)).State);
+        Assert.IsType<TaskAlreadyEnded>(Assert.Throws<FaultException>(() => _tasks.Cancel(Admin, task.Id)).Fault);
+    }
+
+    [Fact]
+    public async Task AnAcknowledgedTaskIsKnownAfterARestart()
+    {
+        await AddVmAsync(PowerState.Off);
+        _tasks.Handle<PowerOn>((_, _) => Task.Delay(Timeout.Infinite, Soon));
+        var task = await _tasks.SubmitAsync(Admin, new PowerOn { Target = Vm });
+
+        var restarted = NewEngine();
+        Assert.Equal([task.Id], restarted.Load().Select(t => t.Id));
+        await restarted.EndLeftoverAsync(task.Id, TaskState.Failed, new Interrupted("vm.power-on", "the center restarted"), null);
+        Assert.Equal(TaskState.Failed, (await restarted.WaitAsync(task.Id, Soon)).State);
+    }
+
+    [Fact]
+    public async Task SlotsAreGivenInTheOrderAsked()
+    {
+        var budget = new SlotBudget(1);
+        var first = await budget.TakeAsync([Vm], Soon);
+        var second = budget.TakeAsync([Vm], Soon);
+        var third = budget.TakeAsync([Vm], Soon);
+        Assert.False(second.IsCompleted);
+        first.Dispose();
+        (await second).Dispose();
+        (await third).Dispose();
+    }
+
+    private TaskEngine NewEngine() => new(_store, _inventory, _events, _feed, TimeProvider.System, NullLogger.Instance);
+
+    private Task AddVmAsync(PowerState power) => _inventory.ApplyAsync(_ => InventoryEdit.Of(new VirtualMachine
+    {
+        Id = Vm,
+        Name = "web01",
+        Parent = EntityId.Root,
+        Config = new DatastorePath(EntityId.Datastore(Guid.Empty), "web01/web01.vmx"),
+        Power = power,
+    }));
+}
