@@ -76,6 +76,7 @@ public sealed class InventoryWriter(IStore store, Feed feed)
             {
                 if (generation == _generation)
                     (_head, _tail, _generation) = (Current, Task.CompletedTask, generation + 1);
+                TakeBack(commit, change);
             }
 
             throw;
@@ -89,6 +90,29 @@ public sealed class InventoryWriter(IStore store, Feed feed)
                 .. change.Put.Select(e => new EntityPut(next.Find(e.Id)!)),
                 .. change.Removed.Where(id => before.Find(id) is not null).Select(id => new EntityRemoved(id, before.Find(id)!.Name)),
             ]);
+        }
+    }
+
+    // The commit of a void edit was already on its way and may succeed: what it wrote is put back to what is true now. Called under the
+    // gate, so that no newer commit of the same objects can come before.
+    private void TakeBack(Task commit, InventoryEdit change)
+    {
+        if (commit.IsFaulted || change.IsObserved)
+            return;
+        var truth = change.Put.Select(e => e.Id).Concat(change.Removed).Distinct().Select(id => new StoreWrite(
+            StoreKind.Entity, id.ToString(), _head.Find(id) is { } entity ? ModelJson.Write(entity) : null));
+        _ = IgnoreFaultAsync(store.CommitAsync([.. truth]));
+    }
+
+    private static async Task IgnoreFaultAsync(Task commit)
+    {
+        try
+        {
+            await commit;
+        }
+        catch (Model.Faults.FaultException)
+        {
+            // The store is failing: then the edit's own commit failed as well, in the same order.
         }
     }
 

@@ -2,7 +2,8 @@ using Alveare.Model;
 
 namespace Alveare.Core.Tasks;
 
-/// <summary>A number of places per key that tasks take in the order they ask, such as eight migrations per host.</summary>
+/// <summary>A number of places per key, such as eight migrations per host: first come, first served among those whose places are all free.</summary>
+/// <remarks>Who waits for a busy key does not hold up others that do not need it.</remarks>
 public sealed class SlotBudget(int perKey)
 {
     private readonly Lock _gate = new();

@@ -73,7 +73,7 @@ public sealed class TaskEngine(
         var target = inventory.Current.Find(operation.Target);
         if (target is null || target.Id.Kind != declaration.Rules.Kind)
             throw new FaultException(new NotFound(OperationCatalogue.Prefix(declaration.Rules.Kind), operation.Target.ToString()));
-        Authorize(session, declaration, target);
+        Authorize(session, declaration.Rules.Privilege, declaration.Name, target.Id, target.Name);
         if (!_handlers.TryGetValue(declaration.Type, out var handler))
             throw new FaultException(new Unsupported("This engine", $"the operation {declaration.Name}"));
 
@@ -106,10 +106,11 @@ public sealed class TaskEngine(
             throw;
         }
 
+        // Before anybody can see the task: who sees it may cancel it.
+        entry.Context = new TaskContext(entry.Record.Id, session, change => Update(entry, change));
         lock (_gate)
             _tasks[NumberOf(entry.Record.Id)] = entry;
         feed.Publish([new TaskChanged(entry.Record)]);
-        entry.Context = new TaskContext(entry.Record.Id, session, change => Update(entry, change));
         var accepted = entry.Record;
         _ = RunAsync(entry, handler, operation);
         return accepted;
@@ -139,8 +140,8 @@ public sealed class TaskEngine(
     public TaskRecord Cancel(Session session, string id)
     {
         var entry = Find(id);
-        session.Require(Privilege.TaskCancel, id);
         var record = entry.Record;
+        Authorize(session, Privilege.TaskCancel, "task.cancel", record.Target, id);
         if (record.HasEnded)
             throw new FaultException(new TaskAlreadyEnded(id, record.State.ToString()));
         if (OperationCatalogue.Find(record.Operation)?.Rules.Cancellable != true || entry.Context is null)
@@ -161,15 +162,15 @@ public sealed class TaskEngine(
             return _tasks.TryGetValue(NumberOf(id), out var entry) ? entry : throw new FaultException(new NotFound("task", id));
     }
 
-    private void Authorize(Session session, OperationDeclaration declaration, Entity target)
+    private void Authorize(Session session, Privilege privilege, string operation, EntityId on, string name)
     {
         try
         {
-            session.Require(declaration.Rules.Privilege, target.Name);
+            session.Require(privilege, name);
         }
         catch (FaultException e)
         {
-            events.Add(EventSeverity.Audit, "operation.refused", $"{declaration.Name} was refused: {e.Message}", target.Id, session.User);
+            events.Add(EventSeverity.Audit, "operation.refused", $"{operation} was refused: {e.Message}", on, session.User);
             throw;
         }
     }
@@ -185,10 +186,23 @@ public sealed class TaskEngine(
         return InventoryEdit.Observed(vm with { BusyTask = task });
     });
 
-    private Task UnclaimAsync(TaskRecord record) => inventory.ApplyAsync(now =>
-        now.Find(record.Target) is VirtualMachine vm && vm.BusyTask == record.Id
-            ? InventoryEdit.Observed(vm with { BusyTask = null })
-            : InventoryEdit.Nothing);
+    // Giving a machine free needs no disk, but it queues behind edits that may fail and take it down with them: then it is tried again.
+    private async Task UnclaimAsync(TaskRecord record)
+    {
+        while (inventory.Current.Find(record.Target) is VirtualMachine { BusyTask: { } busy } && busy == record.Id)
+        {
+            try
+            {
+                await inventory.ApplyAsync(now => now.Find(record.Target) is VirtualMachine vm && vm.BusyTask == record.Id
+                    ? InventoryEdit.Observed(vm with { BusyTask = null })
+                    : InventoryEdit.Nothing);
+            }
+            catch (FaultException e)
+            {
+                logger.LogWarning(e, "Giving {Target} free after {Task} is tried again.", record.TargetName, record.Id);
+            }
+        }
+    }
 
     private async Task RunAsync(Entry entry, Func<Operation, TaskContext, Task> handler, Operation operation)
     {
@@ -231,6 +245,7 @@ public sealed class TaskEngine(
         var writes = new List<StoreWrite>();
         lock (_gate)
         {
+            entry.IsEnding = true;
             ended = entry.Record with
             {
                 State = state,
@@ -279,7 +294,7 @@ public sealed class TaskEngine(
         TaskRecord updated;
         lock (_gate)
         {
-            if (entry.Record.HasEnded)
+            if (entry.IsEnding)
                 return;
             updated = change(entry.Record);
             if (updated == entry.Record)
@@ -300,6 +315,9 @@ public sealed class TaskEngine(
         }
 
         public TaskRecord Record { get; set; }
+
+        /// <summary>The outcome is known and being stored: no report changes the record any more.</summary>
+        public bool IsEnding { get; set; }
 
         public TaskContext? Context { get; set; }
 

@@ -27,6 +27,11 @@ public sealed class UndoStack
             {
                 faults.Add(e.Fault);
             }
+            catch (Exception e)
+            {
+                // A bug in taking back must not keep the task from ending.
+                faults.Add(new HostOperationFailed("Taking a step back", e.Message));
+            }
         }
 
         return faults;

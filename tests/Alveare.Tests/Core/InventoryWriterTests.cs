@@ -55,6 +55,22 @@ public sealed class InventoryWriterTests
     }
 
     [Fact]
+    public async Task AnEditThatWasRefusedDoesNotComeBackAfterARestart()
+    {
+        var store = new MemoryStore { Failures = 1 };
+        var writer = new InventoryWriter(store, new Feed());
+        var failed = writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(0, "a")));
+        var refused = writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(1, "b")));
+        await Assert.ThrowsAsync<FaultException>(() => failed);
+        await Assert.ThrowsAsync<FaultException>(() => refused);
+        await writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(2, "c")));
+
+        var restarted = new InventoryWriter(store, new Feed());
+        restarted.Load();
+        Assert.Equal(["c"], restarted.Current.OfType<Folder>().Select(f => f.Name));
+    }
+
+    [Fact]
     public void ReplayingTheFeedGivesTheSnapshot() =>
         Gen.Select(Gen.Int[0, 7], Gen.String[Gen.Char.AlphaNumeric, 1, 5], Gen.Bool).Array[0, 40].SampleAsync(async edits =>
         {

@@ -10,6 +10,9 @@ internal sealed class MemoryStore : IStore
 
     public bool IsFull { get; set; }
 
+    /// <summary>The next commits that fail.</summary>
+    public int Failures { get; set; }
+
     public IReadOnlyList<StoredRecord> Load(string kind)
     {
         lock (_records)
@@ -18,8 +21,9 @@ internal sealed class MemoryStore : IStore
 
     public async Task CommitAsync(IReadOnlyList<StoreWrite> writes)
     {
+        var fails = IsFull || Failures-- > 0;
         await Task.Yield();
-        if (IsFull)
+        if (fails)
             throw new FaultException(new HostOperationFailed("Writing to the store", "the disk is full"));
         lock (_records)
         {

@@ -114,6 +114,20 @@ public sealed class TaskEngineTests
     }
 
     [Fact]
+    public async Task ATaskEndsEvenWhenTakingBackBreaks()
+    {
+        await AddVmAsync(PowerState.Off);
+        _tasks.Handle<PowerOn>((_, context) =>
+        {
+            context.Undo.Push(() => throw new InvalidOperationException("broken"));
+            throw new FaultException(new DatastoreFull("fast", "the copy"));
+        });
+        var task = await _tasks.SubmitAsync(Admin, new PowerOn { Target = Vm });
+        Assert.IsType<DatastoreFull>((await _tasks.WaitAsync(task.Id, Soon)).Fault);
+        Assert.Null(_inventory.Current.Get<VirtualMachine>(Vm).BusyTask);
+    }
+
+    [Fact]
     public async Task ABugFailsItsTaskAndNothingElse()
     {
         await AddVmAsync(PowerState.Off);
