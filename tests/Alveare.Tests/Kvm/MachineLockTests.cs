@@ -1,0 +1,74 @@
+using Alveare.Kvm.Locks;
+using Alveare.Model;
+using Xunit;
+
+namespace Alveare.Tests.Kvm;
+
+public sealed class MachineLockTests : IDisposable
+{
+    private static readonly EntityId[] Hosts = [.. Enumerable.Range(1, 4).Select(n => EntityId.Host(new Guid(n, 0, 0, new byte[8])))];
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("alveare-lock-").FullName;
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Fact]
+    public void ATakenLockNamesItsOwnerAndAReleasedOneIsFree()
+    {
+        var machine = new MachineLock(_directory, "web01");
+        var taken = machine.TryTake(machine.Read(), Hosts[0], "h1", "boot");
+        Assert.Equal(taken, machine.Read());
+        Assert.Equal(1, taken!.Epoch);
+
+        machine.Release(taken);
+        Assert.Equal(new LockRecord(2, null, null, null), machine.Read());
+    }
+
+    [Fact]
+    public void WhoReadAnOlderEpochCanNotTake()
+    {
+        var machine = new MachineLock(_directory, "web01");
+        var seen = machine.Read();
+        var current = machine.TryTake(seen, Hosts[0], "h1", "boot")!;
+        Assert.Null(machine.TryTake(seen, Hosts[1], "h2", "boot"));
+
+        for (var n = 0; n < 20; n++)
+            current = machine.TryTake(current, Hosts[n % 2], "h", "boot")!;
+        Assert.Null(machine.TryTake(seen, Hosts[1], "h2", "boot"));
+        Assert.Equal(current, machine.Read());
+    }
+
+    [Fact]
+    public void OldRecordsAndTemporaryFilesDoNotPileUp()
+    {
+        var machine = new MachineLock(_directory, "web01");
+        var current = machine.Read();
+        for (var n = 0; n < 50; n++)
+            current = machine.TryTake(current, Hosts[0], "h1", "boot")!;
+        Assert.InRange(Directory.GetFileSystemEntries(_directory).Length, 1, 9);
+    }
+
+    [Fact]
+    public async Task OfManyTakersExactlyOneWinsEachEpoch()
+    {
+        const int Rounds = 200;
+        var wins = await Task.WhenAll(Hosts.Select(host => Task.Run(() =>
+        {
+            var machine = new MachineLock(_directory, "web01");
+            var won = new List<long>();
+            for (var n = 0; n < Rounds; n++)
+            {
+                if (machine.TryTake(machine.Read(), host, "h", "boot") is { } record)
+                    won.Add(record.Epoch);
+            }
+
+            return won;
+        })));
+
+        var epochs = wins.SelectMany(w => w).ToList();
+        Assert.Equal(epochs.Count, epochs.Distinct().Count());
+        Assert.All(wins, w => Assert.Equal(w.Order(), w));
+        Assert.NotEmpty(epochs);
+        Assert.True(new MachineLock(_directory, "web01").Read().Epoch >= Rounds, "Every try moves the epoch on, whoever wins it.");
+    }
+}
