@@ -1,0 +1,126 @@
+using System.Collections.Concurrent;
+using System.Net.Sockets;
+using Alveare.Core.Hosts;
+using Alveare.Kvm.Machines;
+using Alveare.Kvm.Qemu;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+
+namespace Alveare.Kvm;
+
+/// <summary>This Linux machine as a host: QEMU processes that outlive the agent, files in datastores, bridges and control groups.</summary>
+public sealed class KvmHost : IHost
+{
+    private readonly KvmOptions options;
+    private readonly HostState state;
+    private readonly Registry registry;
+    private readonly Ground ground;
+    private readonly PowerControl power;
+    private readonly ConcurrentDictionary<EntityId, Machine> machines = new();
+
+    private KvmHost(KvmOptions options, HostFacts facts, QemuSetup setup)
+    {
+        this.options = options;
+        state = new HostState(facts);
+        registry = new Registry(Path.Combine(options.StateDirectory, "registry.json"));
+        ground = new Ground(options.HostId, options.HostName, id => registry.Content.Datastores.FirstOrDefault(d => d.Datastore == id)?.Path);
+        power = new PowerControl(state, new Launcher(setup, ground, options.Time), ground);
+    }
+
+    public EntityId Id => options.HostId;
+
+    public static async Task<KvmHost> OpenAsync(KvmOptions options, CancellationToken cancellation)
+    {
+        var runRoot = Path.Combine(options.StateDirectory, "run");
+        Directory.CreateDirectory(runRoot);
+        var qemu = await QemuInstallation.FindAsync(cancellation)
+            ?? throw new FaultException(new HostOperationFailed("Starting the host agent", "QEMU is not installed (package qemu-system-x86)"));
+        var user = QemuUser.Find();
+        var setup = new QemuSetup(
+            qemu.Program, Accelerator.Emulation, options.TranslationCacheMib, user, runRoot, qemu.UefiCode, qemu.UefiVariables);
+        var facts = new HostFacts
+        {
+            Id = options.HostId,
+            HostName = options.HostName,
+            AgentVersion = options.AgentVersion,
+            QemuVersion = qemu.Version,
+            Accelerator = Accelerator.Emulation,
+            CpuThreads = Environment.ProcessorCount,
+            CpuClock = new Megahertz(2000),
+            CpuModel = "",
+            CpuFeatures = await qemu.ReadCpuFeaturesAsync(Accelerator.Emulation, user, runRoot, cancellation),
+            Memory = new Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes),
+            MigrationAddress = options.MigrationAddress,
+        };
+        return new KvmHost(options, facts, setup);
+    }
+
+    public Task<HostSnapshot> ObserveAsync(CancellationToken cancellation) => Task.FromResult(state.Current);
+
+    public IAsyncEnumerable<HostChange> WatchAsync(CancellationToken cancellation) => state.WatchAsync(cancellation);
+
+    public async Task<HostReply> ExecuteAsync(HostCommand command, IProgress<HostProgress>? progress, CancellationToken cancellation)
+    {
+        switch (command)
+        {
+            case MountDatastore mount:
+                registry.Change(c => c with { Datastores = [.. c.Datastores.Where(d => d.Datastore != mount.Datastore), mount] });
+                return Done.Instance;
+            case CreateMachine create:
+                Directory.CreateDirectory(Path.GetDirectoryName(ground.PathOf(create.Config))!);
+                ground.WriteSpec(create.Config, create.Spec);
+                return Register(create.Config);
+            case RegisterMachine register:
+                return Register(register.Config);
+            case StartMachine start:
+                await power.StartAsync(Find(start.Machine), start.MinLockEpoch, cancellation);
+                return Answer(start.Machine);
+            case StopMachine stop:
+                await PowerControl.StopAsync(Find(stop.Machine), cancellation);
+                return Answer(stop.Machine);
+            case ResetMachine reset:
+                await PowerControl.ResetAsync(Find(reset.Machine), cancellation);
+                return Answer(reset.Machine);
+            default:
+                throw new FaultException(new Unsupported($"Host '{options.HostName}'", command.GetType().Name));
+        }
+    }
+
+    public async Task<Stream> OpenAsync(HostChannel channel, CancellationToken cancellation)
+    {
+        var run = Find(channel.Machine).RequireRun();
+        var path = channel.Kind switch
+        {
+            HostChannelKind.Serial => run.Directory.Serial,
+            HostChannelKind.Vnc => run.Directory.Vnc,
+            _ => throw new FaultException(new Unsupported($"Host '{options.HostName}'", channel.Kind.ToString())),
+        };
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellation);
+        return new NetworkStream(socket, ownsSocket: true);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        foreach (var machine in machines.Values)
+            machine.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private MachineReply Register(DatastorePath config)
+    {
+        var spec = ground.ReadSpec(config);
+        var initial = new HostMachine { Id = spec.Id, Config = config, Spec = spec, Power = PowerState.Off, LockEpoch = ground.ReadLock(config).Epoch };
+        registry.Add(spec.Id, config);
+        machines[spec.Id] = new Machine(state, initial);
+        state.Publish(new MachineChanged(initial));
+        return new MachineReply(initial);
+    }
+
+    private Machine Find(EntityId id) =>
+        machines.TryGetValue(id, out var machine) ? machine : throw new FaultException(new NotFound("virtual machine", id.ToString()));
+
+    private MachineReply Answer(EntityId id) => new(Find(id).Current);
+}

@@ -1,0 +1,30 @@
+using Alveare.Model;
+
+namespace Alveare.Kvm;
+
+/// <summary>How the agent of one machine is set up.</summary>
+public sealed record KvmOptions
+{
+    /// <summary>The host's identity, the same for its whole life.</summary>
+    public required EntityId HostId { get; init; }
+
+    public required string HostName { get; init; }
+
+    /// <summary>Registry and run directories. Its path must be short: unix sockets live below it.</summary>
+    public required string StateDirectory { get; init; }
+
+    /// <summary>IP address other hosts send memory to.</summary>
+    public required string MigrationAddress { get; init; }
+
+    /// <summary>Network device that joins port groups to those of other hosts, or null for port groups of this host alone.</summary>
+    public string? Uplink { get; init; }
+
+    public required IdSource Ids { get; init; }
+
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    public string AgentVersion { get; init; } = "0.1.0";
+
+    /// <summary>Code cache of each machine under software emulation.</summary>
+    public int TranslationCacheMib { get; init; } = 64;
+}

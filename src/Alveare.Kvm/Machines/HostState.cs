@@ -1,0 +1,136 @@
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using Alveare.Model;
+using Alveare.Model.Hosts;
+
+namespace Alveare.Kvm.Machines;
+
+/// <summary>What this host says of itself: one snapshot that changes, and the changes as a stream for each watcher.</summary>
+/// <remarks>Snapshot and queues change under one lock, so a watcher's first snapshot and the changes after it fit without gap or
+/// overlap. A watcher that falls behind by <see cref="MaxQueue"/> changes loses them and gets the whole state afresh.</remarks>
+public sealed class HostState(HostFacts facts)
+{
+    private const int MaxQueue = 512;
+
+    private readonly Lock sync = new();
+    private readonly List<Watcher> watchers = [];
+    private HostFacts facts = facts;
+    private ImmutableSortedDictionary<EntityId, HostMachine> machines = ImmutableSortedDictionary<EntityId, HostMachine>.Empty;
+    private ImmutableArray<HostDatastore> datastores = [];
+    private ImmutableArray<PortGroupSpec> portGroups = [];
+
+    public HostSnapshot Current
+    {
+        get
+        {
+            lock (sync)
+                return Snapshot();
+        }
+    }
+
+    /// <summary>Takes a change into the snapshot and gives it to every watcher.</summary>
+    public void Publish(HostChange change)
+    {
+        lock (sync)
+        {
+            switch (change)
+            {
+                case FactsChanged changed:
+                    facts = changed.Facts;
+                    break;
+                case MachineChanged changed:
+                    machines = machines.SetItem(changed.Machine.Id, changed.Machine);
+                    break;
+                case MachineRemoved removed:
+                    machines = machines.Remove(removed.Machine);
+                    break;
+                case DatastoresChanged changed:
+                    datastores = changed.Datastores;
+                    break;
+            }
+
+            Distribute(change);
+        }
+    }
+
+    /// <summary>Takes new port groups into the snapshot; there is no change record of their own, so watchers get the whole state.</summary>
+    public void SetPortGroups(ImmutableArray<PortGroupSpec> applied)
+    {
+        lock (sync)
+        {
+            portGroups = applied;
+            Distribute(new HostObserved(Snapshot()));
+        }
+    }
+
+    public async IAsyncEnumerable<HostChange> WatchAsync([EnumeratorCancellation] CancellationToken cancellation)
+    {
+        var watcher = new Watcher();
+        lock (sync)
+        {
+            watcher.Queue.Enqueue(new HostObserved(Snapshot()));
+            watchers.Add(watcher);
+        }
+
+        try
+        {
+            while (true)
+            {
+                while (Next(watcher) is { } change)
+                    yield return change;
+                await watcher.Arrived.WaitAsync(cancellation);
+            }
+        }
+        finally
+        {
+            lock (sync)
+                watchers.Remove(watcher);
+        }
+    }
+
+    private HostChange? Next(Watcher watcher)
+    {
+        lock (sync)
+        {
+            if (watcher.FellBehind)
+            {
+                watcher.FellBehind = false;
+                return new HostObserved(Snapshot());
+            }
+
+            return watcher.Queue.TryDequeue(out var change) ? change : null;
+        }
+    }
+
+    private void Distribute(HostChange change)
+    {
+        foreach (var watcher in watchers)
+        {
+            if (watcher.FellBehind)
+                continue;
+            if (watcher.Queue.Count >= MaxQueue)
+            {
+                watcher.Queue.Clear();
+                watcher.FellBehind = true;
+            }
+            else
+            {
+                watcher.Queue.Enqueue(change);
+            }
+
+            if (watcher.Arrived.CurrentCount == 0)
+                watcher.Arrived.Release();
+        }
+    }
+
+    private HostSnapshot Snapshot() => new(facts, [.. machines.Values], datastores, portGroups);
+
+    private sealed class Watcher
+    {
+        public Queue<HostChange> Queue { get; } = new();
+
+        public SemaphoreSlim Arrived { get; } = new(0);
+
+        public bool FellBehind { get; set; }
+    }
+}

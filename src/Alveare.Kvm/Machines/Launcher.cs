@@ -1,0 +1,110 @@
+using System.Collections.Immutable;
+using Alveare.Kvm.Qemu;
+using Alveare.Kvm.Qmp;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+
+namespace Alveare.Kvm.Machines;
+
+/// <summary>How this host runs QEMU.</summary>
+/// <param name="RunRoot">Directory of the run directories.</param>
+/// <param name="UefiCode">The UEFI firmware's code, or null where none is installed.</param>
+/// <param name="UefiVariables">The template that a machine's own variables start from.</param>
+public sealed record QemuSetup(
+    string Program,
+    Accelerator Accelerator,
+    int TranslationCacheMib,
+    QemuUser User,
+    string RunRoot,
+    string? UefiCode,
+    string? UefiVariables);
+
+/// <summary>Starts the QEMU of a machine with everything around it, for a power-on and for an incoming migration alike.</summary>
+public sealed class Launcher(QemuSetup setup, Ground ground, TimeProvider time)
+{
+    public string RunRoot => setup.RunRoot;
+
+    /// <summary>Starts QEMU; on failure everything that was made for it is taken back.</summary>
+    /// <param name="epoch">The epoch the lock is held at, 0 for an incoming migration.</param>
+    public async Task<MachineRun> LaunchAsync(
+        Machine machine,
+        MachineSpec spec,
+        long epoch,
+        MigrationRecord? incoming,
+        Action<QmpEvent> onEvent,
+        CancellationToken cancellation)
+    {
+        var config = machine.Current.Config;
+        var run = new RunDirectory(setup.RunRoot, spec.Uuid);
+        await using var undo = new UndoStack();
+        run.Create(setup.User);
+        undo.Push(run.Remove);
+        var attachments = RunAttachments.None;
+        var runtime = Prepare(config, spec, run, attachments, incoming is not null);
+        var record = new RunRecord
+        {
+            Config = config,
+            StartedAt = time.GetUtcNow(),
+            LockEpoch = epoch,
+            Attachments = attachments,
+            Migration = incoming,
+        };
+
+        // Before the process: an agent that ends right after starting it must find the record.
+        record.Write(run);
+        try
+        {
+            var process = await QemuProcess.StartAsync(
+                run, setup.User, attachments.ControlGroups, CommandLine.Build(spec, runtime), onEvent, cancellation);
+            undo.Keep();
+            return new MachineRun(process, record);
+        }
+        catch (QemuStartException e)
+        {
+            throw new FaultException(e.End.ToFault(spec.Name), e);
+        }
+    }
+
+    private QemuRuntime Prepare(DatastorePath config, MachineSpec spec, RunDirectory run, RunAttachments attachments, bool incoming)
+    {
+        var disks = spec.Disks.Select(d => ground.PathOf(config.Sibling(d.File))).ToImmutableArray();
+        foreach (var disk in disks)
+            Give(disk);
+        var seed = spec.CustomizationSeed is { } file ? ground.PathOf(config.Sibling(file)) : null;
+        if (seed is not null)
+            Give(seed);
+        var serialLog = Path.Combine(run.Path, "serial.log");
+        return new QemuRuntime
+        {
+            Program = setup.Program,
+            Accelerator = setup.Accelerator,
+            TranslationCacheMib = setup.TranslationCacheMib,
+            Run = run,
+            DiskPaths = disks,
+            Taps = attachments.Taps,
+            SeedPath = seed,
+            SerialLog = serialLog,
+            Uefi = spec.Firmware == Firmware.Uefi ? PrepareUefi(config, spec) : null,
+            Incoming = incoming,
+        };
+    }
+
+    private UefiFiles PrepareUefi(DatastorePath config, MachineSpec spec)
+    {
+        if (setup.UefiCode is null || setup.UefiVariables is null)
+            throw new FaultException(new MachineStartFailed(spec.Name, "it boots with UEFI and this host has no UEFI firmware installed (package ovmf)"));
+        var variables = Path.ChangeExtension(ground.PathOf(config), ".nvram");
+        if (!File.Exists(variables))
+            File.Copy(setup.UefiVariables, variables);
+        Give(variables);
+        return new UefiFiles(setup.UefiCode, variables);
+    }
+
+    private void Give(string path)
+    {
+        if (!File.Exists(path))
+            throw new FaultException(new FileNotFoundFault(path));
+        setup.User.Own(path);
+    }
+}

@@ -1,0 +1,48 @@
+using Alveare.Kvm.Qemu;
+using Alveare.Kvm.Qmp;
+
+namespace Alveare.Kvm.Machines;
+
+/// <summary>Why a machine's QEMU is about to end, as far as anybody said so.</summary>
+public enum EndReason
+{
+    /// <summary>Nobody said: if it ends now, it died.</summary>
+    None,
+
+    /// <summary>An administrator powered it off.</summary>
+    PoweredOff,
+
+    /// <summary>The guest powered itself off.</summary>
+    GuestPoweredOff,
+
+    /// <summary>A migration is over and this end is not the one that has the machine.</summary>
+    MovedAway,
+}
+
+/// <summary>One running QEMU of a machine, from its start or its adoption to its end.</summary>
+public sealed class MachineRun(QemuProcess process, RunRecord record)
+{
+    private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public QemuProcess Process { get; } = process;
+
+    public QmpConnection Qmp => Process.Qmp;
+
+    public RunDirectory Directory => Process.Run;
+
+    public RunRecord Record { get; private set; } = record;
+
+    public EndReason EndReason { get; set; }
+
+    /// <summary>Completes when QEMU has ended and the host has cleaned up after it.</summary>
+    public Task Ended => ended.Task;
+
+    /// <summary>Changes the record in memory and in the run directory.</summary>
+    public void Remember(Func<RunRecord, RunRecord> change)
+    {
+        Record = change(Record);
+        Record.Write(Directory);
+    }
+
+    public void MarkEnded() => ended.TrySetResult();
+}

@@ -1,0 +1,164 @@
+using Alveare.Kvm.Qemu;
+using Alveare.Kvm.Qmp;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+
+namespace Alveare.Kvm.Machines;
+
+/// <summary>Turns machines on and off, and cleans up after a QEMU that ended, whatever it ended of.</summary>
+public sealed class PowerControl(HostState state, Launcher launcher, Ground ground)
+{
+    private static readonly TimeSpan QuitTimeout = TimeSpan.FromSeconds(5);
+
+    /// <summary>Asked first when a QEMU has ended: a migration decides about the lock of a machine that takes part in it.</summary>
+    public Func<Machine, MachineRun, QemuEnd, Task<bool>>? EndedInMigration { get; set; }
+
+    public async Task StartAsync(Machine machine, long minLockEpoch, CancellationToken cancellation)
+    {
+        using var entered = await machine.EnterAsync(cancellation);
+        machine.RequireOff();
+        var config = machine.Current.Config;
+        var spec = ground.ReadSpec(config);
+        if (spec.IsTemplate)
+            throw new FaultException(new InvalidState(spec.Name, "a template", "a virtual machine (a template is cloned, not started)"));
+
+        var epoch = ground.Take(config, spec.Name, minLockEpoch);
+        await using var undo = new UndoStack();
+        undo.Push(() => ground.Release(config, epoch));
+        var run = await launcher.LaunchAsync(machine, spec, epoch, incoming: null, e => OnEvent(machine, e), cancellation);
+        undo.Keep();
+        machine.Change(m => m with { Spec = spec, InvalidReason = null, LockEpoch = epoch });
+        Adopt(machine, run, PowerState.On);
+    }
+
+    /// <summary>Takes a running QEMU as the machine's own and watches for its end.</summary>
+    public void Adopt(Machine machine, MachineRun run, PowerState power)
+    {
+        machine.Run = run;
+        machine.Change(m => m with { Power = power, StartedAt = run.Record.StartedAt });
+        _ = SuperviseAsync(machine, run);
+    }
+
+    public static async Task StopAsync(Machine machine, CancellationToken cancellation)
+    {
+        MachineRun run;
+        using (await machine.EnterAsync(cancellation))
+        {
+            run = machine.RequireRun();
+            await EndAsync(run, EndReason.PoweredOff);
+        }
+
+        await run.Ended.WaitAsync(cancellation);
+    }
+
+    /// <summary>Ends a QEMU: by its own means, so that its disks are flushed, or by force when it does not answer.</summary>
+    public static async Task EndAsync(MachineRun run, EndReason reason)
+    {
+        run.EndReason = reason;
+        try
+        {
+            await run.Qmp.ExecuteAsync("quit", timeout: QuitTimeout);
+            await run.Qmp.Closed.WaitAsync(QuitTimeout);
+        }
+        catch (Exception e) when (e is QmpException or QmpClosedException or TimeoutException)
+        {
+            run.Process.Kill();
+        }
+    }
+
+    public static async Task ResetAsync(Machine machine, CancellationToken cancellation)
+    {
+        using var entered = await machine.EnterAsync(cancellation);
+        var run = machine.RequireRun();
+        await CommandAsync(machine, run, "system_reset");
+    }
+
+    /// <summary>Sends a command whose refusal or failure is the caller's fault to hear.</summary>
+    public static async Task CommandAsync(Machine machine, MachineRun run, string command, object? arguments = null)
+    {
+        try
+        {
+            await run.Qmp.ExecuteAsync(command, arguments);
+        }
+        catch (QmpException e)
+        {
+            throw new FaultException(new HostOperationFailed($"The command '{command}' on virtual machine '{machine.Name}'", e.Description), e);
+        }
+        catch (QmpClosedException e)
+        {
+            throw new FaultException(new MachineDied(machine.Name, e.Message), e);
+        }
+    }
+
+    /// <summary>What QEMU says by itself.</summary>
+    public void OnEvent(Machine machine, QmpEvent happened)
+    {
+        switch (happened.Name)
+        {
+            case "SHUTDOWN" when happened.Flag("guest") && machine.Run is { EndReason: EndReason.None } run:
+                run.EndReason = EndReason.GuestPoweredOff;
+                break;
+            case "STOP" when machine.Current.Migration is null:
+                machine.Change(m => m.Power == PowerState.On ? m with { Power = PowerState.Paused } : m);
+                break;
+            case "RESUME" when machine.Current.Migration is null:
+                machine.Change(m => m.Power == PowerState.Paused ? m with { Power = PowerState.On } : m);
+                break;
+            case "BLOCK_IO_ERROR" when happened.Text("action") != "ignore":
+                Raise("vm.disk-error", machine, $"Virtual machine '{machine.Name}' has a disk error: {happened.Text("reason")}.", isProblem: true);
+                break;
+        }
+    }
+
+    /// <summary>Reads whether the guest executes.</summary>
+    public static async Task<PowerState> ReadPowerAsync(MachineRun run)
+    {
+        var status = await run.Qmp.ExecuteAsync("query-status");
+        return status.GetProperty("running").GetBoolean() ? PowerState.On : PowerState.Paused;
+    }
+
+    /// <summary>Gives back everything around a QEMU that has ended.</summary>
+    public static void CleanUp(MachineRun run)
+    {
+        run.Directory.Remove();
+    }
+
+    private async Task SuperviseAsync(Machine machine, MachineRun run)
+    {
+        var end = await run.Process.AwaitEndAsync();
+        if (EndedInMigration is { } migration && await migration(machine, run, end))
+            return;
+        using (await machine.EnterAsync(CancellationToken.None))
+        {
+            CleanUp(run);
+            ground.Release(run.Record.Config, run.Record.LockEpoch);
+            machine.Run = null;
+            machine.Change(m => m with
+            {
+                Power = PowerState.Off, StartedAt = null, Guest = null, Migration = null, LockEpoch = run.Record.LockEpoch + 1,
+            });
+        }
+
+        Announce(machine, run, end);
+        run.MarkEnded();
+    }
+
+    private void Announce(Machine machine, MachineRun run, QemuEnd end)
+    {
+        switch (run.EndReason)
+        {
+            case EndReason.PoweredOff or EndReason.MovedAway:
+                break;
+            case EndReason.GuestPoweredOff when end.IsClean:
+                Raise("vm.guest-powered-off", machine, $"The guest of virtual machine '{machine.Name}' powered it off.", isProblem: false);
+                break;
+            default:
+                Raise("vm.died", machine, new MachineDied(machine.Name, end.Describe()).Message, isProblem: true);
+                break;
+        }
+    }
+
+    private void Raise(string kind, Machine machine, string message, bool isProblem) =>
+        state.Publish(new HostEventRaised(kind, machine.Id, message, isProblem));
+}

@@ -1,0 +1,152 @@
+using System.Net.Sockets;
+using System.Text;
+using Alveare.Kvm.Qmp;
+
+namespace Alveare.Kvm.Qemu;
+
+/// <summary>One running QEMU: started by this agent, or found again by it.</summary>
+public sealed class QemuProcess
+{
+    private static readonly TimeSpan ReadyTimeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan StatusTimeout = TimeSpan.FromSeconds(5);
+
+    // The steps in which a file that is due within milliseconds is looked for: a watch costs more than it saves here.
+    private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(1);
+
+    private QemuProcess(RunDirectory run, int pid, QmpConnection qmp)
+    {
+        Run = run;
+        Pid = pid;
+        Qmp = qmp;
+    }
+
+    public RunDirectory Run { get; }
+
+    public int Pid { get; }
+
+    public QmpConnection Qmp { get; }
+
+    /// <summary>Starts QEMU and returns when it answers on its control socket.</summary>
+    /// <exception cref="QemuStartException">It ended first; the exception has what it said.</exception>
+    public static async Task<QemuProcess> StartAsync(
+        RunDirectory run,
+        QemuUser user,
+        IReadOnlyList<string> controlGroups,
+        IReadOnlyList<string> command,
+        Action<QmpEvent> onEvent,
+        CancellationToken cancellation)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(ReadyTimeout);
+        var shim = Shim.Start(run, user, controlGroups, command);
+        try
+        {
+            while (!File.Exists(run.Qmp))
+            {
+                if (run.ReadExitStatus() is not null || shim.HasExited)
+                    throw StartFailure(run);
+                await Task.Delay(Step, limit.Token);
+            }
+
+            var qmp = await ConnectAsync(run, onEvent, limit.Token);
+            return new QemuProcess(run, run.ReadPid() ?? throw StartFailure(run), qmp);
+        }
+        catch (Exception e) when (e is OperationCanceledException or QmpClosedException)
+        {
+            if (e is QmpClosedException)
+                await AwaitStatusAsync(run);
+            var failure = StartFailure(run);
+            if (run.ReadPid() is { } pid && IsOurs(run, pid))
+                Native.Kill(pid, Native.SigKill);
+            cancellation.ThrowIfCancellationRequested();
+            throw failure;
+        }
+    }
+
+    /// <summary>Finds the QEMU of a run directory again, or returns null when it has ended.</summary>
+    public static async Task<QemuProcess?> FindAsync(RunDirectory run, Action<QmpEvent> onEvent, CancellationToken cancellation)
+    {
+        if (run.ReadExitStatus() is not null || run.ReadPid() is not { } pid || !IsOurs(run, pid))
+            return null;
+        try
+        {
+            return new QemuProcess(run, pid, await ConnectAsync(run, onEvent, cancellation));
+        }
+        catch (Exception e) when (e is QmpClosedException or SocketException or IOException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Kills whatever process a run directory still names: used for one that does not answer any more.</summary>
+    public static void KillLeftover(RunDirectory run)
+    {
+        if (run.ReadExitStatus() is null && run.ReadPid() is { } pid && IsOurs(run, pid))
+            Native.Kill(pid, Native.SigKill);
+    }
+
+    /// <summary>Ends the process at once. It is gone when <see cref="AwaitEndAsync"/> returns.</summary>
+    public void Kill()
+    {
+        if (Run.ReadExitStatus() is null && IsOurs(Run, Pid))
+            Native.Kill(Pid, Native.SigKill);
+    }
+
+    /// <summary>Waits until the process has ended, and says how.</summary>
+    public async Task<QemuEnd> AwaitEndAsync()
+    {
+        await Qmp.Closed;
+        await AwaitStatusAsync(Run);
+        await Qmp.DisposeAsync();
+        return new QemuEnd(Run.ReadExitStatus(), Run.LastLines(5));
+    }
+
+    /// <summary>Whether <paramref name="pid"/> is still the QEMU of this run directory. Its command line names the directory, which no
+    /// recycled process id does, also after a reboot.</summary>
+    private static bool IsOurs(RunDirectory run, int pid)
+    {
+        try
+        {
+            return File.ReadAllBytes($"/proc/{pid}/cmdline").AsSpan().IndexOf(Encoding.UTF8.GetBytes(run.Path)) >= 0;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    private static async Task<QmpConnection> ConnectAsync(RunDirectory run, Action<QmpEvent> onEvent, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            try
+            {
+                return await QmpConnection.ConnectAsync(run.Qmp, onEvent, cancellation);
+            }
+            catch (SocketException) when (run.ReadExitStatus() is null && !cancellation.IsCancellationRequested)
+            {
+                // The socket's name exists from bind() on, a connection is accepted from listen() on.
+                await Task.Delay(Step, cancellation);
+            }
+            catch (SocketException)
+            {
+                throw new QmpClosedException("QEMU ended before it listened on its control socket");
+            }
+        }
+    }
+
+    private static async Task AwaitStatusAsync(RunDirectory run)
+    {
+        using var limit = new CancellationTokenSource(StatusTimeout);
+        while (run.ReadExitStatus() is null && !limit.IsCancellationRequested)
+            await Task.Delay(Step);
+    }
+
+    private static QemuStartException StartFailure(RunDirectory run) => new(new QemuEnd(run.ReadExitStatus(), run.LastLines(5)));
+}
+
+/// <summary>QEMU did not start.</summary>
+public sealed class QemuStartException(QemuEnd end) : Exception(end.Describe())
+{
+    public QemuEnd End { get; } = end;
+}

@@ -1,0 +1,42 @@
+using System.ComponentModel;
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace Alveare.Kvm.Qemu;
+
+/// <summary>The unprivileged user that every QEMU runs as.</summary>
+/// <param name="ExtraGroups">Further groups, such as the one that may open <c>/dev/kvm</c>.</param>
+public sealed record QemuUser(uint Uid, uint Gid, IReadOnlyList<uint> ExtraGroups)
+{
+    public const string Name = "alveare-qemu";
+
+    /// <summary>Used where no user of that name exists. It is the same number on all hosts, because they own files of one shared
+    /// datastore; it lies in the range that no distribution gives to people or packages.</summary>
+    public const uint DefaultUid = 61717;
+
+    /// <summary>The user <see cref="Name"/> of this machine, else <see cref="DefaultUid"/>.</summary>
+    public static QemuUser Find(string passwd = "/etc/passwd", string kvmDevice = "/dev/kvm")
+    {
+        var groups = GroupOf(kvmDevice) is { } gid and not 0 ? new[] { gid } : [];
+        foreach (var line in File.ReadLines(passwd))
+        {
+            var fields = line.Split(':');
+            if (fields.Length > 3 && fields[0] == Name)
+                return new QemuUser(Number(fields[2]), Number(fields[3]), groups);
+        }
+
+        return new QemuUser(DefaultUid, DefaultUid, groups);
+    }
+
+    /// <summary>Gives a file or directory to this user.</summary>
+    public void Own(string path)
+    {
+        if (Native.LChown(path, Uid, Gid) != 0)
+            throw new IOException($"Giving '{path}' to user {Uid} failed: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}");
+    }
+
+    private static uint Number(string text) => uint.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);
+
+    private static uint? GroupOf(string path) =>
+        Native.Statx(Native.AtFdCwd, path, 0, Native.StatxGid, out var status) == 0 ? status.Gid : null;
+}

@@ -1,0 +1,221 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.IO.Pipelines;
+using System.Net.Sockets;
+using System.Text.Json;
+
+namespace Alveare.Kvm.Qmp;
+
+/// <summary>One connection to the control socket of one QEMU: commands with answers, and events in the order QEMU sent them.</summary>
+/// <remarks>The end of the connection (<see cref="Closed"/>) is how the death of the process is noticed: the kernel closes its sockets
+/// whatever it died of. Event handlers run on the reader, one after the other, and must not wait for an answer of the same connection.</remarks>
+public sealed class QmpConnection : IAsyncDisposable
+{
+    /// <summary>How long QEMU may take for an answer; its main loop blocks for storage, so this is generous.</summary>
+    public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(30);
+
+    private readonly Socket socket;
+    private readonly NetworkStream stream;
+    private readonly PipeReader reader;
+    private readonly ConcurrentDictionary<long, TaskCompletionSource<JsonElement>> pending = new();
+    private readonly SemaphoreSlim writing = new(1, 1);
+    private readonly TaskCompletionSource closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long lastId;
+    private Action<QmpEvent>? handlers;
+
+    private QmpConnection(Socket socket)
+    {
+        this.socket = socket;
+        stream = new NetworkStream(socket, ownsSocket: true);
+        reader = PipeReader.Create(stream);
+    }
+
+    /// <summary>Every event from now on.</summary>
+    public event Action<QmpEvent> EventReceived
+    {
+        add => handlers += value;
+        remove => handlers -= value;
+    }
+
+    /// <summary>Completes when the connection has ended, for whatever reason; never faults.</summary>
+    public Task Closed => closed.Task;
+
+    /// <summary>Connects, takes the greeting and negotiates. <paramref name="onEvent"/> misses no event after negotiation.</summary>
+    /// <exception cref="SocketException">Nobody listens there.</exception>
+    /// <exception cref="QmpClosedException">The process ended before it greeted.</exception>
+    public static async Task<QmpConnection> ConnectAsync(string path, Action<QmpEvent>? onEvent, CancellationToken cancellation)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellation);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+
+        var connection = new QmpConnection(socket) { handlers = onEvent };
+        try
+        {
+            if (await connection.ReadMessageAsync(cancellation) is not { } greeting || !greeting.TryGetProperty("QMP", out _))
+                throw new QmpClosedException("QEMU closed its control socket without a greeting");
+            _ = connection.ReadLoopAsync();
+            await connection.ExecuteAsync("qmp_capabilities", cancellation: cancellation);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Sends a command and waits for what it returns.</summary>
+    /// <exception cref="QmpException">QEMU refused.</exception>
+    /// <exception cref="QmpClosedException">The connection ended, or no answer came within <paramref name="timeout"/>.</exception>
+    public async Task<JsonElement> ExecuteAsync(
+        string command,
+        object? arguments = null,
+        TimeSpan? timeout = null,
+        CancellationToken cancellation = default)
+    {
+        var id = Interlocked.Increment(ref lastId);
+        var answer = new TaskCompletionSource<JsonElement>(TaskCreationOptions.RunContinuationsAsynchronously);
+        pending[id] = answer;
+        try
+        {
+            await WriteAsync(id, command, arguments, cancellation);
+            if (closed.Task.IsCompleted)
+                throw GoneDuring(command);
+            var result = await answer.Task.WaitAsync(timeout ?? DefaultTimeout, cancellation);
+            return result.TryGetProperty("error", out var error) ? throw Refusal(command, error) : result.GetProperty("return");
+        }
+        catch (TimeoutException)
+        {
+            throw new QmpClosedException($"QEMU did not answer '{command}' in {(timeout ?? DefaultTimeout).TotalSeconds} s");
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        {
+            throw GoneDuring(command);
+        }
+        finally
+        {
+            pending.TryRemove(id, out _);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        // Shutting the socket down ends the read loop, which fails everything that still waits.
+        try
+        {
+            socket.Shutdown(SocketShutdown.Both);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // QEMU was faster.
+        }
+
+        await stream.DisposeAsync();
+        Close();
+    }
+
+    private static QmpException Refusal(string command, JsonElement error) =>
+        new(command, error.GetProperty("class").GetString() ?? "", error.GetProperty("desc").GetString() ?? "");
+
+    private static QmpClosedException GoneDuring(string command) => new($"QEMU ended during '{command}'");
+
+    private async Task WriteAsync(long id, string command, object? arguments, CancellationToken cancellation)
+    {
+        var buffer = new ArrayBufferWriter<byte>(256);
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("execute", command);
+            if (arguments is not null)
+            {
+                json.WritePropertyName("arguments");
+                JsonSerializer.Serialize(json, arguments, arguments.GetType());
+            }
+
+            json.WriteNumber("id", id);
+            json.WriteEndObject();
+        }
+
+        buffer.Write("\n"u8);
+        await writing.WaitAsync(cancellation);
+        try
+        {
+            // Not cancellable once begun: half a command would spoil the connection for everybody.
+            await stream.WriteAsync(buffer.WrittenMemory, CancellationToken.None);
+        }
+        finally
+        {
+            writing.Release();
+        }
+    }
+
+    private async Task ReadLoopAsync()
+    {
+        try
+        {
+            while (await ReadMessageAsync(CancellationToken.None) is { } message)
+                Dispatch(message);
+        }
+        catch (Exception e) when (e is IOException or JsonException or ObjectDisposedException or InvalidOperationException)
+        {
+            // A connection that breaks or talks nonsense is closed like one that ends.
+        }
+        finally
+        {
+            Close();
+        }
+    }
+
+    private void Dispatch(JsonElement message)
+    {
+        if (message.TryGetProperty("event", out var name))
+            handlers?.Invoke(new QmpEvent(name.GetString() ?? "", message.TryGetProperty("data", out var data) ? data : default));
+        else if (message.TryGetProperty("id", out var id) && pending.TryRemove(id.GetInt64(), out var answer))
+            answer.TrySetResult(message);
+    }
+
+    private void Close()
+    {
+        closed.TrySetResult();
+        foreach (var id in pending.Keys)
+        {
+            if (pending.TryRemove(id, out var answer))
+                answer.TrySetException(new QmpClosedException($"QEMU ended before command {id.ToString(CultureInfo.InvariantCulture)} was answered"));
+        }
+    }
+
+    /// <summary>The next line as JSON, or null at the end.</summary>
+    private async Task<JsonElement?> ReadMessageAsync(CancellationToken cancellation)
+    {
+        while (true)
+        {
+            var read = await reader.ReadAsync(cancellation);
+            var buffer = read.Buffer;
+            if (buffer.PositionOf((byte)'\n') is { } end)
+            {
+                var message = Parse(buffer.Slice(0, end));
+                reader.AdvanceTo(buffer.GetPosition(1, end));
+                return message;
+            }
+
+            reader.AdvanceTo(buffer.Start, buffer.End);
+            if (read.IsCompleted)
+                return null;
+        }
+    }
+
+    private static JsonElement Parse(ReadOnlySequence<byte> line)
+    {
+        using var document = JsonDocument.Parse(line);
+        return document.RootElement.Clone();
+    }
+}

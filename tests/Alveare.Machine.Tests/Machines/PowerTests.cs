@@ -1,0 +1,29 @@
+using Alveare.Machine.Tests.Room;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+using Xunit;
+
+namespace Alveare.Machine.Tests.Machines;
+
+public sealed class PowerTests
+{
+    [Fact]
+    public async Task AMachineRunsItsGuestFromPowerOnToPowerOff()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machine = await room.CreateTickingAsync(host, "tick");
+
+        var started = (MachineReply)await MachineRoom.ExecuteAsync(host, new StartMachine(machine.Id, 0));
+        Assert.Equal(PowerState.On, started.Machine.Power);
+        using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
+        var first = await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken);
+        var second = await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken);
+        Assert.Equal(first + 1, second);
+
+        var stopped = (MachineReply)await MachineRoom.ExecuteAsync(host, new StopMachine(machine.Id));
+        Assert.Equal(PowerState.Off, stopped.Machine.Power);
+        Assert.Empty(room.LivingProcesses());
+        Assert.True(TickingGuest.ReadCount(room.DiskOf("tick")) >= second);
+    }
+}
