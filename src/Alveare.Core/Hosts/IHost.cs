@@ -34,7 +34,7 @@ public sealed record HostProgress(double? Percent, string? Step, MigrationProgre
 public interface IHostConnector
 {
     /// <summary>Claims a host for this center: checks its fingerprint, shows the credentials, issues its certificate. Faults:
-    /// <c>HostNotConnected</c>, <c>HostIdentityChanged</c>, <c>HostJoinRefused</c>, <c>HostOwnedByAnotherCenter</c>.</summary>
+    /// <c>HostNotConnected</c>, <c>HostIdentityChanged</c>, <c>HostJoinRefused</c>, <c>HostOwnedByAnotherCenter</c>, <c>LoginThrottled</c>.</summary>
     Task<JoinedHost> JoinAsync(HostInvitation invitation, CancellationToken cancellation);
 
     /// <summary>A connection to a joined host; connects lazily and reports loss as <c>HostNotConnected</c>.</summary>
