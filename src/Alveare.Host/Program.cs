@@ -1,2 +1,39 @@
-await Console.Error.WriteLineAsync("The host program is not written yet: see the section 'Where it stands' of the README.");
-return 1;
+using System.CommandLine;
+using Alveare.Host;
+using Alveare.HostLink;
+using Alveare.Running;
+
+var state = ProgramRun.StateOption("/var/lib/alveare/host");
+var listen = ProgramRun.ListenOption(HostLinkOptions.DefaultPort);
+var logLevel = ProgramRun.LogLevelOption();
+var name = new Option<string>("--name") { Description = "Name of this host.", DefaultValueFactory = _ => Environment.MachineName };
+var uplink = new Option<string?>("--uplink")
+{
+    Description = "Network device that joins this host's port groups to those of other hosts. Without it they end here.",
+    HelpName = "DEV",
+};
+var migrationAddress = new Option<string?>("--migration-address")
+{
+    Description = "IP address at which other hosts reach this one to move machines. Default: the address of --listen, or that of the uplink.",
+    HelpName = "IP",
+};
+var passwordFile = new Option<string?>("--password-file")
+{
+    Description = "File whose content becomes the join password (or the environment variable ALVEARE_JOIN_PASSWORD). Default: a random one.",
+    HelpName = "FILE",
+};
+
+var command = new RootCommand("The agent of an Alveare host: runs virtual machines for the center that the host was joined to.")
+{
+    state, listen, name, uplink, migrationAddress, passwordFile, logLevel,
+};
+return await ProgramRun.InvokeAsync(command, args, (given, cancellation) => Agent.RunAsync(
+    new AgentSettings(
+        given.GetValue(state)!,
+        given.GetValue(listen)!,
+        given.GetValue(name)!,
+        given.GetValue(uplink),
+        given.GetValue(migrationAddress),
+        given.GetValue(passwordFile),
+        given.GetValue(logLevel)),
+    cancellation));
