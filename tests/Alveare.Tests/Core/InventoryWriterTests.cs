@@ -42,8 +42,11 @@ public sealed class InventoryWriterTests
         var store = new MemoryStore { IsFull = true };
         var writer = new InventoryWriter(store, new Feed());
 
+        var hold = new TaskCompletionSource();
+        store.Hold = hold.Task;
         var first = writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(0, "a")));
         var built = writer.ApplyAsync(now => InventoryEdit.Of(NewFolder(1, "b")));
+        hold.SetResult();
         await Assert.ThrowsAsync<FaultException>(() => first);
         await Assert.ThrowsAsync<FaultException>(() => built);
         Assert.Equal(1, writer.Current.Count);
@@ -59,8 +62,11 @@ public sealed class InventoryWriterTests
     {
         var store = new MemoryStore { Failures = 1 };
         var writer = new InventoryWriter(store, new Feed());
+        var hold = new TaskCompletionSource();
+        store.Hold = hold.Task;
         var failed = writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(0, "a")));
         var refused = writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(1, "b")));
+        hold.SetResult();
         await Assert.ThrowsAsync<FaultException>(() => failed);
         await Assert.ThrowsAsync<FaultException>(() => refused);
         await writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(2, "c")));

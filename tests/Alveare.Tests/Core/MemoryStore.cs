@@ -13,6 +13,9 @@ internal sealed class MemoryStore : IStore
     /// <summary>The next commits that fail.</summary>
     public int Failures { get; set; }
 
+    /// <summary>Commits begun from now on wait for this, so that a test can begin several before the first one ends.</summary>
+    public Task Hold { get; set; } = Task.CompletedTask;
+
     public IReadOnlyList<StoredRecord> Load(string kind)
     {
         lock (_records)
@@ -22,7 +25,9 @@ internal sealed class MemoryStore : IStore
     public async Task CommitAsync(IReadOnlyList<StoreWrite> writes)
     {
         var fails = IsFull || Failures-- > 0;
+        var hold = Hold;
         await Task.Yield();
+        await hold;
         if (fails)
             throw new FaultException(new HostOperationFailed("Writing to the store", "the disk is full"));
         lock (_records)
