@@ -1,7 +1,7 @@
-using System.Collections.Concurrent;
 using System.Net.Sockets;
 using Alveare.Core.Hosts;
 using Alveare.Kvm.Machines;
+using Alveare.Kvm.Migration;
 using Alveare.Kvm.Qemu;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -18,7 +18,10 @@ public sealed class KvmHost : IHost
     private readonly Registry registry;
     private readonly Ground ground;
     private readonly PowerControl power;
-    private readonly ConcurrentDictionary<EntityId, Machine> machines = new();
+    private readonly MachineTable machines;
+    private readonly CancellationTokenSource stopping = new();
+    private bool disposed;
+    private readonly MigrationTable migrations;
 
     private KvmHost(KvmOptions options, HostFacts facts, QemuSetup setup)
     {
@@ -26,7 +29,12 @@ public sealed class KvmHost : IHost
         state = new HostState(facts);
         registry = new Registry(Path.Combine(options.StateDirectory, "registry.json"));
         ground = new Ground(options.HostId, options.HostName, id => registry.Content.Datastores.FirstOrDefault(d => d.Datastore == id)?.Path);
-        power = new PowerControl(state, new Launcher(setup, ground, options.Time), ground);
+        machines = new MachineTable(state, registry);
+        var launcher = new Launcher(setup, ground, options.Time);
+        power = new PowerControl(state, launcher, ground);
+        migrations = new MigrationTable(new MigrationGround(
+            options.HostId, options.HostName, options.MigrationAddress, machines, ground, power, launcher, setup.User, options.Time,
+            stopping.Token));
     }
 
     public EntityId Id => options.HostId;
@@ -54,7 +62,10 @@ public sealed class KvmHost : IHost
             Memory = new Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes),
             MigrationAddress = options.MigrationAddress,
         };
-        return new KvmHost(options, facts, setup);
+        var host = new KvmHost(options, facts, setup);
+        await new Adoption(options.HostId, host.state, host.machines, host.ground, host.power, host.migrations, runRoot)
+            .RunAsync(host.registry.Content);
+        return host;
     }
 
     public Task<HostSnapshot> ObserveAsync(CancellationToken cancellation) => Task.FromResult(state.Current);
@@ -83,6 +94,15 @@ public sealed class KvmHost : IHost
             case ResetMachine reset:
                 await PowerControl.ResetAsync(Find(reset.Machine), cancellation);
                 return Answer(reset.Machine);
+            case PrepareIncoming prepare:
+                return await migrations.PrepareAsync(prepare, cancellation);
+            case SendMachine send:
+                return await migrations.SendAsync(send, progress, cancellation);
+            case AwaitIncoming incoming:
+                return await migrations.AwaitIncomingAsync(incoming.Migration, cancellation);
+            case CancelMigration cancel:
+                await migrations.CancelAsync(cancel.Migration);
+                return Done.Instance;
             default:
                 throw new FaultException(new Unsupported($"Host '{options.HostName}'", command.GetType().Name));
         }
@@ -102,25 +122,30 @@ public sealed class KvmHost : IHost
         return new NetworkStream(socket, ownsSocket: true);
     }
 
-    public ValueTask DisposeAsync()
+    /// <summary>Ends the agent; its machines run on.</summary>
+    public async ValueTask DisposeAsync()
     {
-        foreach (var machine in machines.Values)
-            machine.Dispose();
-        return ValueTask.CompletedTask;
+        if (Interlocked.Exchange(ref disposed, true))
+            return;
+        await stopping.CancelAsync();
+        foreach (var machine in machines.All)
+        {
+            if (machine.Run is { } run)
+                await run.DetachAsync();
+        }
+
+        machines.Dispose();
+        stopping.Dispose();
     }
 
     private MachineReply Register(DatastorePath config)
     {
         var spec = ground.ReadSpec(config);
         var initial = new HostMachine { Id = spec.Id, Config = config, Spec = spec, Power = PowerState.Off, LockEpoch = ground.ReadLock(config).Epoch };
-        registry.Add(spec.Id, config);
-        machines[spec.Id] = new Machine(state, initial);
-        state.Publish(new MachineChanged(initial));
-        return new MachineReply(initial);
+        return new MachineReply(machines.Add(initial).Current);
     }
 
-    private Machine Find(EntityId id) =>
-        machines.TryGetValue(id, out var machine) ? machine : throw new FaultException(new NotFound("virtual machine", id.ToString()));
+    private Machine Find(EntityId id) => machines.Find(id);
 
     private MachineReply Answer(EntityId id) => new(Find(id).Current);
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Alveare.Kvm.Locks;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Machines;
@@ -11,12 +12,11 @@ public sealed record RunAttachments(ImmutableArray<string> Taps, ImmutableArray<
     public static readonly RunAttachments None = new([], []);
 }
 
-/// <summary>Who holds a machine's on-disk lock.</summary>
-public sealed record LockState(long Epoch, EntityId? Owner, string? OwnerName);
-
 /// <summary>What machines stand on: files, the on-disk lock, networks and control groups.</summary>
 public sealed class Ground(EntityId host, string hostName, Func<EntityId, string?> rootOf)
 {
+    private readonly string bootId = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
+
     public string PathOf(DatastorePath path) => Path.Combine(
         rootOf(path.Datastore) ?? throw new FaultException(new DatastoreNotAccessible(path.Datastore.ToString(), hostName, "it is not mounted")), path.Path);
 
@@ -24,35 +24,18 @@ public sealed class Ground(EntityId host, string hostName, Func<EntityId, string
 
     public void WriteSpec(DatastorePath config, MachineSpec spec) => File.WriteAllText(PathOf(config), ModelJson.Write(spec));
 
-    public LockState ReadLock(DatastorePath config)
-    {
-        var path = PathOf(config);
-        var prefix = Path.GetFileNameWithoutExtension(path) + ".lock.";
-        var newest = Directory.EnumerateFiles(Path.GetDirectoryName(path)!, prefix + "*")
-            .Select(f => long.TryParse(Path.GetFileName(f)[prefix.Length..], out var e) ? e : 0).DefaultIfEmpty(0).Max();
-        if (newest == 0)
-            return new LockState(0, null, null);
-        var content = ModelJson.Read<LockState>(File.ReadAllText(Path.ChangeExtension(path, null) + $".lock.{newest}"));
-        return content with { Epoch = newest };
-    }
+    /// <summary>The record that holds a machine's on-disk lock now.</summary>
+    public LockRecord ReadLock(DatastorePath config) => LockOf(config).Read();
 
-    /// <summary>Publishes the next epoch with this host (or nobody) as owner; false when somebody was faster.</summary>
+    /// <summary>Publishes an epoch with this host (or nobody) as the owner; false when somebody was faster.</summary>
     public bool TryPublish(DatastorePath config, long epoch, bool owned)
     {
-        var path = Path.ChangeExtension(PathOf(config), null) + $".lock.{epoch}";
-        try
-        {
-            using var file = new FileStream(path, FileMode.CreateNew);
-            file.Write(ModelJson.WriteBytes(new LockState(epoch, owned ? host : null, owned ? hostName : null)));
-            return true;
-        }
-        catch (IOException)
-        {
-            return false;
-        }
+        var seen = new LockRecord(epoch - 1, null, null, null);
+        return (owned ? LockOf(config).TryTake(seen, host, hostName, bootId) : LockOf(config).Release(seen)) is not null;
     }
 
     /// <summary>Takes the lock for a start; answers the epoch.</summary>
+    /// <remarks>A lock of this host with no process behind it is a leftover of its own: taken over.</remarks>
     public long Take(DatastorePath config, string machine, long minEpoch)
     {
         var now = ReadLock(config);
@@ -66,4 +49,10 @@ public sealed class Ground(EntityId host, string hostName, Func<EntityId, string
     }
 
     public void Release(DatastorePath config, long epoch) => TryPublish(config, epoch + 1, owned: false);
+
+    private MachineLock LockOf(DatastorePath config)
+    {
+        var path = PathOf(config);
+        return new MachineLock(Path.GetDirectoryName(path)!, Path.GetFileNameWithoutExtension(path));
+    }
 }

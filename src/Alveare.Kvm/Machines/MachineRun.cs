@@ -44,5 +44,18 @@ public sealed class MachineRun(QemuProcess process, RunRecord record)
         Record.Write(Directory);
     }
 
+    /// <summary>The lock is held at <paramref name="epoch"/>. In memory alone: the lock itself tells a restarted agent, and a guest waits.</summary>
+    public void Claim(long epoch) => Record = Record with { LockEpoch = epoch };
+
+    /// <summary>True once this agent has let go of a QEMU that runs on.</summary>
+    public bool IsDetached { get; private set; }
+
+    /// <summary>Lets go of a QEMU that runs on: the agent ends.</summary>
+    public async Task DetachAsync()
+    {
+        IsDetached = true;
+        await Qmp.DisposeAsync();
+    }
+
     public void MarkEnded() => ended.TrySetResult();
 }

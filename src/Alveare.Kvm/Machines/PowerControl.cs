@@ -36,7 +36,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
     public void Adopt(Machine machine, MachineRun run, PowerState power)
     {
         machine.Run = run;
-        machine.Change(m => m with { Power = power, StartedAt = run.Record.StartedAt });
+        machine.Change(m => m with { Power = power, StartedAt = power == PowerState.Off ? null : run.Record.StartedAt });
         _ = SuperviseAsync(machine, run);
     }
 
@@ -46,6 +46,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         using (await machine.EnterAsync(cancellation))
         {
             run = machine.RequireRun();
+            RequireNoMigration(machine);
             await EndAsync(run, EndReason.PoweredOff);
         }
 
@@ -72,6 +73,12 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         using var entered = await machine.EnterAsync(cancellation);
         var run = machine.RequireRun();
         await CommandAsync(machine, run, "system_reset");
+    }
+
+    private static void RequireNoMigration(Machine machine)
+    {
+        if (machine.Current.Migration is { } migration)
+            throw new FaultException(new InvalidState(machine.Name, $"being migrated ({migration.Id})", "in no migration: cancel it first"));
     }
 
     /// <summary>Sends a command whose refusal or failure is the caller's fault to hear.</summary>
@@ -126,6 +133,9 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
 
     private async Task SuperviseAsync(Machine machine, MachineRun run)
     {
+        await run.Qmp.Closed;
+        if (run.IsDetached)
+            return;
         var end = await run.Process.AwaitEndAsync();
         if (EndedInMigration is { } migration && await migration(machine, run, end))
             return;
@@ -144,7 +154,8 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         run.MarkEnded();
     }
 
-    private void Announce(Machine machine, MachineRun run, QemuEnd end)
+    /// <summary>Raises the event for a QEMU that ended, unless somebody here ended it.</summary>
+    public void Announce(Machine machine, MachineRun run, QemuEnd end)
     {
         switch (run.EndReason)
         {

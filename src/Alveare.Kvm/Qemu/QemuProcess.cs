@@ -13,6 +13,8 @@ public sealed class QemuProcess
     // The steps in which a file that is due within milliseconds is looked for: a watch costs more than it saves here.
     private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(1);
 
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(100);
+
     private QemuProcess(RunDirectory run, int pid, QmpConnection qmp)
     {
         Run = run;
@@ -63,26 +65,23 @@ public sealed class QemuProcess
         }
     }
 
-    /// <summary>Finds the QEMU of a run directory again, or returns null when it has ended.</summary>
+    /// <summary>Finds the QEMU of a run directory again, or returns null when it has ended. Waits for one that lives and does not answer.</summary>
     public static async Task<QemuProcess?> FindAsync(RunDirectory run, Action<QmpEvent> onEvent, CancellationToken cancellation)
     {
-        if (run.ReadExitStatus() is not null || run.ReadPid() is not { } pid || !IsOurs(run, pid))
-            return null;
-        try
+        while (run.ReadExitStatus() is null && run.ReadPid() is { } pid && IsOurs(run, pid))
         {
-            return new QemuProcess(run, pid, await ConnectAsync(run, onEvent, cancellation));
+            try
+            {
+                return new QemuProcess(run, pid, await ConnectAsync(run, onEvent, cancellation));
+            }
+            catch (Exception e) when (e is QmpClosedException or IOException)
+            {
+                // As long as the process lives the machine runs, whatever became of this connection.
+                await Task.Delay(RetryInterval, cancellation);
+            }
         }
-        catch (Exception e) when (e is QmpClosedException or SocketException or IOException)
-        {
-            return null;
-        }
-    }
 
-    /// <summary>Kills whatever process a run directory still names: used for one that does not answer any more.</summary>
-    public static void KillLeftover(RunDirectory run)
-    {
-        if (run.ReadExitStatus() is null && run.ReadPid() is { } pid && IsOurs(run, pid))
-            Native.Kill(pid, Native.SigKill);
+        return null;
     }
 
     /// <summary>Ends the process at once. It is gone when <see cref="AwaitEndAsync"/> returns.</summary>

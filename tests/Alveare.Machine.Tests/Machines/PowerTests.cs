@@ -24,6 +24,7 @@ public sealed class PowerTests
         var stopped = (MachineReply)await MachineRoom.ExecuteAsync(host, new StopMachine(machine.Id));
         Assert.Equal(PowerState.Off, stopped.Machine.Power);
         Assert.Empty(room.LivingProcesses());
-        Assert.True(TickingGuest.ReadCount(room.DiskOf("tick")) >= second);
+        // The guest prints a count before it writes it.
+        Assert.True(TickingGuest.ReadCount(room.DiskOf("tick")) >= first);
     }
 }

@@ -12,7 +12,6 @@ namespace Alveare.Machine.Tests.Room;
 internal sealed class MachineRoom : IAsyncDisposable
 {
     private readonly List<KvmHost> hosts = [];
-    private readonly List<EntityId> machines = [];
 
     private MachineRoom(string path)
     {
@@ -74,8 +73,14 @@ internal sealed class MachineRoom : IAsyncDisposable
         };
         var reply = (MachineReply)await ExecuteAsync(host, new CreateMachine(ConfigOf(name), spec));
         TickingGuest.WriteDisk(DiskOf(name));
-        machines.Add(reply.Machine.Id);
         return reply.Machine;
+    }
+
+    /// <summary>Creates and starts a ticking guest.</summary>
+    public async Task<HostMachine> StartTickingAsync(IHost host, string name)
+    {
+        var machine = await CreateTickingAsync(host, name);
+        return ((MachineReply)await ExecuteAsync(host, new StartMachine(machine.Id, 0))).Machine;
     }
 
     public DatastorePath ConfigOf(string name) => new(Datastore, $"{name}/{name}.vmx");
@@ -87,34 +92,52 @@ internal sealed class MachineRoom : IAsyncDisposable
         new(await host.OpenAsync(new HostChannel(machine, HostChannelKind.Serial), TestContext.Current.CancellationToken));
 
     /// <summary>The process ids of every QEMU that this room started and that still lives.</summary>
-    public IReadOnlyList<int> LivingProcesses() =>
-    [
-        .. System.IO.Directory.EnumerateDirectories("/proc")
-            .Where(d => int.TryParse(System.IO.Path.GetFileName(d), out _) && CommandLineOf(d).Contains("qemu-system") && CommandLineOf(d).Contains(Path))
-            .Select(d => int.Parse(System.IO.Path.GetFileName(d))),
-    ];
+    public IReadOnlyList<int> LivingProcesses() => Processes(shims: false);
+
+    /// <summary>Ends a QEMU as a fault would: SIGKILL.</summary>
+    public static void Kill(int pid)
+    {
+        using var process = System.Diagnostics.Process.GetProcessById(pid);
+        process.Kill();
+    }
+
+    /// <summary>Waits until <paramref name="condition"/> holds; fails the test after 20 s.</summary>
+    public static async Task UntilAsync(Func<bool> condition, string what)
+    {
+        var deadline = DateTime.UtcNow.AddSeconds(20);
+        while (!condition())
+        {
+            Assert.True(DateTime.UtcNow < deadline, $"Not so within 20 s: {what}.");
+            await Task.Delay(10);
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
         foreach (var host in hosts)
             await host.DisposeAsync();
         foreach (var pid in LivingProcesses())
-        {
-            using var process = System.Diagnostics.Process.GetProcessById(pid);
-            process.Kill();
-            await process.WaitForExitAsync();
-        }
-
+            Kill(pid);
+        await UntilAsync(() => Processes(shims: true).Count == 0, "every process of the room has ended");
         System.IO.Directory.Delete(Path, recursive: true);
     }
+
+    private List<int> Processes(bool shims) =>
+    [
+        .. System.IO.Directory.EnumerateDirectories("/proc")
+            .Where(d => int.TryParse(System.IO.Path.GetFileName(d), out _) && IsOurs(CommandLineOf(d), shims))
+            .Select(d => int.Parse(System.IO.Path.GetFileName(d))),
+    ];
+
+    // The shim carries QEMU's arguments too: a QEMU is a process whose program is QEMU.
+    private bool IsOurs(string commandLine, bool shims) =>
+        commandLine.Contains(Path) && (shims || commandLine.Split('\0')[0].Contains("qemu-system"));
 
     private static string CommandLineOf(string process)
     {
         try
         {
-            // The shim carries QEMU's arguments too: only the process whose program is QEMU counts.
-            var text = File.ReadAllText(System.IO.Path.Combine(process, "cmdline"));
-            return text.Split('\0')[0].Contains("qemu-system") ? text : "";
+            return File.ReadAllText(System.IO.Path.Combine(process, "cmdline"));
         }
         catch (IOException)
         {

@@ -1,0 +1,133 @@
+using Alveare.Kvm.Machines;
+using Alveare.Kvm.Migration;
+using Alveare.Kvm.Qemu;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+
+namespace Alveare.Kvm;
+
+/// <summary>Brings a restarted agent up to what is: registered machines, the QEMUs that ran on without it, and those that ended meanwhile.</summary>
+internal sealed class Adoption(
+    EntityId host,
+    HostState state,
+    MachineTable machines,
+    Ground ground,
+    PowerControl power,
+    MigrationTable migrations,
+    string runRoot)
+{
+    /// <summary>How long the start of an agent waits for QEMUs to answer; those that hang are adopted when they answer again.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    public async Task RunAsync(RegistryContent registered)
+    {
+        var runs = RunDirectory.FindAll(runRoot).ToDictionary(r => EntityId.Vm(r.Machine));
+        foreach (var machine in registered.Machines)
+            machines.AddVisiting(Describe(machine, runs.ContainsKey(machine.Id)));
+        foreach (var machine in machines.All.Where(m => !runs.ContainsKey(m.Id)))
+            ReleaseForgottenLock(machine);
+        var adoptions = runs.Values.Select(AdoptAsync).ToArray();
+        await Task.WhenAny(Task.WhenAll(adoptions), Task.Delay(Patience));
+    }
+
+    private HostMachine Describe(RegisteredMachine machine, bool mayRun)
+    {
+        var described = new HostMachine
+        {
+            Id = machine.Id,
+            Config = machine.Config,
+            Power = mayRun ? PowerState.Unknown : PowerState.Off,
+        };
+        try
+        {
+            return described with { Spec = ground.ReadSpec(machine.Config), LockEpoch = ground.ReadLock(machine.Config).Epoch };
+        }
+        catch (FaultException e)
+        {
+            return described with { InvalidReason = e.Fault.Message };
+        }
+    }
+
+    /// <summary>After a crash of the whole host there is a lock of ours and no process.</summary>
+    private void ReleaseForgottenLock(Machine machine)
+    {
+        if (machine.Current.Spec is null || ground.ReadLock(machine.Current.Config) is not { } held || held.Owner != host)
+            return;
+        ground.Release(machine.Current.Config, held.Epoch);
+        machine.Change(m => m with { LockEpoch = held.Epoch + 1 });
+        Raise("vm.died", machine, $"Virtual machine '{machine.Name}' ran when this host went down; it is powered off now.");
+    }
+
+    private async Task AdoptAsync(RunDirectory run)
+    {
+        if (RunRecord.Read(run) is not { } record)
+        {
+            // Written before the process is started: without it there is none.
+            run.Remove();
+            return;
+        }
+
+        var machine = machines.TryFind(EntityId.Vm(run.Machine))
+            ?? machines.AddVisiting(Describe(new RegisteredMachine(EntityId.Vm(run.Machine), record.Config), mayRun: true));
+        using (await machine.EnterAsync(CancellationToken.None))
+        {
+            if (await QemuProcess.FindAsync(run, e => power.OnEvent(machine, e), CancellationToken.None) is { } process)
+                await AdoptAsync(machine, new MachineRun(process, record));
+            else
+                Bury(machine, run, record);
+        }
+    }
+
+    private async Task AdoptAsync(Machine machine, MachineRun run)
+    {
+        machine.Change(m => m with { LockEpoch = run.Record.LockEpoch });
+        if (run.Record.Migration is { } migration)
+        {
+            power.Adopt(machine, run, migration.Role == MigrationRole.Source ? PowerState.On : PowerState.Off);
+            migrations.Resume(machine, run, migration);
+            return;
+        }
+
+        if (ground.ReadLock(run.Record.Config) is { } held && held.Owner != host)
+        {
+            run.EndReason = EndReason.MovedAway;
+            power.Adopt(machine, run, PowerState.Unknown);
+            run.Process.Kill();
+            Raise("vm.fenced", machine, $"Virtual machine '{machine.Name}' was ended here: '{held.OwnerName ?? "nobody"}' holds its lock since epoch {held.Epoch}.");
+            return;
+        }
+
+        power.Adopt(machine, run, await PowerControl.ReadPowerAsync(run));
+    }
+
+    /// <summary>A QEMU ended while no agent was there.</summary>
+    private void Bury(Machine machine, RunDirectory run, RunRecord record)
+    {
+        var end = new QemuEnd(run.ReadExitStatus(), run.LastLines(5));
+        run.Remove();
+        var held = ground.ReadLock(record.Config);
+        if (held.Owner == host)
+        {
+            ground.Release(record.Config, held.Epoch);
+            machines.Keep(machine);
+            machine.Change(m => m with { Power = PowerState.Off, LockEpoch = held.Epoch + 1 });
+            Raise(
+                end.IsClean ? "vm.guest-powered-off" : "vm.died", machine,
+                $"Virtual machine '{machine.Name}' ended while the host agent was not running: {end.Describe()}.");
+        }
+        else if (record.Migration is not null)
+        {
+            // Either end of a migration that the other host has won.
+            machines.Remove(machine);
+        }
+        else
+        {
+            machine.Change(m => m with { Power = PowerState.Off, LockEpoch = held.Epoch });
+        }
+    }
+
+    private void Raise(string kind, Machine machine, string message) =>
+        state.Publish(new HostEventRaised(kind, machine.Id, message, IsProblem: kind != "vm.guest-powered-off"));
+}

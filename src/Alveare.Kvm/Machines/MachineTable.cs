@@ -1,0 +1,51 @@
+using System.Collections.Concurrent;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+
+namespace Alveare.Kvm.Machines;
+
+/// <summary>The machines of this host, in memory, in the registry file and in what watchers are told.</summary>
+public sealed class MachineTable(HostState state, Registry registry) : IDisposable
+{
+    private readonly ConcurrentDictionary<EntityId, Machine> machines = new();
+
+    public IEnumerable<Machine> All => machines.Values;
+
+    public Machine Find(EntityId id) =>
+        TryFind(id) ?? throw new FaultException(new NotFound("virtual machine", id.ToString()));
+
+    public Machine? TryFind(EntityId id) => machines.GetValueOrDefault(id);
+
+    /// <summary>Adds a machine that is remembered over restarts.</summary>
+    public Machine Add(HostMachine machine)
+    {
+        var added = AddVisiting(machine);
+        Keep(added);
+        return added;
+    }
+
+    /// <summary>Adds a machine that is not this host's yet: an incoming migration.</summary>
+    public Machine AddVisiting(HostMachine machine)
+    {
+        var added = machines.GetOrAdd(machine.Id, _ => new Machine(state, machine));
+        state.Publish(new MachineChanged(added.Current));
+        return added;
+    }
+
+    /// <summary>Remembers a machine over restarts.</summary>
+    public void Keep(Machine machine) => registry.Add(machine.Id, machine.Current.Config);
+
+    public void Remove(Machine machine)
+    {
+        registry.Remove(machine.Id);
+        if (machines.TryRemove(machine.Id, out _))
+            state.Publish(new MachineRemoved(machine.Id));
+    }
+
+    public void Dispose()
+    {
+        foreach (var machine in machines.Values)
+            machine.Dispose();
+    }
+}

@@ -1,0 +1,172 @@
+using System.Globalization;
+using Alveare.Kvm.Machines;
+using Alveare.Kvm.Qemu;
+using Alveare.Kvm.Qmp;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+
+namespace Alveare.Kvm.Migration;
+
+/// <summary>The destination's end: waits for the memory, then runs the guest if it wins the lock, and ends without a trace if not.</summary>
+public sealed class IncomingMigration(Machine machine, MachineRun run, MigrationRecord record, MigrationGround ground)
+    : MigrationEnd(machine, run, record, ground)
+{
+    private static readonly TimeSpan LockInterval = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How long a destination waits for the first byte before it gives up: the center that arranged it may be dead.</summary>
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(60);
+
+    private const int Waiting = 0;
+    private const int Claiming = 1;
+    private const int GivenUp = 2;
+
+    private int stage = Waiting;
+    private string? giveUpReason;
+
+    /// <summary>Listens for the source; answers where.</summary>
+    public async Task<string> BeginAsync()
+    {
+        Listen();
+        await TransferSetup.ApplyAsync(Run, Record, Ground.User);
+        var host = Ground.Address.Contains(':', StringComparison.Ordinal) ? $"[{Ground.Address}]" : Ground.Address;
+        await Run.Qmp.ExecuteAsync("migrate-incoming", new { uri = $"tcp:{host}:0" });
+        var port = (await ReadStatusAsync()).ListenPort
+            ?? throw new FaultException(new HostOperationFailed("Listening for an incoming migration", "QEMU did not say on which port it listens"));
+        _ = RunAsync();
+        return string.Create(CultureInfo.InvariantCulture, $"tcp:{host}:{port}");
+    }
+
+    /// <summary>Goes on with a migration that an earlier agent prepared.</summary>
+    public void Resume()
+    {
+        Listen();
+        _ = RunAsync();
+    }
+
+    public override async Task CancelAsync()
+    {
+        if (Interlocked.CompareExchange(ref stage, GivenUp, Waiting) != Waiting)
+            return;
+        await GiveUpAsync("it was cancelled");
+    }
+
+    public override async Task<bool> OnProcessEndedAsync(QemuEnd end)
+    {
+        var claimed = Interlocked.CompareExchange(ref stage, GivenUp, Waiting) == Claiming;
+        if (claimed && OwnsLock())
+        {
+            Fail(Failed($"its process ended at the destination: {end.Describe()}", runsOn: null));
+            return false;
+        }
+
+        using (await Machine.EnterAsync(CancellationToken.None))
+        {
+            PowerControl.CleanUp(Run);
+            Machine.Run = null;
+            Ground.Machines.Remove(Machine);
+        }
+
+        Run.MarkEnded();
+        Fail(Failed(giveUpReason ?? $"the destination's process ended: {end.Describe()}", Ground.Ground.ReadLock(Run.Record.Config).OwnerName));
+        return true;
+    }
+
+    private async Task RunAsync()
+    {
+        try
+        {
+            if (await AwaitMemoryAsync() is { } reason)
+            {
+                if (Interlocked.CompareExchange(ref stage, GivenUp, Waiting) == Waiting)
+                    await GiveUpAsync(reason);
+                return;
+            }
+
+            var arrived = Ground.Time.GetTimestamp();
+            if (Interlocked.CompareExchange(ref stage, Claiming, Waiting) != Waiting)
+                return;
+            if (!Claim())
+            {
+                await GiveUpAsync("the source took the machine back before all of it had arrived");
+                return;
+            }
+
+            await ContinueAsync();
+            await SettleAsync(Ground.Time.GetElapsedTime(arrived));
+        }
+        catch (Exception e) when (e is QmpClosedException or QmpException or FaultException or IOException)
+        {
+            // A process that ended is handled by OnProcessEndedAsync; one that cannot go on is ended.
+            giveUpReason ??= e.Message;
+            Run.Process.Kill();
+        }
+        finally
+        {
+            StopListening();
+        }
+    }
+
+    /// <summary>Waits until QEMU has everything; answers why it never will, or null.</summary>
+    private async Task<string?> AwaitMemoryAsync()
+    {
+        var began = Ground.Time.GetTimestamp();
+        var connected = false;
+        while (true)
+        {
+            var status = await ReadStatusAsync();
+            if (status.IsCompleted)
+                return null;
+            if (status.HasFailed)
+                return status.Error ?? "the transfer failed";
+            if (!connected && status.Status == "active")
+            {
+                connected = true;
+                Enter(MigrationPhase.Transfer);
+            }
+
+            if (!connected && Ground.Time.GetElapsedTime(began) > ConnectTimeout)
+                return $"the source did not connect within {ConnectTimeout.TotalSeconds} s";
+            if (Ground.Ground.ReadLock(Run.Record.Config).Epoch >= NextEpoch && !OwnsLock())
+                return "the source took the machine back";
+            await WaitAsync(LockInterval);
+        }
+    }
+
+    /// <summary>Wins or loses the machine. An agent that ended after winning finds itself the owner.</summary>
+    private bool Claim()
+    {
+        if (!Ground.Ground.TryPublish(Run.Record.Config, NextEpoch, owned: true) && !OwnsLock())
+            return false;
+        Run.Claim(NextEpoch);
+        return true;
+    }
+
+    private bool OwnsLock() =>
+        Ground.Ground.ReadLock(Run.Record.Config) is { } state && state.Epoch == NextEpoch && state.Owner == Ground.HostId;
+
+    /// <summary>Everything that need not be done before the guest runs.</summary>
+    private async Task SettleAsync(TimeSpan switchTime)
+    {
+        using (await Machine.EnterAsync(CancellationToken.None))
+        {
+            Run.Remember(r => r with { Migration = null, ArrivedBy = Record.Id });
+            Ground.Machines.Keep(Machine);
+            Machine.Change(m => m with
+            {
+                Power = PowerState.On, StartedAt = Run.Record.StartedAt, LockEpoch = NextEpoch, Migration = null,
+            });
+        }
+
+        Succeed(new IncomingFinished(switchTime, Machine.Current));
+        await TransferSetup.RemoveKeyAsync(Run, Record);
+    }
+
+    private async Task GiveUpAsync(string reason)
+    {
+        giveUpReason = reason;
+        Run.EndReason = EndReason.MovedAway;
+        Run.Process.Kill();
+        await Run.Ended;
+    }
+}

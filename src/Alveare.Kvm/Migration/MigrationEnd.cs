@@ -1,0 +1,109 @@
+using System.Threading.Channels;
+using Alveare.Kvm.Machines;
+using Alveare.Kvm.Qemu;
+using Alveare.Kvm.Qmp;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+
+namespace Alveare.Kvm.Migration;
+
+/// <summary>What both ends of a migration need of their host.</summary>
+public sealed record MigrationGround(
+    EntityId HostId,
+    string HostName,
+    string Address,
+    MachineTable Machines,
+    Ground Ground,
+    PowerControl Power,
+    Launcher Launcher,
+    QemuUser User,
+    TimeProvider Time,
+    CancellationToken Stopping);
+
+/// <summary>One end of a live migration on this host, from its beginning (or its adoption by a restarted agent) to its outcome.</summary>
+/// <remarks>Whoever publishes the lock's next epoch after <see cref="MigrationRecord.SourceEpoch"/> has the machine. Neither end lets the
+/// guest execute after the switch without having done so, and neither asks the other end or a center.</remarks>
+public abstract class MigrationEnd(Machine machine, MachineRun run, MigrationRecord record, MigrationGround ground)
+{
+    private readonly TaskCompletionSource<HostReply> outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Channel<bool> changed = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+
+    public MigrationRecord Record { get; } = record;
+
+    public Machine Machine { get; } = machine;
+
+    public Task<HostReply> Outcome => outcome.Task;
+
+    protected MachineRun Run { get; } = run;
+
+    protected MigrationGround Ground { get; } = ground;
+
+    /// <summary>The epoch that decides.</summary>
+    protected long NextEpoch => Record.SourceEpoch + 1;
+
+    /// <summary>Gives the migration up, if that is still possible.</summary>
+    public abstract Task CancelAsync();
+
+    /// <summary>Decides what becomes of the machine when its QEMU has ended in the middle; false leaves it to the ordinary way.</summary>
+    public abstract Task<bool> OnProcessEndedAsync(QemuEnd end);
+
+    protected void Enter(MigrationPhase phase) =>
+        Machine.Change(m => m with { Migration = new HostMigration(Record.Id, Record.Role, phase) });
+
+    protected void Succeed(HostReply reply) => outcome.TrySetResult(reply);
+
+    protected void Fail(Fault fault)
+    {
+        outcome.TrySetException(new FaultException(fault));
+        // Nobody may be waiting: a center that is gone must not turn this into an unobserved exception.
+        _ = outcome.Task.Exception;
+    }
+
+    protected Fault Failed(string reason, string? runsOn) => new MigrationFailed(Machine.Name, reason, runsOn);
+
+    /// <summary>Wakes <see cref="WaitAsync"/> when QEMU says that the migration's state changed.</summary>
+    protected void Listen() => Run.Qmp.EventReceived += OnEvent;
+
+    protected void StopListening() => Run.Qmp.EventReceived -= OnEvent;
+
+    /// <summary>Waits for a change of state, the end of the process, or <paramref name="atMost"/>.</summary>
+    protected async Task WaitAsync(TimeSpan atMost)
+    {
+        using var limit = new CancellationTokenSource(atMost);
+        await Task.WhenAny(changed.Reader.WaitToReadAsync(limit.Token).AsTask(), Run.Qmp.Closed);
+        changed.Reader.TryRead(out _);
+    }
+
+    protected void Wake() => changed.Writer.TryWrite(true);
+
+    protected async Task<TransferStatus> ReadStatusAsync() => TransferStatus.Parse(await Run.Qmp.ExecuteAsync("query-migrate"));
+
+    /// <summary>Lets the guest execute. The caller holds the lock.</summary>
+    protected async Task ContinueAsync()
+    {
+        var deadline = Ground.Time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await Run.Qmp.ExecuteAsync("cont");
+                break;
+            }
+            catch (QmpException) when (Ground.Time.GetElapsedTime(deadline) < TimeSpan.FromSeconds(5))
+            {
+                // The other end's QEMU holds its image locks until it is gone, which its host sees to as soon as it reads our epoch.
+                await Task.Delay(TimeSpan.FromMilliseconds(20));
+            }
+        }
+
+        // Switches between the hosts learn at once where the machine's addresses are now.
+        await Run.Qmp.ExecuteAsync("announce-self", new { initial = 50, max = 550, rounds = 5, step = 100 });
+    }
+
+    private void OnEvent(QmpEvent happened)
+    {
+        if (happened.Name is "MIGRATION" or "STOP" or "RESUME")
+            Wake();
+    }
+}

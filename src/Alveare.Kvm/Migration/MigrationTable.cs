@@ -1,0 +1,159 @@
+using System.Collections.Concurrent;
+using Alveare.Core.Hosts;
+using Alveare.Kvm.Machines;
+using Alveare.Kvm.Qemu;
+using Alveare.Kvm.Qmp;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+
+namespace Alveare.Kvm.Migration;
+
+/// <summary>The live migrations of this host: those that go on, and the outcome of the latest for whoever asks again.</summary>
+public sealed class MigrationTable
+{
+    private const int KeptOutcomes = 256;
+
+    private readonly MigrationGround ground;
+    private readonly ConcurrentDictionary<Guid, MigrationEnd> migrations = new();
+    private readonly ConcurrentDictionary<Guid, string> listening = new();
+    private readonly ConcurrentQueue<Guid> finished = new();
+
+    public MigrationTable(MigrationGround ground)
+    {
+        this.ground = ground;
+        ground.Power.EndedInMigration = OnProcessEndedAsync;
+    }
+
+    public async Task<IncomingReady> PrepareAsync(PrepareIncoming command, CancellationToken cancellation)
+    {
+        if (listening.TryGetValue(command.Migration, out var known))
+            return new IncomingReady(known);
+        RequireLockOfSource(command);
+        var spec = ground.Ground.ReadSpec(command.Config);
+        var machine = ground.Machines.AddVisiting(new HostMachine
+        {
+            Id = command.Machine,
+            Config = command.Config,
+            Spec = spec,
+            Power = PowerState.Off,
+            LockEpoch = command.SourceLockEpoch,
+        });
+        using var entered = await machine.EnterAsync(cancellation);
+        machine.RequireOff();
+        await using var undo = new UndoStack();
+        undo.Push(() => ground.Machines.Remove(machine));
+        var record = new MigrationRecord(
+            command.Migration, MigrationRole.Destination, command.SourceHost, command.SourceLockEpoch, command.Settings);
+        machine.Change(m => m with { Migration = new HostMigration(record.Id, record.Role, MigrationPhase.Prepare) });
+        var run = await ground.Launcher.LaunchAsync(machine, spec, 0, record, e => ground.Power.OnEvent(machine, e), cancellation);
+        undo.Keep();
+
+        var incoming = new IncomingMigration(machine, run, record, ground);
+        Track(incoming);
+        ground.Power.Adopt(machine, run, PowerState.Off);
+        try
+        {
+            var uri = await incoming.BeginAsync();
+            listening[command.Migration] = uri;
+            return new IncomingReady(uri);
+        }
+        catch (Exception e) when (e is QmpException or QmpClosedException or IOException)
+        {
+            run.Process.Kill();
+            throw new FaultException(new MigrationFailed(machine.Name, e.Message, RunsOn: ReadOwnerName(command.Config)), e);
+        }
+    }
+
+    public async Task<HostReply> SendAsync(SendMachine command, IProgress<HostProgress>? progress, CancellationToken cancellation)
+    {
+        if (!migrations.TryGetValue(command.Migration, out var migration))
+            migration = await BeginSendAsync(command, progress, cancellation);
+        else if (migration is OutgoingMigration known && progress is not null)
+            known.Listener = progress;
+        return await migration.Outcome.WaitAsync(cancellation);
+    }
+
+    public Task<HostReply> AwaitIncomingAsync(Guid migration, CancellationToken cancellation)
+    {
+        if (migrations.TryGetValue(migration, out var known))
+            return known.Outcome.WaitAsync(cancellation);
+        var arrived = ground.Machines.All.FirstOrDefault(m => m.Run?.Record.ArrivedBy == migration)
+            ?? throw new FaultException(new NotFound("migration", migration.ToString()));
+        return Task.FromResult<HostReply>(new IncomingFinished(TimeSpan.Zero, arrived.Current));
+    }
+
+    public Task CancelAsync(Guid migration) => migrations.TryGetValue(migration, out var known) ? known.CancelAsync() : Task.CompletedTask;
+
+    /// <summary>Goes on with a migration whose QEMU a restarted agent has found. The machine's run is adopted already.</summary>
+    public void Resume(Machine machine, MachineRun run, MigrationRecord record)
+    {
+        if (record.Role == MigrationRole.Source)
+        {
+            var outgoing = new OutgoingMigration(machine, run, record, ground);
+            Track(outgoing);
+            outgoing.Resume();
+        }
+        else
+        {
+            var incoming = new IncomingMigration(machine, run, record, ground);
+            Track(incoming);
+            incoming.Resume();
+        }
+    }
+
+    private async Task<MigrationEnd> BeginSendAsync(SendMachine command, IProgress<HostProgress>? progress, CancellationToken cancellation)
+    {
+        var machine = ground.Machines.Find(command.Machine);
+        using var entered = await machine.EnterAsync(cancellation);
+        var run = machine.RequireRun();
+        if (machine.Current.Migration is { } other)
+            throw new FaultException(new InvalidState(machine.Name, $"taking part in migration {other.Id}", "in no migration"));
+        if (machine.Current.Power != PowerState.On)
+            throw new FaultException(new InvalidPowerState(machine.Name, machine.Current.Power, PowerStates.On));
+        var record = new MigrationRecord(
+            command.Migration, MigrationRole.Source, command.TargetHost, machine.Current.LockEpoch, command.Settings);
+        var outgoing = new OutgoingMigration(machine, run, record, ground) { Listener = progress };
+        Track(outgoing);
+        try
+        {
+            await outgoing.BeginAsync(command.Uri);
+            return outgoing;
+        }
+        catch (Exception e) when (e is QmpException or QmpClosedException or IOException)
+        {
+            migrations.TryRemove(command.Migration, out _);
+            run.Remember(r => r with { Migration = null });
+            machine.Change(m => m with { Migration = null });
+            throw new FaultException(new MigrationFailed(machine.Name, e.Message, ground.HostName), e);
+        }
+    }
+
+    private void RequireLockOfSource(PrepareIncoming command)
+    {
+        var state = ground.Ground.ReadLock(command.Config);
+        if (state.Epoch != command.SourceLockEpoch)
+            throw new FaultException(new StaleEpoch(command.Config.FileName, command.SourceLockEpoch, state.Epoch));
+        if (state.Owner != command.SourceHost)
+            throw new FaultException(new MachineLocked(command.Config.FileName, state.OwnerName ?? "nobody", state.Epoch));
+    }
+
+    private string? ReadOwnerName(DatastorePath config) => ground.Ground.ReadLock(config).OwnerName;
+
+    private Task<bool> OnProcessEndedAsync(Machine machine, MachineRun run, QemuEnd end)
+    {
+        var migration = migrations.Values.FirstOrDefault(m => m.Machine == machine && !m.Outcome.IsCompleted);
+        return migration is null ? Task.FromResult(false) : migration.OnProcessEndedAsync(end);
+    }
+
+    private void Track(MigrationEnd migration)
+    {
+        migrations[migration.Record.Id] = migration;
+        finished.Enqueue(migration.Record.Id);
+        while (finished.Count > KeptOutcomes && finished.TryDequeue(out var oldest))
+        {
+            migrations.TryRemove(oldest, out _);
+            listening.TryRemove(oldest, out _);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+using Alveare.Core.Hosts;
+using Alveare.Kvm.Machines;
+using Alveare.Kvm.Qemu;
+using Alveare.Kvm.Qmp;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+
+namespace Alveare.Kvm.Migration;
+
+/// <summary>The source's end: copies the memory while the guest runs, then waits until the lock says who has the machine.</summary>
+public sealed class OutgoingMigration(Machine machine, MachineRun run, MigrationRecord record, MigrationGround ground)
+    : MigrationEnd(machine, run, record, ground)
+{
+    private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan LockInterval = TimeSpan.FromMilliseconds(10);
+
+    // A cut network does not end a TCP connection: bytes that stop flowing are the sign.
+    private static readonly TimeSpan StallTimeout = TimeSpan.FromSeconds(8);
+
+    // When the source's QEMU is dead, only a destination that already has everything can still claim the machine, and it is quick.
+    private static readonly TimeSpan ClaimTimeAfterDeath = TimeSpan.FromSeconds(3);
+
+    private volatile string? cancelReason;
+    private TransferStatus? final;
+
+    /// <summary>Who wants to hear of the progress; the last caller counts.</summary>
+    public IProgress<HostProgress>? Listener { get; set; }
+
+    /// <summary>Begins to send.</summary>
+    public async Task BeginAsync(string uri)
+    {
+        Run.Remember(r => r with { Migration = Record });
+        Listen();
+        await TransferSetup.ApplyAsync(Run, Record, Ground.User);
+        await Run.Qmp.ExecuteAsync("migrate", new { uri });
+        Enter(MigrationPhase.Transfer);
+        _ = RunAsync();
+    }
+
+    /// <summary>Goes on with a migration that an earlier agent began.</summary>
+    public void Resume()
+    {
+        Listen();
+        Enter(MigrationPhase.Transfer);
+        _ = RunAsync();
+    }
+
+    public override async Task CancelAsync()
+    {
+        if (Machine.Current.Migration?.Phase >= MigrationPhase.Switch)
+            return;
+        cancelReason = "it was cancelled";
+        Wake();
+        await Task.WhenAny(Outcome);
+    }
+
+    public override async Task<bool> OnProcessEndedAsync(QemuEnd end)
+    {
+        using (await Machine.EnterAsync(CancellationToken.None))
+        {
+            PowerControl.CleanUp(Run);
+            var verdict = await AwaitVerdictAsync(ClaimTimeAfterDeath);
+            if (verdict == Verdict.Undecided)
+                verdict = Ground.Ground.TryPublish(Run.Record.Config, NextEpoch, owned: false) ? Verdict.Nobody : ReadVerdict();
+            if (verdict == Verdict.Theirs)
+            {
+                Machine.Run = null;
+                Ground.Machines.Remove(Machine);
+                Run.MarkEnded();
+                Succeed(new SendFinished(final?.TotalTime ?? default, final?.Pause ?? default, final?.Transferred ?? default));
+                return true;
+            }
+
+            if (verdict == Verdict.Ours)
+                Ground.Ground.Release(Run.Record.Config, NextEpoch);
+            Machine.Run = null;
+            Machine.Change(m => m with
+            {
+                Power = PowerState.Off, StartedAt = null, Guest = null, Migration = null, LockEpoch = Ground.Ground.ReadLock(m.Config).Epoch,
+            });
+        }
+
+        Ground.Power.Announce(Machine, Run, end);
+        Run.MarkEnded();
+        Fail(Failed($"its process ended: {end.Describe()}", runsOn: null));
+        return true;
+    }
+
+    private async Task RunAsync()
+    {
+        try
+        {
+            var status = await TransferAsync();
+            if (!status.IsCompleted)
+            {
+                await TakeBackAsync(status.Error ?? "QEMU gave up without a reason");
+                return;
+            }
+
+            Enter(MigrationPhase.Switch);
+            if (await AwaitVerdictAsync(Record.Settings.SwitchTimeout) == Verdict.Theirs)
+                await LeaveAsync(status);
+            else
+                await TakeBackAsync($"the destination did not take the machine over within {Record.Settings.SwitchTimeout.TotalSeconds} s");
+        }
+        catch (Exception e) when (e is QmpClosedException or QmpException or FaultException or IOException)
+        {
+            // A dead process is handled by OnProcessEndedAsync; whatever else went wrong, the machine is taken back if it lives.
+            if (!Run.Qmp.Closed.IsCompleted)
+                await TakeBackAfterAsync(e);
+        }
+        catch (OperationCanceledException)
+        {
+            // The agent ends; the next one resumes.
+        }
+        finally
+        {
+            StopListening();
+        }
+    }
+
+    private async Task TakeBackAfterAsync(Exception error)
+    {
+        try
+        {
+            await TakeBackAsync(error.Message);
+        }
+        catch (Exception e) when (e is QmpClosedException or QmpException or FaultException or IOException)
+        {
+            if (!Run.Qmp.Closed.IsCompleted)
+                Fail(Failed($"{error.Message}; taking it back failed too: {e.Message}", Ground.HostName));
+        }
+    }
+
+    /// <summary>Watches the copying to its end, successful or not.</summary>
+    private async Task<TransferStatus> TransferAsync()
+    {
+        var last = (TransferStatus?)null;
+        var lastMoved = Ground.Time.GetTimestamp();
+        while (true)
+        {
+            var status = await ReadStatusAsync();
+            // QEMU 7.2 was seen to report completion before its final figures: they are asked for once more.
+            if (status.IsCompleted)
+                return status.TotalTime > TimeSpan.Zero ? status : await ReadStatusAsync();
+            if (status.HasFailed)
+                return status;
+            Listener?.Report(new HostProgress(Percent(status), "transfer", status.ToProgress(MigrationPhase.Transfer)));
+            if (last is null || status.Transferred != last.Transferred || status.Status != last.Status)
+                (last, lastMoved) = (status, Ground.Time.GetTimestamp());
+            if (cancelReason is { } reason)
+                return status with { Error = reason };
+            if (Ground.Time.GetElapsedTime(lastMoved) > StallTimeout)
+                return status with { Error = $"no byte reached the destination for {StallTimeout.TotalSeconds} s" };
+            await WaitAsync(ProgressInterval);
+        }
+    }
+
+    private static double? Percent(TransferStatus status) =>
+        status.Total.Value == 0 ? null : Math.Clamp(100.0 * (status.Total.Value - status.Remaining.Value) / status.Total.Value, 0, 100);
+
+    private Verdict ReadVerdict()
+    {
+        var state = Ground.Ground.ReadLock(Run.Record.Config);
+        return state.Epoch < NextEpoch ? Verdict.Undecided : state.Owner == Ground.HostId ? Verdict.Ours : Verdict.Theirs;
+    }
+
+    /// <summary>Waits until somebody has published the deciding epoch.</summary>
+    private async Task<Verdict> AwaitVerdictAsync(TimeSpan atMost)
+    {
+        var began = Ground.Time.GetTimestamp();
+        var verdict = ReadVerdict();
+        while (verdict == Verdict.Undecided && Ground.Time.GetElapsedTime(began) < atMost)
+        {
+            await Task.Delay(LockInterval, Ground.Stopping);
+            verdict = ReadVerdict();
+        }
+
+        return verdict;
+    }
+
+    /// <summary>Keeps the machine here: the lock first, so that no destination can have it any more, then the guest.</summary>
+    private async Task TakeBackAsync(string reason)
+    {
+        if (!Ground.Ground.TryPublish(Run.Record.Config, NextEpoch, owned: true))
+        {
+            await LeaveAsync(await ReadStatusAsync());
+            return;
+        }
+
+        Run.Remember(r => r with { LockEpoch = NextEpoch, Migration = null });
+        await Run.Qmp.ExecuteAsync("migrate_cancel");
+        while (!(await ReadStatusAsync()).IsAtRest)
+            await WaitAsync(ProgressInterval);
+        if (await PowerControl.ReadPowerAsync(Run) != PowerState.On)
+            await ContinueAsync();
+        await TransferSetup.RemoveKeyAsync(Run, Record);
+        Machine.Change(m => m with { Power = PowerState.On, Migration = null, LockEpoch = NextEpoch });
+        Fail(Failed(reason, Ground.HostName));
+    }
+
+    /// <summary>Lets the machine go: the destination has it. The end of the process does the rest.</summary>
+    private async Task LeaveAsync(TransferStatus status)
+    {
+        final = status;
+        Run.EndReason = EndReason.MovedAway;
+        // Nothing to flush: QEMU gave up its disks when it had sent everything.
+        Run.Process.Kill();
+        await Run.Ended;
+    }
+
+    /// <summary>What the lock says about this migration.</summary>
+    private enum Verdict
+    {
+        Undecided,
+        Ours,
+        Theirs,
+
+        /// <summary>The machine is off: its process died before anybody else had it.</summary>
+        Nobody,
+    }
+}

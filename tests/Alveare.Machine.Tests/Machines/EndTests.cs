@@ -1,0 +1,76 @@
+using Alveare.Core.Hosts;
+using Alveare.Machine.Tests.Room;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+using Xunit;
+
+namespace Alveare.Machine.Tests.Machines;
+
+public sealed class EndTests
+{
+    [Fact]
+    public async Task AKilledQemuIsAnEventWithItsCause()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(host, "tick");
+        var raised = NextEventAsync(host);
+
+        MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
+
+        var died = await raised;
+        Assert.Equal("vm.died", died.Kind);
+        Assert.Equal(machine.Id, died.Subject);
+        Assert.True(died.IsProblem);
+        Assert.Contains("SIGKILL", died.Message);
+        Assert.Equal(PowerState.Off, (await host.ObserveAsync(TestContext.Current.CancellationToken)).Machines[0].Power);
+    }
+
+    [Fact]
+    public async Task AGuestThatPowersItselfOffIsNoProblem()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(host, "tick");
+        var raised = NextEventAsync(host);
+        using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
+        await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken);
+
+        await serial.BaseStream.WriteAsync("p"u8.ToArray(), TestContext.Current.CancellationToken);
+
+        var ended = await raised;
+        Assert.Equal("vm.guest-powered-off", ended.Kind);
+        Assert.False(ended.IsProblem);
+    }
+
+    [Fact]
+    public async Task AGuestThatResetsItselfGoesOnInTheSameProcess()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(host, "tick");
+        var pid = Assert.Single(room.LivingProcesses());
+        using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
+        while (await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken) < 3)
+            continue;
+
+        await serial.BaseStream.WriteAsync("r"u8.ToArray(), TestContext.Current.CancellationToken);
+
+        while (await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken) != 1)
+            continue;
+        Assert.Equal(pid, Assert.Single(room.LivingProcesses()));
+    }
+
+    private static async Task<HostEventRaised> NextEventAsync(IHost host)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        limit.CancelAfter(TimeSpan.FromSeconds(20));
+        await foreach (var change in host.WatchAsync(limit.Token))
+        {
+            if (change is HostEventRaised raised)
+                return raised;
+        }
+
+        throw new InvalidOperationException("The watch ended.");
+    }
+}
