@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using Alveare.Core.Hosts;
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Migration;
@@ -110,16 +109,11 @@ public sealed class KvmHost : IHost
 
     public async Task<Stream> OpenAsync(HostChannel channel, CancellationToken cancellation)
     {
-        var run = Find(channel.Machine).RequireRun();
-        var path = channel.Kind switch
-        {
-            HostChannelKind.Serial => run.Directory.Serial,
-            HostChannelKind.Vnc => run.Directory.Vnc,
-            _ => throw new FaultException(new Unsupported($"Host '{options.HostName}'", channel.Kind.ToString())),
-        };
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellation);
-        return new NetworkStream(socket, ownsSocket: true);
+        var machine = Find(channel.Machine);
+        if (channel.Kind == HostChannelKind.Log)
+            throw new FaultException(new Unsupported($"Host '{options.HostName}'", "reading logs"));
+        var run = machine.RequireRun();
+        return await run.Consoles.OpenAsync(machine.Name, run.Directory, channel.Kind, cancellation);
     }
 
     /// <summary>Ends the agent; its machines run on.</summary>

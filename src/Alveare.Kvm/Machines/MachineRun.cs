@@ -32,6 +32,8 @@ public sealed class MachineRun(QemuProcess process, RunRecord record)
 
     public RunRecord Record { get; private set; } = record;
 
+    public Consoles Consoles { get; } = new();
+
     public EndReason EndReason { get; set; }
 
     /// <summary>Completes when QEMU has ended and the host has cleaned up after it.</summary>

@@ -124,6 +124,7 @@ public sealed class MigrationTable
         {
             migrations.TryRemove(command.Migration, out _);
             run.Remember(r => r with { Migration = null });
+            run.Consoles.Reopen();
             machine.Change(m => m with { Migration = null });
             throw new FaultException(new MigrationFailed(machine.Name, e.Message, ground.HostName), e);
         }

@@ -31,6 +31,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
     public async Task BeginAsync(string uri)
     {
         Run.Remember(r => r with { Migration = Record });
+        Run.Consoles.Close();
         Listen();
         await TransferSetup.ApplyAsync(Run, Record, Ground.User);
         await Run.Qmp.ExecuteAsync("migrate", new { uri });
@@ -196,6 +197,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         if (await PowerControl.ReadPowerAsync(Run) != PowerState.On)
             await ContinueAsync();
         await TransferSetup.RemoveKeyAsync(Run, Record);
+        Run.Consoles.Reopen();
         Machine.Change(m => m with { Power = PowerState.On, Migration = null, LockEpoch = NextEpoch });
         Fail(Failed(reason, Ground.HostName));
     }

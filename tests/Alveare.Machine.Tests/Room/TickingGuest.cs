@@ -123,10 +123,12 @@ internal static class TickingGuest
         return BitConverter.ToUInt32(count);
     }
 
-    /// <summary>The next whole count on a serial line.</summary>
+    /// <summary>The next whole count on a serial line; fails when none comes within 20 s.</summary>
     public static async Task<uint> NextCountAsync(StreamReader serial, CancellationToken cancellation)
     {
-        while (await serial.ReadLineAsync(cancellation) is { } line)
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(TimeSpan.FromSeconds(20));
+        while (await serial.ReadLineAsync(limit.Token) is { } line)
         {
             if (line.Length >= 8 && uint.TryParse(line.AsSpan(line.Length - 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var count))
                 return count;
