@@ -1,0 +1,79 @@
+using System.Runtime.InteropServices;
+using Alveare.Core.Hosts;
+using Alveare.HostLink;
+using Alveare.HostLink.Remote;
+using Alveare.HostLink.Trust;
+using Alveare.Machine.Tests.Room;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Alveare.Machine.Tests.Agent;
+
+/// <summary>The agent's program with a real guest, seen by a center over the host link.</summary>
+public sealed class AgentProgramTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(PosixSignal.SIGTERM)]
+    [InlineData((PosixSignal)9)]
+    public async Task AMachineRunsOnWhenTheAgentEndsAndItsCenterFindsItAgain(PosixSignal signal)
+    {
+        await using var room = MachineRoom.Open();
+        await using var first = AgentProcess.Start(room, "a");
+        var center = NewCenter(room);
+        var invitation = await first.ReadyAsync();
+        var joined = await center.JoinAsync(invitation, Cancellation);
+        await using var host = center.Connect(Record(joined, invitation));
+        await MachineRoom.ExecuteAsync(host, new MountDatastore(room.Datastore, "shared", room.DatastorePath));
+        var machine = await room.StartTickingAsync(host, "tick");
+        var pid = Assert.Single(room.LivingProcesses());
+        var before = await CountAsync(host, machine);
+
+        first.Signal(signal);
+        var (code, said) = await first.EndedAsync();
+        Assert.Equal(signal == PosixSignal.SIGTERM ? 0 : 137, code);
+        Assert.Equal(signal == PosixSignal.SIGTERM, said.Contains("machines run on", StringComparison.Ordinal));
+
+        await using var second = AgentProcess.Start(room, "a");
+        var again = await second.ReadyAsync();
+        Assert.Equal(invitation.Fingerprint, again.Fingerprint);
+        await using var back = center.Connect(Record(joined, again));
+        Assert.Equal(PowerState.On, Assert.Single((await back.ObserveAsync(Cancellation)).Machines).Power);
+        Assert.Equal(pid, Assert.Single(room.LivingProcesses()));
+        Assert.True(await CountAsync(back, machine) > before, "the guest stood still");
+        await MachineRoom.ExecuteAsync(back, new StopMachine(machine.Id));
+        Assert.Empty(room.LivingProcesses());
+    }
+
+    [Fact]
+    public async Task ASecondAgentOnTheSameStateIsRefused()
+    {
+        await using var room = MachineRoom.Open();
+        await using var first = AgentProcess.Start(room, "a");
+        await first.ReadyAsync();
+        await using var second = AgentProcess.Start(room, "a");
+        var (code, said) = await second.EndedAsync();
+        Assert.Equal(1, code);
+        Assert.Contains("in use by another copy", said, StringComparison.Ordinal);
+    }
+
+    private static async Task<uint> CountAsync(IHost host, HostMachine machine)
+    {
+        using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        bound.CancelAfter(TimeSpan.FromSeconds(30));
+        return await TickingGuest.NextCountAsync(serial, bound.Token);
+    }
+
+    private static HostLinkConnector NewCenter(MachineRoom room)
+    {
+        var authority = CenterAuthority.Open(Path.Combine(room.Path, "center"), "center", TimeProvider.System, new HostLinkOptions());
+        return new HostLinkConnector(authority, new HostLinkOptions(), TimeProvider.System, NullLogger<HostLinkConnector>.Instance);
+    }
+
+    private static Model.Inventory.Host Record(JoinedHost joined, HostInvitation at) =>
+        new() { Id = joined.Id, Name = joined.HostName, Address = at.Address, Fingerprint = joined.Fingerprint };
+}

@@ -1,0 +1,82 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
+using Alveare.Core.Hosts;
+using Xunit;
+
+namespace Alveare.Machine.Tests.Room;
+
+/// <summary>The program <c>Alveare.Host</c> as a process of its own.</summary>
+internal sealed partial class AgentProcess : IAsyncDisposable
+{
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
+
+    private readonly Process process;
+
+    private AgentProcess(Process process) => this.process = process;
+
+    /// <summary>Starts the agent of host <paramref name="name"/> in a room; the same name again is the same host.</summary>
+    public static AgentProcess Start(MachineRoom room, string name)
+    {
+        string[] arguments = ["--state", StateOf(room, name), "--listen", "127.0.0.1:0", "--name", name];
+        return new AgentProcess(Process.Start(new ProcessStartInfo(Program, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!);
+    }
+
+    /// <summary>Waits for the ready line and makes of it what an administrator would type to join the host.</summary>
+    public async Task<HostInvitation> ReadyAsync()
+    {
+        var line = await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Bound);
+        if (line is null)
+            Assert.Fail($"The agent ended without being ready: {await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken)}");
+        var said = Said().Matches(line).ToDictionary(m => m.Groups[1].Value, m => m.Groups[2].Value);
+        var password = await File.ReadAllTextAsync(said["password-file"], TestContext.Current.CancellationToken);
+        return new HostInvitation(said["address"], said["fingerprint"], said["user"], password.Trim(), Force: false);
+    }
+
+    public void Signal(PosixSignal signal)
+    {
+        if (SendSignal(process.Id, signal == PosixSignal.SIGTERM ? 15 : 9) != 0)
+            throw new Win32Exception();
+    }
+
+    /// <summary>The exit code and what it said on stderr.</summary>
+    public async Task<(int Code, string Said)> EndedAsync()
+    {
+        var said = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken).WaitAsync(Bound);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Bound);
+        return (process.ExitCode, said);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!process.HasExited)
+            process.Kill();
+        await process.WaitForExitAsync();
+        process.Dispose();
+    }
+
+    // Beside the tests: tests/X/bin/CONFIGURATION/FRAMEWORK and src/Y/bin/CONFIGURATION/FRAMEWORK.
+    private static string Program
+    {
+        get
+        {
+            var here = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd('/'));
+            var root = here.Parent!.Parent!.Parent!.Parent!.Parent!.FullName;
+            return Path.Combine(root, "src", "Alveare.Host", "bin", here.Parent.Name, here.Name, "Alveare.Host");
+        }
+    }
+
+    private static string StateOf(MachineRoom room, string name) => Path.Combine(room.Path, name);
+
+    [GeneratedRegex(@"([a-z-]+)=(\S+)")]
+    private static partial Regex Said();
+
+    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int SendSignal(int pid, int signal);
+}
