@@ -3,7 +3,7 @@ using System.Text;
 namespace Alveare.HostLink.Trust;
 
 /// <summary>Small files that are replaced as a whole: a reader, also one after a crash, sees the old content or the new one.</summary>
-internal static class StateFile
+public static class StateFile
 {
     private const UnixFileMode Secret = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private const UnixFileMode Public = Secret | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
