@@ -11,6 +11,8 @@ using Alveare.HostLink.Trust;
 using Alveare.Model;
 using Alveare.Running;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
 
 namespace Alveare.Center;
 
@@ -51,11 +53,15 @@ internal static class Site
         await using var server = await ServeAsync(settings.Listen, certificate, logs, cancellation);
         log.LogWarning("This version has no API yet: it answers no request");
         ProgramRun.Ready(
-            $"Alveare center {settings.Name} is ready: url=https://{settings.Listen} ca={authorityFile} objects={inventory.Current.Count}"
+            $"Alveare center {settings.Name} is ready: url={AddressOf(server)} ca={authorityFile} objects={inventory.Current.Count}"
             + (password is null ? "" : $" user={FirstAdministrator.Name} password-file={password}"));
         await Task.Delay(Timeout.Infinite, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         log.LogInformation("The center ends; hosts and machines run on");
     }
+
+    // The real port when 0 was asked for.
+    private static string AddressOf(WebApplication server) =>
+        server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
 
     private static async Task<WebApplication> ServeAsync(
         IPEndPoint listen, HttpsCertificate certificate, ILoggerFactory logs, CancellationToken cancellation)
