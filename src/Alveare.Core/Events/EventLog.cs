@@ -37,7 +37,7 @@ public sealed class EventLog(IStore store, Feed feed, TimeProvider clock)
                 writes.Add(new StoreWrite(StoreKind.Event, Key(_events.Dequeue().Id), null));
         }
 
-        _ = IgnoreLossAsync(store.CommitAsync(writes));
+        store.CommitUnwatched(writes);
         feed.Publish([new EventAdded(added)]);
         return added;
     }
@@ -50,16 +50,4 @@ public sealed class EventLog(IStore store, Feed feed, TimeProvider clock)
     }
 
     private static string Key(long id) => id.ToString("D12", CultureInfo.InvariantCulture);
-
-    // A store that cannot write fails every operation with the reason; an event about it would fail the same way.
-    private static async Task IgnoreLossAsync(Task commit)
-    {
-        try
-        {
-            await commit;
-        }
-        catch (Model.Faults.FaultException)
-        {
-        }
-    }
 }

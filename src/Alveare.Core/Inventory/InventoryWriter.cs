@@ -101,19 +101,7 @@ public sealed class InventoryWriter(IStore store, Feed feed)
             return;
         var truth = change.Put.Select(e => e.Id).Concat(change.Removed).Distinct().Select(id => new StoreWrite(
             StoreKind.Entity, id.ToString(), _head.Find(id) is { } entity ? ModelJson.Write(entity) : null));
-        _ = IgnoreFaultAsync(store.CommitAsync([.. truth]));
-    }
-
-    private static async Task IgnoreFaultAsync(Task commit)
-    {
-        try
-        {
-            await commit;
-        }
-        catch (Model.Faults.FaultException)
-        {
-            // The store is failing: then the edit's own commit failed as well, in the same order.
-        }
+        store.CommitUnwatched([.. truth]);
     }
 
     private static List<StoreWrite> Writes(InventoryEdit change) =>

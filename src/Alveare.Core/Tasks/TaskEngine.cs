@@ -37,9 +37,6 @@ public sealed class TaskEngine(
         where T : Operation =>
         _handlers.Add(typeof(T), (operation, context) => handler((T)operation, context));
 
-    /// <summary>The operations that have a handler.</summary>
-    public IReadOnlyCollection<Type> Handled => _handlers.Keys;
-
     /// <summary>Reads the stored tasks. Those that were running when the engine ended are returned: somebody must end them.</summary>
     public IReadOnlyList<TaskRecord> Load()
     {

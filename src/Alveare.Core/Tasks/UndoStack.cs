@@ -2,13 +2,19 @@ using Alveare.Model.Faults;
 
 namespace Alveare.Core.Tasks;
 
-/// <summary>What to take back when an operation fails half-way: last done, first undone.</summary>
-public sealed class UndoStack
+/// <summary>What to take back when an operation fails half-way: last done, first undone. Disposing it takes back what was not cleared.</summary>
+public sealed class UndoStack : IAsyncDisposable
 {
     private readonly Stack<Func<Task>> _steps = new();
 
     /// <summary>Remembers how to take back what was just done.</summary>
     public void Push(Func<Task> step) => _steps.Push(step);
+
+    public void Push(Action step) => Push(() =>
+    {
+        step();
+        return Task.CompletedTask;
+    });
 
     /// <summary>Everything went well: nothing will be taken back.</summary>
     public void Clear() => _steps.Clear();
@@ -36,4 +42,7 @@ public sealed class UndoStack
 
         return faults;
     }
+
+    /// <summary>The fault that ended the operation is what its caller hears of, not those of taking back.</summary>
+    public async ValueTask DisposeAsync() => await UnwindAsync();
 }

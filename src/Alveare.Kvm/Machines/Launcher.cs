@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Alveare.Core.Tasks;
 using Alveare.Kvm.Qemu;
 using Alveare.Kvm.Qmp;
 using Alveare.Model.Faults;
@@ -57,7 +58,7 @@ public sealed class Launcher(QemuSetup setup, Ground ground, TimeProvider time)
         {
             var process = await QemuProcess.StartAsync(
                 run, setup.User, attachments.ControlGroups, CommandLine.Build(spec, runtime), onEvent, cancellation);
-            undo.Keep();
+            undo.Clear();
             return new MachineRun(process, record);
         }
         catch (QemuStartException e)

@@ -1,3 +1,4 @@
+using Alveare.Core.Tasks;
 using Alveare.Kvm.Qemu;
 using Alveare.Kvm.Qmp;
 using Alveare.Model.Faults;
@@ -27,7 +28,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         await using var undo = new UndoStack();
         undo.Push(() => ground.Release(config, epoch));
         var run = await launcher.LaunchAsync(machine, spec, epoch, incoming: null, e => OnEvent(machine, e), cancellation);
-        undo.Keep();
+        undo.Clear();
         machine.Change(m => m with { Spec = spec, InvalidReason = null, LockEpoch = epoch });
         Adopt(machine, run, PowerState.On);
     }

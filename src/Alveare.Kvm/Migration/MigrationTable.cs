@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Alveare.Core.Hosts;
+using Alveare.Core.Tasks;
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Qemu;
 using Alveare.Kvm.Qmp;
@@ -47,7 +48,7 @@ public sealed class MigrationTable
             command.Migration, MigrationRole.Destination, command.SourceHost, command.SourceLockEpoch, command.Settings);
         machine.Change(m => m with { Migration = new HostMigration(record.Id, record.Role, MigrationPhase.Prepare) });
         var run = await ground.Launcher.LaunchAsync(machine, spec, 0, record, e => ground.Power.OnEvent(machine, e), cancellation);
-        undo.Keep();
+        undo.Clear();
 
         var incoming = new IncomingMigration(machine, run, record, ground);
         Track(incoming);
