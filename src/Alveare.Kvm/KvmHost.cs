@@ -1,4 +1,5 @@
 using Alveare.Core.Hosts;
+using Alveare.Core.Tasks;
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Migration;
 using Alveare.Kvm.Qemu;
@@ -47,6 +48,7 @@ public sealed class KvmHost : IHost
         var user = QemuUser.Find();
         var setup = new QemuSetup(
             qemu.Program, Accelerator.Emulation, options.TranslationCacheMib, user, runRoot, qemu.UefiCode, qemu.UefiVariables);
+        var hardware = HostHardware.Read();
         var facts = new HostFacts
         {
             Id = options.HostId,
@@ -55,10 +57,11 @@ public sealed class KvmHost : IHost
             QemuVersion = qemu.Version,
             Accelerator = Accelerator.Emulation,
             CpuThreads = Environment.ProcessorCount,
-            CpuClock = new Megahertz(2000),
-            CpuModel = "",
-            CpuFeatures = await qemu.ReadCpuFeaturesAsync(Accelerator.Emulation, user, runRoot, cancellation),
-            Memory = new Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes),
+            AcceleratorWarning = "no accelerator has been proven by a guest on this host, and an unproven one is not used",
+            CpuClock = hardware.Clock,
+            CpuModel = hardware.CpuModel,
+            CpuFeatures = await qemu.ReadCpuFeaturesAsync(Accelerator.Emulation, cancellation),
+            Memory = hardware.Memory,
             MigrationAddress = options.MigrationAddress,
         };
         var host = new KvmHost(options, facts, setup);
@@ -79,9 +82,7 @@ public sealed class KvmHost : IHost
                 registry.Change(c => c with { Datastores = [.. c.Datastores.Where(d => d.Datastore != mount.Datastore), mount] });
                 return Done.Instance;
             case CreateMachine create:
-                Directory.CreateDirectory(Path.GetDirectoryName(ground.PathOf(create.Config))!);
-                ground.WriteSpec(create.Config, create.Spec);
-                return Register(create.Config);
+                return await CreateAsync(create, cancellation);
             case RegisterMachine register:
                 return Register(register.Config);
             case StartMachine start:
@@ -130,6 +131,31 @@ public sealed class KvmHost : IHost
 
         machines.Dispose();
         stopping.Dispose();
+    }
+
+    private async Task<MachineReply> CreateAsync(CreateMachine create, CancellationToken cancellation)
+    {
+        var config = ground.PathOf(create.Config);
+        if (File.Exists(config))
+            throw new FaultException(new FileExists(config));
+        var directory = Path.GetDirectoryName(config)!;
+        await using var undo = new UndoStack();
+        if (!Directory.Exists(directory))
+        {
+            Directory.CreateDirectory(directory);
+            undo.Push(() => Directory.Delete(directory));
+        }
+
+        foreach (var disk in create.Spec.Disks)
+        {
+            var path = ground.PathOf(create.Config.Sibling(disk.File));
+            await DiskImages.CreateAsync(path, disk, cancellation);
+            undo.Push(() => File.Delete(path));
+        }
+
+        ground.WriteSpec(create.Config, create.Spec);
+        undo.Clear();
+        return Register(create.Config);
     }
 
     private MachineReply Register(DatastorePath config)

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json;
 using Alveare.Kvm.Locks;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -17,12 +18,31 @@ public sealed class Ground(EntityId host, string hostName, Func<EntityId, string
 {
     private readonly string bootId = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
 
-    public string PathOf(DatastorePath path) => Path.Combine(
-        rootOf(path.Datastore) ?? throw new FaultException(new DatastoreNotAccessible(path.Datastore.ToString(), hostName, "it is not mounted")), path.Path);
+    /// <summary>Where a file of a datastore is on this host; a fault for a path that is not a plain relative one.</summary>
+    public string PathOf(DatastorePath path)
+    {
+        if (DatastorePath.WhyIllegal(path.Path) is { } reason)
+            throw new FaultException(new InvalidPath(path.Path, reason));
+        var root = rootOf(path.Datastore)
+            ?? throw new FaultException(new DatastoreNotAccessible(path.Datastore.ToString(), hostName, "it is not mounted"));
+        return Path.Combine(root, path.Path);
+    }
 
-    public MachineSpec ReadSpec(DatastorePath config) => ModelJson.Read<MachineSpec>(File.ReadAllText(PathOf(config)));
+    /// <summary>A machine's configuration; a fault when the file is missing or not one.</summary>
+    public MachineSpec ReadSpec(DatastorePath config)
+    {
+        var path = PathOf(config);
+        try
+        {
+            return DurableFile.Read<MachineSpec>(path) ?? throw new FaultException(new FileNotFoundFault(path));
+        }
+        catch (JsonException e)
+        {
+            throw new FaultException(new InvalidMachine(config.Path, e.Message), e);
+        }
+    }
 
-    public void WriteSpec(DatastorePath config, MachineSpec spec) => File.WriteAllText(PathOf(config), ModelJson.Write(spec));
+    public void WriteSpec(DatastorePath config, MachineSpec spec) => DurableFile.Write(PathOf(config), spec, flush: true);
 
     /// <summary>The record that holds a machine's on-disk lock now.</summary>
     public LockRecord ReadLock(DatastorePath config) => LockOf(config).Read();

@@ -36,6 +36,8 @@ public sealed class Launcher(QemuSetup setup, Ground ground, TimeProvider time)
         Action<QmpEvent> onEvent,
         CancellationToken cancellation)
     {
+        if (!spec.Nics.IsEmpty)
+            throw new FaultException(new Unsupported("This host", "network cards: it has no port groups yet"));
         var config = machine.Current.Config;
         var run = new RunDirectory(setup.RunRoot, spec.Uuid);
         await using var undo = new UndoStack();

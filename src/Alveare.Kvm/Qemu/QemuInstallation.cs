@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 
 namespace Alveare.Kvm.Qemu;
@@ -9,6 +10,16 @@ namespace Alveare.Kvm.Qemu;
 /// <summary>The QEMU of this machine: where it is, its version, and its firmware.</summary>
 public sealed partial record QemuInstallation(string Program, string Version, string? UefiCode, string? UefiVariables)
 {
+    private const string ProbeCommands =
+        """
+        {"execute":"qmp_capabilities"}
+        {"execute":"query-cpu-model-expansion","arguments":{"type":"full","model":{"name":"max"}}}
+        {"execute":"quit"}
+
+        """;
+
+    private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(30);
+
     private static readonly string[] ProgramDirectories = ["/usr/local/bin", "/usr/bin", "/bin"];
 
     // Debian and Ubuntu ship the 4 MB build; older packages have only the 2 MB one.
@@ -33,38 +44,58 @@ public sealed partial record QemuInstallation(string Program, string Version, st
     }
 
     /// <summary>The CPU features that a guest can get here, as QEMU itself finds them with this accelerator; sorted.</summary>
-    public async Task<ImmutableArray<string>> ReadCpuFeaturesAsync(
-        Accelerator accelerator,
-        QemuUser user,
-        string runRoot,
-        CancellationToken cancellation)
+    /// <remarks>Over standard input and output: a QEMU without a machine is so soon in its main loop that a connection to a listening
+    /// control socket can meet it while its monitor thread still sets the socket up, and then hangs (QEMU 7.2, once in some 2,000 starts).</remarks>
+    public async Task<ImmutableArray<string>> ReadCpuFeaturesAsync(Accelerator accelerator, CancellationToken cancellation)
     {
-        var run = new RunDirectory(runRoot, Guid.Empty);
-        run.Create(user);
+        string[] arguments =
+        [
+            "-M", "none", "-nodefaults", "-no-user-config", "-display", "none", "-S",
+            "-accel", accelerator == Accelerator.Kvm ? "kvm" : "tcg", "-qmp", "stdio",
+        ];
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(ProbeTimeout);
+        using var process = Process.Start(new ProcessStartInfo(Program, arguments)
+        {
+            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+        })!;
         try
         {
-            string[] command =
-            [
-                Program, "-M", "none", "-nodefaults", "-no-user-config", "-display", "none", "-S",
-                "-accel", accelerator == Accelerator.Kvm ? "kvm" : "tcg",
-                "-chardev", $"socket,id=qmp,path={run.Qmp},server=on,wait=off", "-mon", "chardev=qmp,mode=control",
-            ];
-            var qemu = await QemuProcess.StartAsync(run, user, [], command, _ => { }, cancellation);
-            var model = await qemu.Qmp.ExecuteAsync(
-                "query-cpu-model-expansion", new { type = "full", model = new { name = "max" } }, cancellation: cancellation);
-            qemu.Kill();
-            await qemu.AwaitEndAsync();
+            var errors = process.StandardError.ReadToEndAsync(limit.Token);
+            await process.StandardInput.WriteAsync(ProbeCommands.AsMemory(), limit.Token);
+            process.StandardInput.Close();
+            var answers = await process.StandardOutput.ReadToEndAsync(limit.Token);
+            await process.WaitForExitAsync(limit.Token);
+            return ParseCpuFeatures(answers)
+                ?? throw new FaultException(new HostOperationFailed("Asking QEMU for its CPU features", (await errors).Trim() is { Length: > 0 } said ? said : answers.Trim()));
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new FaultException(new HostOperationFailed("Asking QEMU for its CPU features", $"it did not answer in {ProbeTimeout.TotalSeconds} s"));
+        }
+        finally
+        {
+            if (!process.HasExited)
+                process.Kill();
+        }
+    }
+
+    private static ImmutableArray<string>? ParseCpuFeatures(string answers)
+    {
+        foreach (var line in answers.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            using var answer = JsonDocument.Parse(line);
+            if (!answer.RootElement.TryGetProperty("return", out var result) || !result.TryGetProperty("model", out var model))
+                continue;
             return
             [
-                .. model.GetProperty("model").GetProperty("props").EnumerateObject()
+                .. model.GetProperty("props").EnumerateObject()
                     .Where(p => p.Value.ValueKind == JsonValueKind.True && FeatureName().IsMatch(p.Name))
                     .Select(p => p.Name).Order(StringComparer.Ordinal),
             ];
         }
-        finally
-        {
-            run.Remove();
-        }
+
+        return null;
     }
 
     [GeneratedRegex("""\d+\.\d+(\.\d+)?""")]

@@ -51,7 +51,7 @@ public sealed class QemuProcess
             }
 
             var qmp = await ConnectAsync(run, onEvent, limit.Token);
-            return new QemuProcess(run, run.ReadPid() ?? throw StartFailure(run), qmp);
+            return new QemuProcess(run, await AwaitPidAsync(run, limit.Token), qmp);
         }
         catch (Exception e) when (e is OperationCanceledException or QmpClosedException)
         {
@@ -61,7 +61,8 @@ public sealed class QemuProcess
             if (run.ReadPid() is { } pid && IsOurs(run, pid))
                 Native.Kill(pid, Native.SigKill);
             cancellation.ThrowIfCancellationRequested();
-            throw failure;
+            // Without an exit status it lived, and could not be talked to: then that is the cause.
+            throw failure.End.Status is null ? new QemuStartException(failure.End, $"it runs and cannot be controlled: {e.Message}", e) : failure;
         }
     }
 
@@ -134,6 +135,17 @@ public sealed class QemuProcess
         }
     }
 
+    // QEMU may answer before the shell that started it has written its number down.
+    private static async Task<int> AwaitPidAsync(RunDirectory run, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            if (run.ReadPid() is { } pid)
+                return pid;
+            await Task.Delay(Step, cancellation);
+        }
+    }
+
     private static async Task AwaitStatusAsync(RunDirectory run)
     {
         using var limit = new CancellationTokenSource(StatusTimeout);
@@ -145,7 +157,14 @@ public sealed class QemuProcess
 }
 
 /// <summary>QEMU did not start.</summary>
-public sealed class QemuStartException(QemuEnd end) : Exception(end.Describe())
+public sealed class QemuStartException : Exception
 {
-    public QemuEnd End { get; } = end;
+    public QemuStartException(QemuEnd end)
+        : base(end.Describe()) => End = end;
+
+    /// <summary>For a QEMU that did not end by itself.</summary>
+    public QemuStartException(QemuEnd end, string cause, Exception inner)
+        : base(cause, inner) => End = end;
+
+    public QemuEnd End { get; }
 }
