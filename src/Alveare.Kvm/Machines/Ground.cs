@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using System.Text.Json;
+using Alveare.Kvm.Files;
 using Alveare.Kvm.Locks;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -31,18 +31,35 @@ public sealed class Ground(EntityId host, string hostName, Func<EntityId, string
     /// <summary>A machine's configuration; a fault when the file is missing or not one.</summary>
     public MachineSpec ReadSpec(DatastorePath config)
     {
+        return VmxFile.Read(config.Path, ReadConfig(config) ?? throw new FaultException(new FileNotFoundFault(PathOf(config))));
+    }
+
+    /// <summary>Writes a machine's configuration; what the file has beyond Alveare's own keys is kept.</summary>
+    public void WriteSpec(DatastorePath config, MachineSpec spec)
+    {
+        var replaced = ReadConfig(config) is { } old ? VmxFile.TryParse(old) : null;
+        DurableText.Replace(PathOf(config), VmxFile.Write(spec, replaced), config.Datastore.ToString());
+    }
+
+    /// <summary>The bytes of a configuration file (the first ones of one that is too long), or null when there is none.</summary>
+    public byte[]? ReadConfig(DatastorePath config)
+    {
         var path = PathOf(config);
         try
         {
-            return DurableFile.Read<MachineSpec>(path) ?? throw new FaultException(new FileNotFoundFault(path));
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            var content = new byte[VmxText.MaxBytes + 1];
+            return content[..file.ReadAtLeast(content, content.Length, throwOnEndOfStream: false)];
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new FaultException(new InvalidMachine(config.Path, e.Message), e);
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new FaultException(new HostOperationFailed($"Reading '{path}'", e.Message), e);
         }
     }
-
-    public void WriteSpec(DatastorePath config, MachineSpec spec) => DurableFile.Write(PathOf(config), spec, flush: true);
 
     /// <summary>The record that holds a machine's on-disk lock now.</summary>
     public LockRecord ReadLock(DatastorePath config) => LockOf(config).Read();

@@ -1,0 +1,132 @@
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+using Alveare.Model.Faults;
+using Alveare.Model.Machines;
+
+namespace Alveare.Kvm.Files;
+
+/// <summary>A machine's configuration as the text of its <c>.vmx</c>, and back.</summary>
+/// <remarks>Where the file format has a key for something it is used; everything else is under <c>alveare.</c>. Keys that are not
+/// ours are kept when a file is written anew.</remarks>
+public static partial class VmxFile
+{
+    private const string Format = "1";
+
+    // On a SCSI bus number 7 is the controller itself.
+    private const int ControllerUnit = 7;
+    private const int UnitsPerController = 16;
+
+    /// <summary>The text of <paramref name="spec"/>, with the comments and foreign keys of the file it replaces; a fault for a
+    /// configuration that <see cref="Read"/> would refuse.</summary>
+    public static byte[] Write(MachineSpec spec, VmxText? replaced = null)
+    {
+        if (MachineSpecRules.Check(spec).FirstOrDefault() is { } flaw)
+            throw new FaultException(new InvalidArgument($"Virtual machine '{spec.Name}'", flaw.Where, flaw.Given, flaw.Expected));
+        var foreign = replaced?.Entries.Where(e => !OwnKey().IsMatch(e.Key)).Select(e => (e.Key, e.Value)) ?? [];
+        var content = VmxText.Write(replaced?.Comments ?? [], Entries(spec).Concat(foreign));
+        return content.Length <= VmxText.MaxBytes
+            ? content
+            : throw new FaultException(new InvalidArgument(
+                $"Virtual machine '{spec.Name}'", "its configuration", $"{content.Length} bytes long", $"at most {VmxText.MaxBytes}"));
+    }
+
+    /// <summary>The configuration in a file's content; the fault <see cref="InvalidMachine"/> says what is wrong and where.</summary>
+    /// <param name="file">How the fault names the file.</param>
+    public static MachineSpec Read(string file, ReadOnlySpan<byte> content)
+    {
+        try
+        {
+            return new VmxReader(VmxText.Parse(content)).Read();
+        }
+        catch (VmxFormatException e)
+        {
+            throw new FaultException(new InvalidMachine(file, e.Message), e);
+        }
+    }
+
+    /// <summary>As much of a file as a rewrite keeps, or null when it cannot be read.</summary>
+    public static VmxText? TryParse(ReadOnlySpan<byte> content)
+    {
+        try
+        {
+            return VmxText.Parse(content);
+        }
+        catch (VmxFormatException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The machine's UUID in a file that cannot be read as a whole, or null.</summary>
+    public static Guid? Salvage(ReadOnlySpan<byte> content)
+    {
+        var text = Encoding.UTF8.GetString(content[..Math.Min(content.Length, VmxText.MaxBytes)]);
+        return UuidLine().Match(text) is { Success: true } match ? ParseUuid(match.Groups["uuid"].Value) : null;
+    }
+
+    /// <summary>Reads 32 hexadecimal digits with blanks or dashes between them; null for anything else or all zeroes.</summary>
+    internal static Guid? ParseUuid(string text)
+    {
+        var digits = text.Replace(" ", "", StringComparison.Ordinal).Replace("-", "", StringComparison.Ordinal);
+        return Guid.TryParseExact(digits, "N", out var uuid) && uuid != Guid.Empty ? uuid : null;
+    }
+
+    internal static string Disk(int index)
+    {
+        // Fifteen units on the first controller, the rest on the second.
+        var unit = index % (UnitsPerController - 1);
+        return string.Create(
+            CultureInfo.InvariantCulture, $"scsi{index / (UnitsPerController - 1)}:{(unit < ControllerUnit ? unit : unit + 1)}");
+    }
+
+    private static IEnumerable<(string Key, string Value)> Entries(MachineSpec spec)
+    {
+        yield return (".encoding", "UTF-8");
+        yield return (VmxText.FormatKey, Format);
+        yield return ("displayName", spec.Name);
+        yield return ("uuid.bios", WriteUuid(spec.Uuid));
+        yield return ("numvcpus", Number(spec.Cpus));
+        yield return ("memSize", Number(spec.Memory.Mib));
+        yield return ("firmware", spec.Firmware == Firmware.Uefi ? "efi" : "bios");
+        if (spec.CpuModel is not null)
+            yield return ("alveare.cpuModel", spec.CpuModel);
+        if (spec.IsTemplate)
+            yield return ("alveare.template", "TRUE");
+        if (spec.CustomizationSeed is not null)
+            yield return ("alveare.customizationSeed", spec.CustomizationSeed);
+        for (var i = 0; i < spec.Disks.Length; i++)
+        {
+            yield return ($"{Disk(i)}.present", "TRUE");
+            yield return ($"{Disk(i)}.fileName", spec.Disks[i].File);
+            yield return ($"alveare.{Disk(i)}.capacity", Number(spec.Disks[i].Capacity.Value));
+            yield return ($"alveare.{Disk(i)}.format", spec.Disks[i].Format == DiskFormat.Raw ? "raw" : "qcow2");
+        }
+
+        for (var i = 0; i < spec.Nics.Length; i++)
+        {
+            yield return ($"ethernet{i}.present", "TRUE");
+            yield return ($"ethernet{i}.networkName", spec.Nics[i].PortGroup);
+            yield return ($"ethernet{i}.addressType", "static");
+            yield return ($"ethernet{i}.address", spec.Nics[i].Mac);
+        }
+    }
+
+    /// <summary>Sixteen bytes with blanks and a dash in the middle, as the file format has them.</summary>
+    private static string WriteUuid(Guid uuid)
+    {
+        var digits = uuid.ToString("N");
+        var bytes = Enumerable.Range(0, 16).Select(i => digits.Substring(i * 2, 2)).ToArray();
+        return $"{string.Join(' ', bytes[..8])}-{string.Join(' ', bytes[8..])}";
+    }
+
+    private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+
+    [GeneratedRegex(
+        """\A(\.encoding|displayName|uuid\.bios|numvcpus|memSize|firmware|alveare\.(format|end|cpuModel|template|customizationSeed)|scsi\d+:\d+\.(present|fileName)|alveare\.scsi\d+:\d+\.(capacity|format)|ethernet\d+\.(present|networkName|addressType|address|generatedAddress))\z""",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex OwnKey();
+
+    [GeneratedRegex("""^\s*uuid\.bios\s*=\s*"(?<uuid>[0-9a-f \-]{32,60})"\s*$""", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.Multiline)]
+    private static partial Regex UuidLine();
+}
