@@ -27,6 +27,9 @@ public sealed class Feed(int capacity = 20_000)
     private readonly Queue<FeedItem> _items = new();
     private TaskCompletionSource _changed = NewSignal();
 
+    /// <summary>Names this run of the engine: numbers begin anew with each, so a watcher resumes only when the run is still the same.</summary>
+    public string Run { get; init; } = "0";
+
     /// <summary>Sequence number of the newest item, 0 before the first.</summary>
     public long Last { get; private set; }
 

@@ -147,19 +147,9 @@ public sealed class TaskEngine(
         return entry.Record;
     }
 
-    private static long NumberOf(string id) =>
-        id.StartsWith("task-", StringComparison.Ordinal) && long.TryParse(id.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : -1;
-
-    private static StoreWrite Write(TaskRecord record) =>
-        new(StoreKind.Task, NumberOf(record.Id).ToString("D12", CultureInfo.InvariantCulture), ModelJson.Write(record));
-
-    private Entry Find(string id)
-    {
-        lock (_gate)
-            return _tasks.TryGetValue(NumberOf(id), out var entry) ? entry : throw new FaultException(new NotFound("task", id));
-    }
-
-    private void Authorize(Session session, Privilege privilege, string operation, EntityId on, string name)
+    /// <summary>A <see cref="NoPermission"/> fault, which is audited, unless the user has the privilege. Also for what runs as no task.</summary>
+    /// <param name="operation">What was tried, such as <c>vm.power-on</c>.</param>
+    public void Authorize(Session session, Privilege privilege, string operation, EntityId on, string name)
     {
         try
         {
@@ -170,6 +160,18 @@ public sealed class TaskEngine(
             events.Add(EventSeverity.Audit, "operation.refused", $"{operation} was refused: {e.Message}", on, session.User);
             throw;
         }
+    }
+
+    private static long NumberOf(string id) =>
+        id.StartsWith("task-", StringComparison.Ordinal) && long.TryParse(id.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : -1;
+
+    private static StoreWrite Write(TaskRecord record) =>
+        new(StoreKind.Task, NumberOf(record.Id).ToString("D12", CultureInfo.InvariantCulture), ModelJson.Write(record));
+
+    private Entry Find(string id)
+    {
+        lock (_gate)
+            return _tasks.TryGetValue(NumberOf(id), out var entry) ? entry : throw new FaultException(new NotFound("task", id));
     }
 
     private Task ClaimAsync(OperationDeclaration declaration, EntityId id, string task) => inventory.ApplyAsync(now =>

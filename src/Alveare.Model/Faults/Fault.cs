@@ -51,8 +51,7 @@ namespace Alveare.Model.Faults;
 [JsonDerivedType(typeof(InternalError), nameof(InternalError))]
 public abstract record Fault
 {
-    /// <summary>The sentence for people.</summary>
-    [JsonIgnore]
+    /// <summary>The sentence for people. Written into JSON too, for readers that do not know every fault; never read back.</summary>
     public abstract string Message { get; }
 
     /// <summary>The fault's stable name, the same on every facade.</summary>

@@ -1,0 +1,91 @@
+using System.Reflection;
+using Alveare.Api.Documents;
+using Alveare.Api.Problems;
+using Alveare.Api.Resources;
+using Alveare.Api.Routing;
+using Alveare.Core.Security;
+using Alveare.Model.Faults;
+using Alveare.Wire.Rest;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Logging;
+
+namespace Alveare.Api;
+
+/// <summary>The REST facade: puts its routes on a web server. It translates, and decides nothing.</summary>
+public static class RestApi
+{
+    private const string Scheme = "Bearer ";
+
+    /// <summary>Every route there is.</summary>
+    public static IReadOnlyList<ApiRoute> Routes { get; } =
+    [
+        .. SessionRoutes.All,
+        .. InventoryRoutes.All,
+        .. OperationRoutes.All,
+        .. TaskRoutes.All,
+        .. EventRoutes.All,
+        .. StatisticsRoutes.All,
+        .. UserRoutes.All,
+        ChangeStream.Route,
+        new("GET", "health", "Site", "Whether the center serves.", HealthAsync) { Id = "getHealth", Answer = typeof(Health), IsOpen = true },
+        new("GET", "openapi.json", "Site", "This document.", OpenApiAsync) { Id = "getOpenApi", Answer = typeof(object), IsOpen = true },
+    ];
+
+    /// <summary>The version that the server says it is.</summary>
+    public static string Version { get; } =
+        typeof(RestApi).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+
+    private static readonly Lazy<byte[]> Document = new(() => OpenApiDocument.Write(Routes, Version));
+
+    /// <summary>Serves <paramref name="engine"/> on <paramref name="server"/>, which needs routing's core services and nothing else.</summary>
+    public static void UseAlveareApi(this WebApplication server, ApiEngine engine, ILogger log)
+    {
+        var problems = new ProblemWriter(log);
+        server.Use(next => http => problems.InvokeAsync(http, next));
+        server.Use(next => http => TooLarge(http) ? throw new ProblemException(HttpProblem.BodyTooLarge(RequestBody.Limit)) : next(http));
+        server.UseRouting();
+        foreach (var route in Routes)
+        {
+            var allowed = route.Query.Select(q => q.Name).ToHashSet();
+            server.MapMethods($"/api/{route.Pattern}", [route.Method], http => HandleAsync(http, route, allowed, engine));
+        }
+
+        // What no other pattern takes: a word after an object's id that is no operation.
+        server.MapPost("/api/{collection}/{id}", http => throw new FaultException(new NotFound("operation", http.Request.Path)));
+    }
+
+    private static bool TooLarge(HttpContext http)
+    {
+        if (http.Request.ContentLength is not { } length || length <= RequestBody.Limit)
+            return false;
+        // The rest of the body is not worth reading: the connection ends with the answer.
+        http.Response.Headers.Connection = HttpProtocol.IsHttp11(http.Request.Protocol) ? "close" : default;
+        return true;
+    }
+
+    private static Task HandleAsync(HttpContext http, ApiRoute route, HashSet<string> allowed, ApiEngine engine)
+    {
+        var token = TokenOf(http.Request);
+        Session? session = route.IsOpen ? null : engine.Sessions.Authenticate(token);
+        foreach (var name in http.Request.Query.Keys)
+        {
+            if (!allowed.Contains(name))
+                throw new FaultException(new InvalidArgument("The query", $"'{name}'", "unknown", allowed.Count == 0 ? "no query" : $"only {string.Join(", ", allowed)}"));
+        }
+
+        return route.Handle(new ApiCall(http, engine, session, token));
+    }
+
+    private static string? TokenOf(HttpRequest request) =>
+        request.Headers.Authorization.ToString() is { } header && header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) ? header[Scheme.Length..].Trim() : null;
+
+    private static Task HealthAsync(ApiCall call) => call.AnswerAsync(new Health("serving", Version, call.Engine.Inventory.Current.Count));
+
+    private static Task OpenApiAsync(ApiCall call)
+    {
+        call.Http.Response.ContentType = "application/json; charset=utf-8";
+        return call.Http.Response.Body.WriteAsync(Document.Value, call.Aborted).AsTask();
+    }
+}

@@ -1,0 +1,88 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Alveare.Model.Faults;
+
+namespace Alveare.Api.Routing;
+
+/// <summary>Says what is wrong with a body that could not be read: where, what was given, what was expected.</summary>
+internal static class BodyMistake
+{
+    private const int Shown = 60;
+
+    public static InvalidArgument Find(byte[] body, JsonTypeInfo type, JsonException error)
+    {
+        JsonDocument document;
+        try
+        {
+            document = JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = StrictJson.Options.MaxDepth });
+        }
+        catch (JsonException e)
+        {
+            return RequestBody.Wrong($"its JSON at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}", "broken", "well-formed JSON");
+        }
+
+        using (document)
+        {
+            var root = document.RootElement;
+            if (root.ValueKind != JsonValueKind.Object)
+                return RequestBody.Wrong("its JSON", $"of type {NameOf(root.ValueKind)}", "an object");
+            return AmongMembers(root, type) ?? AtPlace(root, type, error);
+        }
+    }
+
+    private static InvalidArgument? AmongMembers(JsonElement root, JsonTypeInfo type)
+    {
+        var known = type.Properties.Select(p => p.Name).ToList();
+        var seen = new HashSet<string>();
+        foreach (var member in root.EnumerateObject())
+        {
+            if (!known.Contains(member.Name))
+                return RequestBody.Wrong($"the member '{Cut(member.Name)}'", "unknown", known.Count == 0 ? "no member at all" : $"only {string.Join(", ", known)}");
+            if (!seen.Add(member.Name))
+                return RequestBody.Wrong($"the member '{member.Name}'", "given twice", "each member once");
+        }
+
+        return type.Properties.FirstOrDefault(p => p.IsRequired && !seen.Contains(p.Name)) is { } missing
+            ? RequestBody.Wrong($"the member '{missing.Name}'", "missing", BodySchemas.Words(missing.PropertyType))
+            : null;
+    }
+
+    // error.Path is such as $.customization.sshKeys[2].
+    private static InvalidArgument AtPlace(JsonElement root, JsonTypeInfo type, JsonException error)
+    {
+        var (element, at) = (root, type);
+        foreach (var step in (error.Path ?? "$").TrimStart('$').Split(['.', '[', ']'], StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (element.ValueKind == JsonValueKind.Object && element.TryGetProperty(step, out var member))
+            {
+                element = member;
+                at = at?.Properties.FirstOrDefault(p => p.Name == step) is { } property ? StrictJson.Options.GetTypeInfo(property.PropertyType) : null;
+            }
+            else if (element.ValueKind == JsonValueKind.Array && int.TryParse(step, out var n) && n < element.GetArrayLength())
+            {
+                element = element[n];
+                at = at?.ElementType is { } item ? StrictJson.Options.GetTypeInfo(item) : null;
+            }
+            else
+            {
+                break;
+            }
+        }
+
+        var inner = element.ValueKind == JsonValueKind.Object && at is { Kind: JsonTypeInfoKind.Object } ? AmongMembers(element, at) : null;
+        return inner is not null
+            ? inner with { Argument = $"{inner.Argument} at {error.Path}" }
+            : RequestBody.Wrong($"the value at {error.Path ?? "$"}", Cut(element.GetRawText()), at is null ? "another type" : BodySchemas.Words(at.Type));
+    }
+
+    private static string Cut(string text) => text.Length <= Shown ? text : text[..Shown] + "...";
+
+    private static string NameOf(JsonValueKind kind) => kind switch
+    {
+        JsonValueKind.Array => "array",
+        JsonValueKind.String => "string",
+        JsonValueKind.Number => "number",
+        JsonValueKind.Null => "null",
+        _ => "true or false",
+    };
+}
