@@ -112,6 +112,29 @@ internal sealed class MachineRoom : IAsyncDisposable
         }
     }
 
+    /// <summary>The QEMU that runs for the host of this name.</summary>
+    public int ProcessOf(string host) =>
+        Assert.Single(LivingProcesses(), p => CommandLineOf($"/proc/{p}").Contains(System.IO.Path.Combine(Path, host, "run")));
+
+    /// <summary>Waits until a host says of a machine what <paramref name="expected"/> wants; fails after 30 s.</summary>
+    public static async Task UntilAsync(IHost host, EntityId machine, Func<HostMachine, bool> expected) =>
+        await WatchUntilAsync(host, s => s.Machines.Any(m => m.Id == machine && expected(m)));
+
+    /// <summary>Waits until a host does not know a machine.</summary>
+    public static async Task RemovedAsync(IHost host, EntityId machine) =>
+        await WatchUntilAsync(host, s => s.Machines.All(m => m.Id != machine));
+
+    private static async Task WatchUntilAsync(IHost host, Func<HostSnapshot, bool> expected)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        limit.CancelAfter(TimeSpan.FromSeconds(30));
+        await foreach (var change in host.WatchAsync(limit.Token))
+        {
+            if (expected(await host.ObserveAsync(limit.Token)))
+                return;
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (var host in hosts)
