@@ -1,12 +1,11 @@
 using Alveare.Core.Hosts;
-using Alveare.Core.Tasks;
+using Alveare.Kvm.Clones;
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Migration;
 using Alveare.Kvm.Qemu;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
-using Alveare.Model.Machines;
 
 namespace Alveare.Kvm;
 
@@ -19,6 +18,10 @@ public sealed class KvmHost : IHost
     private readonly Ground ground;
     private readonly PowerControl power;
     private readonly MachineTable machines;
+    private readonly Registration registration;
+    private readonly Reconfiguration reconfiguration;
+    private readonly Destruction destruction;
+    private readonly CloneTable clones;
     private readonly CancellationTokenSource stopping = new();
     private bool disposed;
     private readonly MigrationTable migrations;
@@ -30,6 +33,12 @@ public sealed class KvmHost : IHost
         registry = new Registry(Path.Combine(options.StateDirectory, "registry.json"));
         ground = new Ground(options.HostId, options.HostName, id => registry.Content.Datastores.FirstOrDefault(d => d.Datastore == id)?.Path);
         machines = new MachineTable(state, registry);
+        var images = new DiskImages(setup.User);
+        registration = new Registration(machines, ground, images);
+        reconfiguration = new Reconfiguration(ground, images);
+        destruction = new Destruction(machines, ground);
+        clones = new CloneTable(new CloneGround(
+            machines, ground, registration, images, setup.User, Path.Combine(options.StateDirectory, "clones")));
         var launcher = new Launcher(setup, ground, options.Time);
         power = new PowerControl(state, launcher, ground);
         migrations = new MigrationTable(new MigrationGround(
@@ -65,6 +74,7 @@ public sealed class KvmHost : IHost
             MigrationAddress = options.MigrationAddress,
         };
         var host = new KvmHost(options, facts, setup);
+        host.clones.TakeBackUnfinished();
         await new Adoption(options.HostId, host.state, host.machines, host.ground, host.power, host.migrations, runRoot)
             .RunAsync(host.registry.Content);
         return host;
@@ -82,9 +92,20 @@ public sealed class KvmHost : IHost
                 registry.Change(c => c with { Datastores = [.. c.Datastores.Where(d => d.Datastore != mount.Datastore), mount] });
                 return Done.Instance;
             case CreateMachine create:
-                return await CreateAsync(create, cancellation);
+                return await registration.CreateAsync(create, cancellation);
             case RegisterMachine register:
-                return Register(register.Config);
+                return registration.Register(register.Config);
+            case UnregisterMachine unregister:
+                await registration.UnregisterAsync(Find(unregister.Machine), cancellation);
+                return Done.Instance;
+            case ReconfigureMachine reconfigure:
+                await reconfiguration.ReconfigureAsync(Find(reconfigure.Machine), reconfigure.Spec, cancellation);
+                return Answer(reconfigure.Machine);
+            case DestroyMachine destroy:
+                await destruction.DestroyAsync(Find(destroy.Machine), cancellation);
+                return Done.Instance;
+            case CloneMachine clone:
+                return await clones.CloneAsync(clone, progress, cancellation);
             case StartMachine start:
                 await power.StartAsync(Find(start.Machine), start.MinLockEpoch, cancellation);
                 return Answer(start.Machine);
@@ -131,38 +152,6 @@ public sealed class KvmHost : IHost
 
         machines.Dispose();
         stopping.Dispose();
-    }
-
-    private async Task<MachineReply> CreateAsync(CreateMachine create, CancellationToken cancellation)
-    {
-        var config = ground.PathOf(create.Config);
-        if (File.Exists(config))
-            throw new FaultException(new FileExists(config));
-        var directory = Path.GetDirectoryName(config)!;
-        await using var undo = new UndoStack();
-        if (!Directory.Exists(directory))
-        {
-            Directory.CreateDirectory(directory);
-            undo.Push(() => Directory.Delete(directory));
-        }
-
-        foreach (var disk in create.Spec.Disks)
-        {
-            var path = ground.PathOf(create.Config.Sibling(disk.File));
-            await DiskImages.CreateAsync(path, disk, cancellation);
-            undo.Push(() => File.Delete(path));
-        }
-
-        ground.WriteSpec(create.Config, create.Spec);
-        undo.Clear();
-        return Register(create.Config);
-    }
-
-    private MachineReply Register(DatastorePath config)
-    {
-        var spec = ground.ReadSpec(config);
-        var initial = new HostMachine { Id = spec.Id, Config = config, Spec = spec, Power = PowerState.Off, LockEpoch = ground.ReadLock(config).Epoch };
-        return new MachineReply(machines.Add(initial).Current);
     }
 
     private Machine Find(EntityId id) => machines.Find(id);

@@ -57,6 +57,13 @@ public sealed partial class MachineLock(string directory, string name)
     /// <summary>Gives up a lock that is <paramref name="held"/>; null when it was taken away before.</summary>
     public LockRecord? Release(LockRecord held) => Publish(new LockRecord(held.Epoch + 1, null, null, null));
 
+    /// <summary>Removes every record. The caller holds the lock, and the machine's configuration is gone.</summary>
+    public void Delete()
+    {
+        foreach (var epoch in Epochs())
+            File.Delete(PathOf(epoch));
+    }
+
     [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Link(string from, string to);
 

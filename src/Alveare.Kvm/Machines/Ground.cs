@@ -87,6 +87,21 @@ public sealed class Ground(EntityId host, string hostName, Func<EntityId, string
 
     public void Release(DatastorePath config, long epoch) => TryPublish(config, epoch + 1, owned: false);
 
+    /// <summary>Removes the lock of a machine whose files are gone.</summary>
+    public void DeleteLock(DatastorePath config) => LockOf(config).Delete();
+
+    /// <summary>The clones that stand on disks of a machine.</summary>
+    public DiskUsers UsersOf(DatastorePath config) => new(Path.GetDirectoryName(PathOf(config))!);
+
+    /// <summary>A fault while a clone stands on a disk of this machine or is being made from it. The caller holds the machine's lock.</summary>
+    public void RequireUnused(DatastorePath config, MachineSpec spec)
+    {
+        var files = spec.Disks.Select(d => d.File).ToHashSet();
+        var user = UsersOf(config).Read().FirstOrDefault(u => u.Disks.IsEmpty || u.Disks.Any(d => files.Contains(d.File)));
+        if (user is not null)
+            throw new FaultException(new ObjectInUse(spec.Name, $"its clone '{user.Name}', which stands on its disks"));
+    }
+
     private MachineLock LockOf(DatastorePath config)
     {
         var path = PathOf(config);

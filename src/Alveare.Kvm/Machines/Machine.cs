@@ -45,11 +45,17 @@ public sealed class Machine(HostState state, HostMachine initial) : IDisposable
         }
     }
 
-    /// <summary>Takes <see cref="Gate"/> until the result is disposed.</summary>
+    /// <summary>True once it is registered no more. Changes under <see cref="Gate"/> alone.</summary>
+    public bool IsRemoved { get; set; }
+
+    /// <summary>Takes <see cref="Gate"/> until the result is disposed; a fault for a machine that was removed while the caller waited.</summary>
     public async Task<IDisposable> EnterAsync(CancellationToken cancellation)
     {
         await Gate.WaitAsync(cancellation);
-        return new Exit(Gate);
+        if (!IsRemoved)
+            return new Exit(Gate);
+        Gate.Release();
+        throw new FaultException(new NotFound("virtual machine", Name));
     }
 
     /// <summary>Its QEMU; a fault while it is off.</summary>

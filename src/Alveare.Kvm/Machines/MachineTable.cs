@@ -39,6 +39,7 @@ public sealed class MachineTable(HostState state, Registry registry) : IDisposab
     public void Remove(Machine machine)
     {
         registry.Remove(machine.Id);
+        machine.IsRemoved = true;
         if (machines.TryRemove(machine.Id, out _))
             state.Publish(new MachineRemoved(machine.Id));
     }

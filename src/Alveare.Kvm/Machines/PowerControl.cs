@@ -27,6 +27,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         var epoch = ground.Take(config, spec.Name, minLockEpoch);
         await using var undo = new UndoStack();
         undo.Push(() => ground.Release(config, epoch));
+        ground.RequireUnused(config, spec);
         var run = await launcher.LaunchAsync(machine, spec, epoch, incoming: null, e => OnEvent(machine, e), cancellation);
         undo.Clear();
         machine.Change(m => m with { Spec = spec, InvalidReason = null, LockEpoch = epoch });

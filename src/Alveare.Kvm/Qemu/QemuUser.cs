@@ -28,6 +28,14 @@ public sealed record QemuUser(uint Uid, uint Gid, IReadOnlyList<uint> ExtraGroup
         return new QemuUser(DefaultUid, DefaultUid, groups);
     }
 
+    /// <summary>Arguments of <c>setpriv</c> that give up every right but this user's; the program to run comes after them.</summary>
+    public IEnumerable<string> Drop() =>
+    [
+        string.Create(CultureInfo.InvariantCulture, $"--reuid={Uid}"), string.Create(CultureInfo.InvariantCulture, $"--regid={Gid}"),
+        ExtraGroups.Count == 0 ? "--clear-groups" : $"--groups={string.Join(',', ExtraGroups)}",
+        "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--",
+    ];
+
     /// <summary>Gives a file or directory to this user.</summary>
     public void Own(string path)
     {

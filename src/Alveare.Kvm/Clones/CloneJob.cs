@@ -1,0 +1,126 @@
+using Alveare.Core.Hosts;
+using Alveare.Core.Tasks;
+using Alveare.Kvm.Locks;
+using Alveare.Kvm.Machines;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+
+namespace Alveare.Kvm.Clones;
+
+/// <summary>Makes one clone: its disks, its configuration, its place in the registry; or nothing at all.</summary>
+internal sealed class CloneJob(CloneMachine command, CloneGround ground)
+{
+    private readonly string target = ground.Ground.PathOf(command.Target);
+
+    public async Task<MachineReply> RunAsync(IProgress<HostProgress>? progress, CancellationToken cancellation)
+    {
+        if (File.Exists(target))
+            throw new FaultException(new FileExists(target));
+        if (command.Customization is not null)
+            throw new FaultException(new Unsupported("This host", "customizing a guest"));
+        var plan = ClonePlan.Make(command, ground.Ground.ReadSpec(command.Source));
+        using var use = ground.Ground.UsersOf(command.Source).Enter(UserOf(plan));
+        RequireSourceOff(plan);
+        using var unfinished = UnfinishedClone.Begin(
+            ground.UnfinishedDirectory, new UnfinishedRecord(target, [.. plan.Disks.Select(d => TargetPath(d.Disk))]),
+            flush: command.Kind == CloneKind.Full);
+        await using var undo = new UndoStack();
+        Registration.MakeDirectory(target, undo);
+        await MakeDisksAsync(plan, undo, progress, cancellation);
+        CopyFirmwareVariables(undo);
+        ground.Ground.WriteSpec(command.Target, plan.Spec);
+        undo.Push(() => File.Delete(target));
+        var reply = ground.Registration.Register(command.Target);
+        if (command.Kind == CloneKind.Linked)
+            use.Keep();
+        undo.Clear();
+        return reply;
+    }
+
+    private DiskUser UserOf(ClonePlan plan)
+    {
+        var directory = Path.GetDirectoryName(ground.Ground.PathOf(command.Source))!;
+        IEnumerable<StandingDisk> disks = command.Kind == CloneKind.Full ? [] : plan.Disks
+            .Where(d => d.Source is not null)
+            .Select(d => new StandingDisk(d.Source!.File, Path.GetRelativePath(directory, TargetPath(d.Disk))));
+        return new DiskUser(plan.Spec.Uuid, plan.Spec.Name, [.. disks]);
+    }
+
+    /// <remarks>After the clone was entered with the source: whoever takes the source's lock later sees the entry.</remarks>
+    private void RequireSourceOff(ClonePlan plan)
+    {
+        var held = ground.Ground.ReadLock(command.Source);
+        if (held.Owner is not null)
+            throw new FaultException(new MachineLocked(command.Source.FileName, held.OwnerName ?? "another host", held.Epoch));
+        foreach (var disk in plan.Disks.Select(d => d.Source).OfType<DiskSpec>())
+        {
+            var path = SourcePath(disk);
+            if (!File.Exists(path))
+                throw new FaultException(new FileNotFoundFault(path));
+            // The source's disks are read as QEMU's user, and clones go on reading those they stand on.
+            ground.User.Own(path);
+        }
+    }
+
+    private async Task MakeDisksAsync(ClonePlan plan, UndoStack undo, IProgress<HostProgress>? progress, CancellationToken cancellation)
+    {
+        var total = (double)plan.Disks.Sum(d => d.Source?.Capacity.Value ?? 0);
+        var done = 0.0;
+        foreach (var disk in plan.Disks)
+        {
+            var share = disk.Source is null || total == 0 ? 0 : 100 * disk.Source.Capacity.Value / total;
+            await MakeDiskAsync(disk, percent => progress?.Report(new HostProgress(done + (percent * share / 100), "copy")), cancellation);
+            undo.Push(() => File.Delete(TargetPath(disk.Disk)));
+            done += share;
+        }
+    }
+
+    private async Task MakeDiskAsync(PlannedDisk disk, Action<double> percent, CancellationToken cancellation)
+    {
+        var path = TargetPath(disk.Disk);
+        if (disk.Source is null)
+        {
+            await ground.Images.CreateAsync(path, disk.Disk, cancellation);
+            return;
+        }
+
+        if (command.Kind == CloneKind.Linked)
+        {
+            var backing = Path.GetRelativePath(Path.GetDirectoryName(target)!, SourcePath(disk.Source));
+            await ground.Images.CreateOverlayAsync(path, disk.Disk.Capacity, backing, disk.Source.Format, cancellation);
+            return;
+        }
+
+        await ground.Images.CopyAsync(SourcePath(disk.Source), disk.Source.Format, path, disk.Disk.Format, percent, cancellation);
+        if (disk.Disk.Capacity > disk.Source.Capacity)
+            await GrowAsync(path, disk.Disk, cancellation);
+    }
+
+    private async Task GrowAsync(string path, DiskSpec disk, CancellationToken cancellation)
+    {
+        try
+        {
+            await ground.Images.GrowAsync(path, disk.Format, disk.Capacity, cancellation);
+        }
+        catch
+        {
+            File.Delete(path);
+            throw;
+        }
+    }
+
+    private void CopyFirmwareVariables(UndoStack undo)
+    {
+        var source = Path.ChangeExtension(ground.Ground.PathOf(command.Source), ".nvram");
+        if (!File.Exists(source))
+            return;
+        var copy = Path.ChangeExtension(target, ".nvram");
+        File.Copy(source, copy);
+        undo.Push(() => File.Delete(copy));
+    }
+
+    private string SourcePath(DiskSpec disk) => ground.Ground.PathOf(command.Source.Sibling(disk.File));
+
+    private string TargetPath(DiskSpec disk) => ground.Ground.PathOf(command.Target.Sibling(disk.File));
+}

@@ -1,0 +1,73 @@
+using Alveare.Core.Tasks;
+using Alveare.Kvm.Locks;
+using Alveare.Kvm.Qemu;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+
+namespace Alveare.Kvm.Machines;
+
+/// <summary>Takes machines into this host's registry and forgets them.</summary>
+public sealed class Registration(MachineTable machines, Ground ground, DiskImages images)
+{
+    /// <summary>Writes a new machine's files and registers it.</summary>
+    public async Task<MachineReply> CreateAsync(CreateMachine create, CancellationToken cancellation)
+    {
+        var config = ground.PathOf(create.Config);
+        if (File.Exists(config))
+            throw new FaultException(new FileExists(config));
+        await using var undo = new UndoStack();
+        MakeDirectory(config, undo);
+        foreach (var disk in create.Spec.Disks)
+        {
+            var path = ground.PathOf(create.Config.Sibling(disk.File));
+            await images.CreateAsync(path, disk, cancellation);
+            undo.Push(() => File.Delete(path));
+        }
+
+        ground.WriteSpec(create.Config, create.Spec);
+        undo.Clear();
+        return Register(create.Config);
+    }
+
+    /// <summary>Registers a machine from its files.</summary>
+    public MachineReply Register(DatastorePath config)
+    {
+        var spec = ground.ReadSpec(config);
+        RestoreUses(config, spec);
+        var initial = new HostMachine { Id = spec.Id, Config = config, Spec = spec, Power = PowerState.Off, LockEpoch = ground.ReadLock(config).Epoch };
+        return new MachineReply(machines.Add(initial).Current);
+    }
+
+    /// <summary>Forgets a machine that does not run here; its files stay.</summary>
+    public async Task UnregisterAsync(Machine machine, CancellationToken cancellation)
+    {
+        using var entered = await machine.EnterAsync(cancellation);
+        machine.RequireOff();
+        machines.Remove(machine);
+    }
+
+    /// <summary>Makes the directory of a new machine, unless it is there.</summary>
+    public static void MakeDirectory(string config, UndoStack undo)
+    {
+        var directory = Path.GetDirectoryName(config)!;
+        if (Directory.Exists(directory))
+            return;
+        Directory.CreateDirectory(directory);
+        undo.Push(() => Directory.Delete(directory));
+    }
+
+    /// <summary>A linked clone whose directory was moved is entered anew with the machine it stands on.</summary>
+    private void RestoreUses(DatastorePath config, MachineSpec spec)
+    {
+        var overlays = spec.Disks
+            .Select(d => ground.PathOf(config.Sibling(d.File)))
+            .Select(overlay => (Overlay: overlay, Backing: Qcow2Header.ResolveBackingFile(overlay)))
+            .Where(d => File.Exists(d.Backing));
+        foreach (var source in overlays.GroupBy(d => Path.GetDirectoryName(d.Backing)!))
+        {
+            var disks = source.Select(d => new StandingDisk(Path.GetFileName(d.Backing)!, Path.GetRelativePath(source.Key, d.Overlay)));
+            new DiskUsers(source.Key).Restore(new DiskUser(spec.Uuid, spec.Name, [.. disks]));
+        }
+    }
+}
