@@ -1,0 +1,132 @@
+using Alveare.Core.Hosts;
+using Alveare.Model;
+using Alveare.Model.Hosts;
+using Alveare.Simulation.Agents;
+using Alveare.Simulation.Processes;
+using Alveare.Simulation.Storage;
+
+namespace Alveare.Simulation.Sites;
+
+/// <summary>A machine in memory that runs virtual machines: its agent, its QEMUs, its disk, and what can go wrong with each.</summary>
+/// <remarks>As an <see cref="IHost"/> it is what the machine itself would be: its agent without a network in between. A center reaches it
+/// through a <see cref="SimulatedLink"/>.</remarks>
+public sealed class SimulatedHost : IHost
+{
+    private readonly Plant plant;
+    private readonly List<SimulatedLink> links = [];
+    private readonly SimulatedLink local;
+
+    internal SimulatedHost(Plant plant, HostFacts facts)
+    {
+        this.plant = plant;
+        Facts = facts;
+        Fingerprint = Convert.ToHexString(facts.Id.Uuid.ToByteArray()) + Convert.ToHexString(facts.Id.Uuid.ToByteArray());
+        local = LinkFrom(facts.Id);
+        StartAgent();
+    }
+
+    public EntityId Id => Facts.Id;
+
+    public string Name => Facts.HostName;
+
+    public HostFacts Facts { get; }
+
+    /// <summary>Where the host link listens.</summary>
+    public string Address => $"{Name}:8902";
+
+    public string Fingerprint { get; }
+
+    /// <summary>The center that has claimed it.</summary>
+    public string? Owner { get; set; }
+
+    public HostDisk Disk { get; } = new();
+
+    /// <summary>The agent that runs, or null.</summary>
+    public Agent? Agent { get; private set; }
+
+    /// <summary>The machine itself is up.</summary>
+    public bool IsUp { get; private set; } = true;
+
+    /// <summary>The living QEMUs.</summary>
+    public IEnumerable<SimulatedQemu> Living => Disk.Processes.Where(q => !q.HasEnded);
+
+    /// <summary>Ends the agent in the middle of whatever it does.</summary>
+    public void KillAgent() => plant.World.Nature.Enter(() =>
+    {
+        if (Agent is not { } agent)
+            return;
+        plant.World.Tell($"{Name}: agent killed");
+        agent.Kill();
+        Agent = null;
+        BreakOff("the connection was closed");
+    });
+
+    public void StartAgent() => plant.World.Nature.Enter(() =>
+    {
+        if (Agent is not null || !IsUp)
+            return;
+        plant.World.Tell($"{Name}: agent starts");
+        Agent = Agent.Start(plant, Facts, Disk);
+    });
+
+    /// <summary>The machine loses its power: agent and QEMUs are gone; locks stay as they are.</summary>
+    public void Crash() => plant.World.Nature.Enter(() =>
+    {
+        if (!IsUp)
+            return;
+        plant.World.Tell($"{Name}: host crashes");
+        KillAgent();
+        IsUp = false;
+        foreach (var qemu in Living.ToList())
+            qemu.Kill("the host went down");
+    });
+
+    /// <summary>The machine comes up again, and its agent with it.</summary>
+    public void Boot() => plant.World.Nature.Enter(() =>
+    {
+        if (IsUp)
+            return;
+        plant.World.Tell($"{Name}: host boots");
+        IsUp = true;
+        StartAgent();
+    });
+
+    /// <summary>A QEMU is killed from outside, by the kernel or by a hand.</summary>
+    public void KillQemu(EntityId machine) => plant.World.Nature.Enter(() =>
+        Living.FirstOrDefault(q => q.Machine == machine)?.Kill("signal 9"));
+
+    /// <summary>This host cannot reach a datastore (or can again).</summary>
+    public void SetLost(SimulatedDatastore datastore, bool isLost) => plant.World.Nature.Enter(() =>
+    {
+        if (isLost ? datastore.LostBy.Add(Id) : datastore.LostBy.Remove(Id))
+            plant.World.Tell($"{Name}: datastore {datastore.Path} {(isLost ? "lost" : "is back")}");
+        Agent?.RefreshDatastores();
+    });
+
+    public Task<HostSnapshot> ObserveAsync(CancellationToken cancellation) => local.ObserveAsync(cancellation);
+
+    public IAsyncEnumerable<HostChange> WatchAsync(CancellationToken cancellation) => local.WatchAsync(cancellation);
+
+    public Task<HostReply> ExecuteAsync(HostCommand command, IProgress<HostProgress>? progress, CancellationToken cancellation) =>
+        local.ExecuteAsync(command, progress, cancellation);
+
+    public Task<Stream> OpenAsync(HostChannel channel, CancellationToken cancellation) => local.OpenAsync(channel, cancellation);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    /// <summary>A way to this host's agent from elsewhere.</summary>
+    internal SimulatedLink LinkFrom(EntityId from) => plant.World.Nature.Enter(() =>
+    {
+        var link = new SimulatedLink(plant, this, from);
+        links.Add(link);
+        return link;
+    });
+
+    internal void Forget(SimulatedLink link) => links.Remove(link);
+
+    private void BreakOff(string reason)
+    {
+        foreach (var link in links.ToList())
+            link.Break(reason);
+    }
+}
