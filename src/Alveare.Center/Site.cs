@@ -3,7 +3,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using Alveare.Api;
 using Alveare.Api.Routing;
-using Alveare.Core;
+using Alveare.Core.Changes;
 using Alveare.Core.Events;
 using Alveare.Core.Inventory;
 using Alveare.Core.Security;

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Alveare.Api.Routing;
-using Alveare.Core;
+using Alveare.Core.Changes;
 using Alveare.Model;
 using Alveare.Model.Faults;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Alveare.Core.Changes;
 using Alveare.Core.Store;
 using Alveare.Model;
 using Alveare.Model.Events;

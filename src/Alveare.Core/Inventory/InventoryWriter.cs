@@ -1,3 +1,4 @@
+using Alveare.Core.Changes;
 using Alveare.Core.Store;
 using Alveare.Model;
 using Alveare.Model.Inventory;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Alveare.Core.Changes;
 using Alveare.Core.Events;
 using Alveare.Core.Inventory;
 using Alveare.Core.Security;
@@ -28,6 +29,7 @@ public sealed class TaskEngine(
 
     private readonly Lock _gate = new();
     private readonly Dictionary<Type, Func<Operation, TaskContext, Task>> _handlers = [];
+    private readonly Dictionary<string, Func<TaskRecord, CancellationToken, Task<LeftoverOutcome>>> _finders = [];
     private readonly SortedDictionary<long, Entry> _tasks = [];
     private readonly Queue<long> _ended = new();
     private long _last;
@@ -36,6 +38,15 @@ public sealed class TaskEngine(
     public void Handle<T>(Func<T, TaskContext, Task> handler)
         where T : Operation =>
         _handlers.Add(typeof(T), (operation, context) => handler((T)operation, context));
+
+    /// <summary>Says who finds out how an operation ended that an earlier run of the engine left: the machine stays busy until it is known.
+    /// An operation that nobody finds out about failed with <see cref="Interrupted"/>.</summary>
+    public void FindOut<T>(Func<TaskRecord, CancellationToken, Task<LeftoverOutcome>> finder)
+        where T : Operation =>
+        _finders.Add(OperationCatalogue.All.Single(d => d.Type == typeof(T)).Name, finder);
+
+    /// <summary>True when the outcome of a task of an earlier run is still to be found out.</summary>
+    public bool IsFoundOut(TaskRecord leftover) => _finders.ContainsKey(leftover.Operation);
 
     /// <summary>Reads the stored tasks. Those that were running when the engine ended are returned: somebody must end them.</summary>
     public IReadOnlyList<TaskRecord> Load()
@@ -53,13 +64,12 @@ public sealed class TaskEngine(
         return [.. _tasks.Values.Select(e => e.Record).Where(r => !r.HasEnded)];
     }
 
-    /// <summary>Ends a task that an earlier run of the engine left.</summary>
-    public Task EndLeftoverAsync(string id, TaskState state, Fault? fault, EntityId? result)
+    /// <summary>Ends the tasks that an earlier run of the engine left. Does not wait for those whose outcome is to be found out.</summary>
+    public async Task EndLeftoversAsync(IReadOnlyList<TaskRecord> leftovers, CancellationToken cancellation)
     {
-        Entry entry;
-        lock (_gate)
-            entry = _tasks[NumberOf(id)];
-        return EndAsync(entry, state, fault, result);
+        foreach (var leftover in leftovers.Where(IsFoundOut))
+            _ = FindOutAsync(EntryOf(leftover), cancellation);
+        await Task.WhenAll(leftovers.Where(l => !IsFoundOut(l)).Select(l => EndAsync(EntryOf(l), TaskState.Failed, Restarted(l), null)));
     }
 
     /// <summary>Accepts an operation. When this ends, the task is on disk and running (or queued); refusals are faults, and those for lack
@@ -200,6 +210,38 @@ public sealed class TaskEngine(
             {
                 logger.LogWarning(e, "Giving {Target} free after {Task} is tried again.", record.TargetName, record.Id);
             }
+        }
+    }
+
+    private static Interrupted Restarted(TaskRecord leftover) =>
+        new($"{leftover.Operation} on '{leftover.TargetName}'", "the center was restarted while it ran");
+
+    private Entry EntryOf(TaskRecord record)
+    {
+        lock (_gate)
+            return _tasks[NumberOf(record.Id)];
+    }
+
+    private async Task FindOutAsync(Entry entry, CancellationToken cancellation)
+    {
+        await Task.Yield();
+        try
+        {
+            var outcome = await _finders[entry.Record.Operation](entry.Record, cancellation);
+            await EndAsync(entry, outcome.State, outcome.Fault, outcome.Result);
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            // The engine ends again: the next run finds out.
+        }
+        catch (FaultException e)
+        {
+            await EndAsync(entry, TaskState.Failed, e.Fault, null);
+        }
+        catch (Exception e)
+        {
+            logger.LogError(e, "Finding out how {Task} ({Operation}) ended broke.", entry.Record.Id, entry.Record.Operation);
+            await EndAsync(entry, TaskState.Failed, new InternalError(entry.Record.Id), null);
         }
     }
 

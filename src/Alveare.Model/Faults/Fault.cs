@@ -25,6 +25,7 @@ namespace Alveare.Model.Faults;
 [JsonDerivedType(typeof(InsufficientMemory), nameof(InsufficientMemory))]
 [JsonDerivedType(typeof(CpuIncompatible), nameof(CpuIncompatible))]
 [JsonDerivedType(typeof(DatastoreNotAccessible), nameof(DatastoreNotAccessible))]
+[JsonDerivedType(typeof(DatastoreIsAnother), nameof(DatastoreIsAnother))]
 [JsonDerivedType(typeof(NetworkNotAccessible), nameof(NetworkNotAccessible))]
 [JsonDerivedType(typeof(DeviceNotMovable), nameof(DeviceNotMovable))]
 [JsonDerivedType(typeof(DatastoreFull), nameof(DatastoreFull))]
@@ -169,6 +170,12 @@ public sealed record CpuIncompatible(string Machine, string HostName, ImmutableA
 public sealed record DatastoreNotAccessible(string Datastore, string HostName, string Reason) : Fault
 {
     public override string Message => $"Host '{HostName}' cannot use datastore '{Datastore}': {Reason}.";
+}
+
+/// <summary>The directory is marked as another datastore than the one it was offered as.</summary>
+public sealed record DatastoreIsAnother(string Datastore, string HostName, string Path, EntityId Actual) : Fault
+{
+    public override string Message => $"'{Path}' on host '{HostName}' is not datastore '{Datastore}' but is marked as {Actual}.";
 }
 
 public sealed record NetworkNotAccessible(string PortGroup, string HostName) : Fault

@@ -29,9 +29,11 @@ namespace Alveare.Model.Hosts;
 [JsonDerivedType(typeof(ReadStatistics), "read-statistics")]
 public abstract record HostCommand;
 
-/// <summary>Offer a datastore: a directory (local, or shared storage mounted by the administrator). Writes the marker file with the
-/// datastore's id when there is none; refuses a directory that carries another id.</summary>
-public sealed record MountDatastore(EntityId Datastore, string Name, string Path) : HostCommand;
+/// <summary>Offer a datastore: a directory (local, or shared storage mounted by the administrator) whose marker file carries the datastore's
+/// id. A directory with another id is refused with <c>DatastoreIsAnother</c>. Repeating it with a new name renames.</summary>
+/// <param name="Mark">Write the marker file when there is none. Only for a datastore that no host offers yet: else an empty mount point,
+/// or another host's local directory of the same path, would pass for the shared storage.</param>
+public sealed record MountDatastore(EntityId Datastore, string Name, string Path, bool Mark = false) : HostCommand;
 
 /// <summary>Stop offering a datastore. Its files stay. Refused while a machine of it is registered here.</summary>
 public sealed record UnmountDatastore(EntityId Datastore) : HostCommand;

@@ -1,4 +1,4 @@
-using Alveare.Core;
+using Alveare.Core.Changes;
 using Alveare.Core.Inventory;
 using Alveare.Model;
 using Alveare.Model.Faults;

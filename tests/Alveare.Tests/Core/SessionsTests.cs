@@ -1,5 +1,5 @@
 using System.Security.Cryptography;
-using Alveare.Core;
+using Alveare.Core.Changes;
 using Alveare.Core.Events;
 using Alveare.Core.Security;
 using Alveare.Model;

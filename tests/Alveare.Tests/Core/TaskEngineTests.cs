@@ -1,4 +1,4 @@
-using Alveare.Core;
+using Alveare.Core.Changes;
 using Alveare.Core.Events;
 using Alveare.Core.Inventory;
 using Alveare.Core.Security;
@@ -155,9 +155,10 @@ public sealed class TaskEngineTests
         var task = await _tasks.SubmitAsync(Admin, new PowerOn { Target = Vm });
 
         var restarted = NewEngine();
-        Assert.Equal([task.Id], restarted.Load().Select(t => t.Id));
-        await restarted.EndLeftoverAsync(task.Id, TaskState.Failed, new Interrupted("vm.power-on", "the center restarted"), null);
-        Assert.Equal(TaskState.Failed, (await restarted.WaitAsync(task.Id, Soon)).State);
+        var left = restarted.Load();
+        Assert.Equal([task.Id], left.Select(t => t.Id));
+        await restarted.EndLeftoversAsync(left, Soon);
+        Assert.IsType<Interrupted>((await restarted.WaitAsync(task.Id, Soon)).Fault);
     }
 
     [Fact]

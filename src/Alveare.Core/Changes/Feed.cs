@@ -3,7 +3,7 @@ using Alveare.Model.Events;
 using Alveare.Model.Inventory;
 using Alveare.Model.Tasks;
 
-namespace Alveare.Core;
+namespace Alveare.Core.Changes;
 
 /// <summary>One change that watchers are told of, in one total order.</summary>
 public abstract record FeedItem

@@ -1,0 +1,92 @@
+using Alveare.Core.Changes;
+using Alveare.Core.Events;
+using Alveare.Core.Hosts;
+using Alveare.Core.Inventory;
+using Alveare.Core.Security;
+using Alveare.Core.Statistics;
+using Alveare.Core.Store;
+using Alveare.Core.Tasks;
+using Alveare.Model;
+using Alveare.Model.Inventory;
+using Microsoft.Extensions.Logging;
+
+namespace Alveare.Core;
+
+/// <summary>The engine of one site, whole: everything in it over one store and one way to reach hosts.</summary>
+/// <remarks>It never leaves the scheduler that it is started on and takes time and dice from outside, so a simulation can run it as it is.
+/// The store belongs to the caller and outlives it.</remarks>
+public sealed class Engine : IAsyncDisposable
+{
+    private readonly CancellationTokenSource _end = new();
+
+    public Engine(IStore store, IHostConnector connector, TimeProvider clock, IdSource ids, ILoggerFactory logs)
+    {
+        Ids = ids;
+        Connector = connector;
+        Clock = clock;
+        Feed = new Feed { Run = ids.NewSecret(4) };
+        Inventory = new InventoryWriter(store, Feed);
+        Events = new EventLog(store, Feed, clock);
+        Users = new Users(store, ids);
+        Sessions = new Sessions(store, Users, Events, clock, ids);
+        Statistics = new StatisticsHistory();
+        Tasks = new TaskEngine(store, Inventory, Events, Feed, clock, logs.CreateLogger<TaskEngine>());
+        Hosts = new HostSessions(connector, Inventory, Events, Statistics, clock, logs.CreateLogger<HostSessions>());
+    }
+
+    public Feed Feed { get; }
+
+    public InventoryWriter Inventory { get; }
+
+    public EventLog Events { get; }
+
+    public Users Users { get; }
+
+    public Sessions Sessions { get; }
+
+    public StatisticsHistory Statistics { get; }
+
+    public TaskEngine Tasks { get; }
+
+    public HostSessions Hosts { get; }
+
+    private IdSource Ids { get; }
+
+    private IHostConnector Connector { get; }
+
+    private TimeProvider Clock { get; }
+
+    /// <summary>Loads what is stored, ends what an earlier run left half-done, and begins to talk to the hosts. Call once.</summary>
+    public async Task StartAsync(CancellationToken cancellation)
+    {
+        Inventory.Load();
+        Events.Load();
+        Users.Load();
+        Sessions.Load();
+        var left = Tasks.Load();
+        var busy = left.Where(Tasks.IsFoundOut).ToDictionary(t => t.Target, t => t.Id);
+        await Inventory.ApplyAsync(stored => AsUnheard(stored, busy));
+        foreach (var host in Inventory.Current.OfType<Host>().Where(h => h.Connection != HostConnection.Disconnected).OrderBy(h => h.Id))
+            Hosts.Start(host.Id);
+        await Tasks.EndLeftoversAsync(left, _end.Token);
+    }
+
+    /// <summary>Ends the sessions with the hosts; hosts and machines run on.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _end.CancelAsync();
+        await Hosts.DisposeAsync();
+        _end.Dispose();
+    }
+
+    // Only a task whose outcome is to be found out still holds its machine, and no host of this run has said anything yet.
+    private static InventoryEdit AsUnheard(InventorySnapshot stored, Dictionary<EntityId, string> busy) => new(
+        [
+            .. stored.OfType<VirtualMachine>().Select(v => v with { BusyTask = busy.GetValueOrDefault(v.Id), IsStale = v.Host is not null }),
+            .. stored.OfType<Host>()
+                .Where(h => h.Connection != HostConnection.Disconnected)
+                .Select(h => h with { Connection = HostConnection.Connecting, Problem = null }),
+        ],
+        [],
+        IsObserved: true);
+}

@@ -1,0 +1,299 @@
+using Alveare.Core.Events;
+using Alveare.Core.Statistics;
+using Alveare.Model;
+using Alveare.Model.Events;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Microsoft.Extensions.Logging;
+
+namespace Alveare.Core.Hosts;
+
+/// <summary>The engine's relation to one joined host: watches it as long as it answers, tries again when it does not, and keeps the
+/// inventory in line with what it says.</summary>
+internal sealed class HostSession : IAsyncDisposable
+{
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(10);
+
+    private readonly EntityId _id;
+    private readonly IHost _host;
+    private readonly SiteView _view;
+    private readonly EventLog _events;
+    private readonly StatisticsHistory _statistics;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _end = new();
+    private readonly CancellationToken _ended;
+    private readonly Lock _gate = new();
+    private readonly HostOffer _offer;
+    private TaskCompletionSource _connected = NewSignal();
+    private Fault? _problem;
+    private bool _isLost;
+    private Task _run = Task.CompletedTask;
+
+    public HostSession(EntityId id, IHost host, SiteView view, EventLog events, StatisticsHistory statistics, TimeProvider clock, ILogger logger)
+    {
+        (_id, _host, _view, _events, _statistics, _clock, _logger) = (id, host, view, events, statistics, clock, logger);
+        _ended = _end.Token;
+        _offer = new HostOffer(this, view);
+    }
+
+    public EntityId Id => _id;
+
+    public string Name => _view.Current.Find(_id)?.Name ?? _id.ToString();
+
+    public bool IsConnected
+    {
+        get
+        {
+            lock (_gate)
+                return _connected.Task.IsCompleted;
+        }
+    }
+
+    /// <summary>The host, or a <see cref="HostNotConnected"/> fault that says why it is not connected.</summary>
+    public IHost Link
+    {
+        get
+        {
+            lock (_gate)
+                return _connected.Task.IsCompleted ? _host : throw new FaultException(WhyNotConnected());
+        }
+    }
+
+    public void Start() => _run = RunAsync();
+
+    /// <summary>Ends when the host is connected and what it says is in the inventory.</summary>
+    public Task ConnectedAsync(CancellationToken cancellation)
+    {
+        lock (_gate)
+            return _connected.Task.WaitAsync(cancellation);
+    }
+
+    /// <summary>Carries out a command; what it answers about a machine is in the inventory when this ends.</summary>
+    public async Task<HostReply> ExecuteAsync(HostCommand command, IProgress<HostProgress>? progress, CancellationToken cancellation)
+    {
+        var reply = await Link.ExecuteAsync(command, progress, cancellation);
+        HostChange? change = (reply, command) switch
+        {
+            (MachineReply said, _) => new MachineChanged(said.Machine),
+            (IncomingFinished said, _) => new MachineChanged(said.Machine),
+            (_, UnregisterMachine gone) => new MachineRemoved(gone.Machine),
+            (_, DestroyMachine gone) => new MachineRemoved(gone.Machine),
+            _ => null,
+        };
+        if (change is not null)
+        {
+            HostReport.Check(_id, Name, change);
+            await TakeMachineAsync(change);
+        }
+
+        return reply;
+    }
+
+    /// <summary>Asks the host for everything it knows and reconciles.</summary>
+    public async Task<HostSnapshot> RefreshAsync(CancellationToken cancellation)
+    {
+        var asOf = _view.Claims.Now;
+        var snapshot = await Link.ObserveAsync(cancellation);
+        HostReport.Check(_id, Name, new HostObserved(snapshot));
+        if (_view.Claims.IsConnected(_id))
+            await TakeSnapshotAsync(snapshot, asOf);
+        return snapshot;
+    }
+
+    /// <summary>Makes the host offer the datastores and port groups of its datacenter; answers what it refused.</summary>
+    public Task<IReadOnlyList<Fault>> OfferAsync(CancellationToken cancellation) => _offer.ApplyAsync(cancellation);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _end.CancelAsync();
+        await _run;
+        lock (_gate)
+            _connected.TrySetException(new FaultException(WhyNotConnected()));
+        _ = _connected.Task.Exception;
+        await _host.DisposeAsync();
+        _end.Dispose();
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private HostNotConnected WhyNotConnected() => _problem switch
+    {
+        HostNotConnected problem => problem with { HostName = Name },
+        { } problem => new HostNotConnected(Name, problem.Message.TrimEnd('.')),
+        null => new HostNotConnected(Name, "first contact is not made yet"),
+    };
+
+    private async Task RunAsync()
+    {
+        await Task.Yield();
+        var wait = FirstRetry;
+        while (!_ended.IsCancellationRequested)
+        {
+            var problem = await WatchAsync();
+            if (_ended.IsCancellationRequested)
+                break;
+            wait = await LoseAsync(problem) ? FirstRetry : wait;
+            await Task.Delay(wait, _clock, _ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            wait = wait * 2 < LastRetry ? wait * 2 : LastRetry;
+        }
+
+        await LoseAsync(null);
+    }
+
+    /// <summary>Follows the host until it is lost; answers why.</summary>
+    private async Task<Fault> WatchAsync()
+    {
+        try
+        {
+            await foreach (var change in _host.WatchAsync(_ended))
+            {
+                HostReport.Check(_id, Name, change);
+                if (change is not HostObserved && !IsConnected)
+                    return new HostAnswerInvalid(Name, "its report does not begin with everything it knows");
+                await TakeAsync(change);
+            }
+
+            return new HostNotConnected(Name, "it ended its report");
+        }
+        catch (FaultException e)
+        {
+            return e.Fault;
+        }
+        catch (OperationCanceledException) when (_ended.IsCancellationRequested)
+        {
+            return new HostNotConnected(Name, "the session ended");
+        }
+        catch (Exception e)
+        {
+            // A bug in here or in an edge: this host suffers, loudly, and is tried again.
+            _logger.LogError(e, "The session of host {Host} broke.", Name);
+            return new HostAnswerInvalid(Name, $"reading it failed: {e.Message}");
+        }
+    }
+
+    private Task TakeAsync(HostChange change) => change switch
+    {
+        HostObserved observed => ConnectAsync(observed.Snapshot),
+        FactsChanged facts => _view.ReconcileAsync(_id, h => h with { Facts = facts.Facts }, []),
+        DatastoresChanged datastores => _view.ReconcileAsync(_id, h => h with { Datastores = datastores.Datastores }, []),
+        HostEventRaised raised => RaiseAsync(raised),
+        StatisticsSampled samples => SampleAsync(samples),
+        _ => TakeMachineAsync(change),
+    };
+
+    private async Task ConnectAsync(HostSnapshot snapshot)
+    {
+        await TakeSnapshotAsync(snapshot, asOf: null);
+        bool wasLost;
+        lock (_gate)
+        {
+            if (_connected.Task.IsCompleted)
+                return;
+            (_problem, wasLost, _isLost) = (null, _isLost, false);
+            _connected.SetResult();
+        }
+
+        _events.Add(EventSeverity.Info, "host.connected", $"Host '{Name}' is connected{(wasLost ? " again" : "")}.", _id);
+        _ = OfferUnwatchedAsync();
+    }
+
+    private Task TakeSnapshotAsync(HostSnapshot snapshot, long? asOf)
+    {
+        var spokenOf = _view.Claims.Replace(_id, snapshot.Machines, asOf);
+        var believed = _view.Current.OfType<VirtualMachine>().Where(v => v.Host == _id).Select(v => v.Id);
+        return _view.ReconcileAsync(
+            _id,
+            h => h.Connection == HostConnection.Disconnected ? h : h with
+            {
+                Connection = HostConnection.Connected,
+                Problem = null,
+                Facts = snapshot.Facts,
+                Datastores = snapshot.Datastores,
+                PortGroups = [.. snapshot.PortGroups.Select(p => p.Name).Order(StringComparer.Ordinal)],
+            },
+            [.. spokenOf.Union(believed).Order()]);
+    }
+
+    private Task TakeMachineAsync(HostChange change)
+    {
+        var (id, isNew) = change switch
+        {
+            MachineChanged changed => (changed.Machine.Id, _view.Claims.Put(_id, changed.Machine)),
+            MachineRemoved removed => (removed.Machine, _view.Claims.Remove(_id, removed.Machine)),
+            _ => (default, false),
+        };
+        return isNew ? _view.ReconcileAsync(_id, null, [id]) : Task.CompletedTask;
+    }
+
+    private Task RaiseAsync(HostEventRaised raised)
+    {
+        _events.Add(raised.IsProblem ? EventSeverity.Error : EventSeverity.Info, raised.Kind, raised.Message, raised.Subject);
+        return Task.CompletedTask;
+    }
+
+    private Task SampleAsync(StatisticsSampled samples)
+    {
+        _statistics.Add(samples);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Notes that the host does not answer (or, without a problem, that the session ends); true when it did until now.</summary>
+    private async Task<bool> LoseAsync(Fault? problem)
+    {
+        bool was;
+        lock (_gate)
+        {
+            was = _connected.Task.IsCompleted;
+            if (was)
+                _connected = NewSignal();
+            (_problem, _isLost) = (problem ?? _problem, _isLost || was);
+        }
+
+        _view.Claims.Drop(_id);
+        var known = _view.Current.Find(_id) as Host;
+        var hasChanged = was || known?.Connection == HostConnection.Connecting || known?.Problem != problem?.Message;
+        if (known is null || !hasChanged)
+            return was;
+        try
+        {
+            await _view.ReconcileSurelyAsync(
+                _id,
+                h => h.Connection == HostConnection.Disconnected || problem is null
+                    ? h
+                    : h with { Connection = HostConnection.NotResponding, Problem = problem.Message },
+                _view.Current.OfType<VirtualMachine>().Where(v => v.Host == _id).Select(v => v.Id));
+        }
+        catch (FaultException e)
+        {
+            _logger.LogError(e, "That host {Host} does not answer could not be noted.", Name);
+        }
+
+        if (problem is not null)
+        {
+            var kind = was ? "host.lost" : "host.not-responding";
+            _events.Add(EventSeverity.Warning, kind, $"{problem.Message.TrimEnd('.')}. What is known of the machines of host '{Name}' is old until it answers.", _id);
+        }
+
+        return was;
+    }
+
+    private async Task OfferUnwatchedAsync()
+    {
+        try
+        {
+            foreach (var fault in await OfferAsync(_ended))
+                _events.Add(EventSeverity.Warning, "host.offer-refused", fault.Message, _id);
+        }
+        catch (Exception e) when (e is OperationCanceledException or FaultException)
+        {
+            // The host is gone again: it is offered everything at the next contact.
+        }
+        catch (Exception e)
+        {
+            _logger.LogError(e, "Offering datastores and port groups to host {Host} broke.", Name);
+        }
+    }
+}
