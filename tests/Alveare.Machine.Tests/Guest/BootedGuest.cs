@@ -1,0 +1,148 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Alveare.Machine.Tests.Guest;
+
+/// <summary>A bare QEMU with the guest's disk and a seed, the way any hypervisor would run it: nothing of Alveare is between.</summary>
+internal sealed class BootedGuest : IAsyncDisposable
+{
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(90);
+
+    private readonly string directory;
+    private readonly Process process;
+    private Socket? agent;
+
+    private BootedGuest(string directory, Process process) => (this.directory, this.process) = (directory, process);
+
+    /// <param name="network">The value of QEMU's option <c>-netdev</c> but for its id.</param>
+    public static BootedGuest Start(string directory, string disk, string seed, string network)
+    {
+        string[] arguments =
+        [
+            "-nodefaults", "-no-user-config", "-machine", "pc-q35-7.2", "-accel", "tcg,thread=multi,tb-size=32", "-m", "96",
+            "-display", "none", "-serial", $"file:{Path.Combine(directory, "serial.log")}",
+            "-qmp", $"unix:{Path.Combine(directory, "qmp")},server=on,wait=off",
+            "-device", "virtio-serial-pci", "-chardev", $"socket,id=agent,path={Path.Combine(directory, "agent")},server=on,wait=off",
+            "-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0",
+            "-drive", $"file={disk},if=none,id=disk", "-device", "virtio-blk-pci,drive=disk,bootindex=1",
+            "-drive", $"file={seed},format=raw,readonly=on,if=none,id=seed", "-device", "virtio-blk-pci,drive=seed",
+            "-netdev", $"{network},id=net", "-device", $"virtio-net-pci,netdev=net,mac={Seed.Mac},romfile=",
+        ];
+        return new BootedGuest(directory, Process.Start("qemu-system-x86_64", arguments));
+    }
+
+    /// <summary>Waits until the guest agent answers.</summary>
+    public async Task AgentAnswersAsync()
+    {
+        var deadline = DateTime.UtcNow + Bound;
+        agent = await ConnectAsync("agent", deadline);
+        // The agent drops what it was sent before it listened, so the question is asked again until an answer comes.
+        while (true)
+        {
+            try
+            {
+                await AskAsync("""{"execute":"guest-sync-delimited","arguments":{"id":7}}""", TimeSpan.FromSeconds(1));
+                break;
+            }
+            catch (TimeoutException) when (DateTime.UtcNow < deadline)
+            {
+                // Still booting.
+            }
+        }
+
+        // Answers to the questions that came late are read away.
+        while (await ReadLineAsync(TimeSpan.FromMilliseconds(500)) is not null)
+        {
+        }
+    }
+
+    public async Task<JsonNode> AskAgentAsync(string command) =>
+        await AskAsync($$"""{"execute":"{{command}}"}""", Bound);
+
+    /// <summary>The content of a file inside the guest.</summary>
+    public async Task<string> ReadFileAsync(string path)
+    {
+        var handle = await AskAsync($$$"""{"execute":"guest-file-open","arguments":{"path":"{{{path}}}","mode":"r"}}""", Bound);
+        var content = await AskAsync($$$"""{"execute":"guest-file-read","arguments":{"handle":{{{handle}}}}}""", Bound);
+        await AskAsync($$$"""{"execute":"guest-file-close","arguments":{"handle":{{{handle}}}}}""", Bound);
+        return Encoding.UTF8.GetString(Convert.FromBase64String((string)content["buf-b64"]!));
+    }
+
+    /// <summary>Presses the power button and waits for QEMU's end.</summary>
+    public async Task PressPowerButtonAsync()
+    {
+        using var monitor = await ConnectAsync("qmp", DateTime.UtcNow + Bound);
+        await monitor.SendAsync("""{"execute":"qmp_capabilities"} {"execute":"system_powerdown"}"""u8.ToArray());
+        await EndedAsync();
+    }
+
+    public Task EndedAsync() => process.WaitForExitAsync().WaitAsync(Bound);
+
+    public int ExitCode => process.ExitCode;
+
+    public async ValueTask DisposeAsync()
+    {
+        agent?.Dispose();
+        if (!process.HasExited)
+            process.Kill();
+        await process.WaitForExitAsync();
+        process.Dispose();
+    }
+
+    private async Task<Socket> ConnectAsync(string name, DateTime deadline)
+    {
+        while (true)
+        {
+            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            try
+            {
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(Path.Combine(directory, name)));
+                return socket;
+            }
+            catch (SocketException) when (DateTime.UtcNow < deadline && !process.HasExited)
+            {
+                socket.Dispose();
+                await Task.Delay(20);
+            }
+        }
+    }
+
+    private async Task<JsonNode> AskAsync(string question, TimeSpan bound)
+    {
+        await agent!.SendAsync(Encoding.UTF8.GetBytes(question + "\n"));
+        while (true)
+        {
+            var line = await ReadLineAsync(bound)
+                ?? throw new TimeoutException(string.Create(CultureInfo.InvariantCulture, $"The guest agent did not answer {question} in {bound}."));
+            var answer = JsonNode.Parse(line)!;
+            if (answer["error"] is { } error)
+                throw new InvalidOperationException($"The guest agent refused {question}: {error.ToJsonString()}");
+            return answer["return"]!;
+        }
+    }
+
+    // One answer, or null when none comes in time. guest-sync-delimited sends a byte 0xff first.
+    private async Task<string?> ReadLineAsync(TimeSpan bound)
+    {
+        var line = new List<byte>();
+        var one = new byte[1];
+        using var limit = new CancellationTokenSource(bound);
+        try
+        {
+            while (await agent!.ReceiveAsync(one, limit.Token) == 1 && one[0] != '\n')
+            {
+                if (one[0] != 0xff)
+                    line.Add(one[0]);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
+        }
+
+        return Encoding.UTF8.GetString([.. line]);
+    }
+}
