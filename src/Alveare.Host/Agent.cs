@@ -38,6 +38,8 @@ internal static class Agent
         var facts = (await host.ObserveAsync(cancellation)).Facts;
         if (facts.AcceleratorWarning is { } warning)
             log.LogWarning("Machines run in software emulation, which is slow: {Reason}", warning);
+        foreach (var missing in host.Warnings)
+            log.LogWarning("{Warning}", missing);
         if (settings.Uplink is null)
             log.LogWarning("No --uplink is given: port groups of this host are not joined to those of other hosts");
 

@@ -1,5 +1,6 @@
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Migration;
+using Alveare.Kvm.Networks;
 using Alveare.Kvm.Qemu;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -16,7 +17,10 @@ internal sealed class Adoption(
     Ground ground,
     PowerControl power,
     MigrationTable migrations,
-    string runRoot)
+    Surroundings surroundings,
+    PortGroupTable portGroups,
+    string runRoot,
+    List<string> warnings)
 {
     /// <summary>How long the start of an agent waits for QEMUs to answer; those that hang are adopted when they answer again.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
@@ -28,8 +32,22 @@ internal sealed class Adoption(
             machines.AddVisiting(Describe(machine, runs.ContainsKey(machine.Id)));
         foreach (var machine in machines.All.Where(m => !runs.ContainsKey(m.Id)))
             ReleaseForgottenLock(machine);
+        RestorePortGroups(runs.Values);
         var adoptions = runs.Values.Select(AdoptAsync).ToArray();
         await Task.WhenAny(Task.WhenAll(adoptions), Task.Delay(Patience));
+    }
+
+    /// <summary>Before machines are adopted, but never in their way: what cannot be built is said, and machines run on without.</summary>
+    private void RestorePortGroups(IEnumerable<RunDirectory> runs)
+    {
+        try
+        {
+            portGroups.Restore(runs.SelectMany(r => RunRecord.Read(r)?.Attachments.Taps ?? []).ToHashSet());
+        }
+        catch (FaultException e)
+        {
+            warnings.Add(e.Fault.Message);
+        }
     }
 
     private HostMachine Describe(RegisteredMachine machine, bool mayRun)
@@ -106,6 +124,7 @@ internal sealed class Adoption(
     private void Bury(Machine machine, RunDirectory run, RunRecord record)
     {
         var end = new QemuEnd(run.ReadExitStatus(), run.LastLines(5));
+        surroundings.TakeAway(record.Attachments);
         run.Remove();
         var held = ground.ReadLock(record.Config);
         if (held.Owner == host)

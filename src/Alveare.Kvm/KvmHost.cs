@@ -2,6 +2,7 @@ using Alveare.Core.Hosts;
 using Alveare.Kvm.Clones;
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Migration;
+using Alveare.Kvm.Networks;
 using Alveare.Kvm.Qemu;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -22,6 +23,9 @@ public sealed class KvmHost : IHost
     private readonly Reconfiguration reconfiguration;
     private readonly Destruction destruction;
     private readonly CloneTable clones;
+    private readonly PortGroupTable portGroups;
+    private readonly Surroundings surroundings;
+    private readonly List<string> warnings = [];
     private readonly CancellationTokenSource stopping = new();
     private bool disposed;
     private readonly MigrationTable migrations;
@@ -39,14 +43,20 @@ public sealed class KvmHost : IHost
         destruction = new Destruction(machines, ground);
         clones = new CloneTable(new CloneGround(
             machines, ground, registration, images, setup.User, Path.Combine(options.StateDirectory, "clones")));
-        var launcher = new Launcher(setup, ground, options.Time);
-        power = new PowerControl(state, launcher, ground);
+        portGroups = new PortGroupTable(options.HostId, options.HostName, options.Uplink, new PortGroupRecord(
+            () => registry.Content.PortGroups, wanted => registry.Change(c => c with { PortGroups = wanted }), state.SetPortGroups, state.Publish));
+        surroundings = new Surroundings(portGroups, setup.User);
+        var launcher = new Launcher(setup, ground, surroundings, options.Time);
+        power = new PowerControl(state, launcher, ground, surroundings);
         migrations = new MigrationTable(new MigrationGround(
             options.HostId, options.HostName, options.MigrationAddress, machines, ground, power, launcher, setup.User, options.Time,
             stopping.Token));
     }
 
     public EntityId Id => options.HostId;
+
+    /// <summary>What this host does without since its agent started, and why: one sentence each, for the log.</summary>
+    public IReadOnlyList<string> Warnings => warnings;
 
     public static async Task<KvmHost> OpenAsync(KvmOptions options, CancellationToken cancellation)
     {
@@ -75,7 +85,9 @@ public sealed class KvmHost : IHost
         };
         var host = new KvmHost(options, facts, setup);
         host.clones.TakeBackUnfinished();
-        await new Adoption(options.HostId, host.state, host.machines, host.ground, host.power, host.migrations, runRoot)
+        await new Adoption(
+                options.HostId, host.state, host.machines, host.ground, host.power, host.migrations, host.surroundings, host.portGroups,
+                runRoot, host.warnings)
             .RunAsync(host.registry.Content);
         return host;
     }
@@ -90,6 +102,9 @@ public sealed class KvmHost : IHost
         {
             case MountDatastore mount:
                 registry.Change(c => c with { Datastores = [.. c.Datastores.Where(d => d.Datastore != mount.Datastore), mount] });
+                return Done.Instance;
+            case ApplyPortGroups apply:
+                portGroups.Apply(apply.PortGroups);
                 return Done.Instance;
             case CreateMachine create:
                 return await registration.CreateAsync(create, cancellation);

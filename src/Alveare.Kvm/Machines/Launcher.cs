@@ -22,7 +22,7 @@ public sealed record QemuSetup(
     string? UefiVariables);
 
 /// <summary>Starts the QEMU of a machine with everything around it, for a power-on and for an incoming migration alike.</summary>
-public sealed class Launcher(QemuSetup setup, Ground ground, TimeProvider time)
+public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surroundings, TimeProvider time)
 {
     public string RunRoot => setup.RunRoot;
 
@@ -36,14 +36,13 @@ public sealed class Launcher(QemuSetup setup, Ground ground, TimeProvider time)
         Action<QmpEvent> onEvent,
         CancellationToken cancellation)
     {
-        if (!spec.Nics.IsEmpty)
-            throw new FaultException(new Unsupported("This host", "network cards: it has no port groups yet"));
         var config = machine.Current.Config;
         var run = new RunDirectory(setup.RunRoot, spec.Uuid);
         await using var undo = new UndoStack();
         run.Create(setup.User);
         undo.Push(run.Remove);
-        var attachments = RunAttachments.None;
+        var attachments = surroundings.Make(spec);
+        undo.Push(() => surroundings.TakeAway(attachments));
         var runtime = Prepare(config, spec, run, attachments, incoming is not null);
         var record = new RunRecord
         {

@@ -8,7 +8,7 @@ using Alveare.Model.Machines;
 namespace Alveare.Kvm.Machines;
 
 /// <summary>Turns machines on and off, and cleans up after a QEMU that ended, whatever it ended of.</summary>
-public sealed class PowerControl(HostState state, Launcher launcher, Ground ground)
+public sealed class PowerControl(HostState state, Launcher launcher, Ground ground, Surroundings surroundings)
 {
     private static readonly TimeSpan QuitTimeout = TimeSpan.FromSeconds(5);
 
@@ -128,8 +128,10 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
     }
 
     /// <summary>Gives back everything around a QEMU that has ended.</summary>
-    public static void CleanUp(MachineRun run)
+    public void CleanUp(MachineRun run)
     {
+        // The directory last: it names the rest, should this agent end in between.
+        surroundings.TakeAway(run.Record.Attachments);
         run.Directory.Remove();
     }
 

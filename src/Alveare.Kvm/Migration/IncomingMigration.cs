@@ -62,7 +62,7 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
 
         using (await Machine.EnterAsync(CancellationToken.None))
         {
-            PowerControl.CleanUp(Run);
+            Ground.Power.CleanUp(Run);
             Machine.Run = null;
             Ground.Machines.Remove(Machine);
         }

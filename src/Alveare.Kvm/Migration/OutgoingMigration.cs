@@ -60,7 +60,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
     {
         using (await Machine.EnterAsync(CancellationToken.None))
         {
-            PowerControl.CleanUp(Run);
+            Ground.Power.CleanUp(Run);
             var verdict = await AwaitVerdictAsync(ClaimTimeAfterDeath);
             if (verdict == Verdict.Undecided)
                 verdict = Ground.Ground.TryPublish(Run.Record.Config, NextEpoch, owned: false) ? Verdict.Nobody : ReadVerdict();

@@ -180,7 +180,12 @@ public sealed record DatastoreIsAnother(string Datastore, string HostName, strin
 
 public sealed record NetworkNotAccessible(string PortGroup, string HostName) : Fault
 {
-    public override string Message => $"Host '{HostName}' has no port group '{PortGroup}'.";
+    /// <summary>The port groups that the host has, where it was the host that refused.</summary>
+    public ImmutableArray<string> Offered { get; init; } = [];
+
+    public override string Message => Offered.IsEmpty
+        ? $"Host '{HostName}' has no port group '{PortGroup}'."
+        : $"Host '{HostName}' has no port group '{PortGroup}'; it has: {string.Join(", ", Offered)}.";
 }
 
 public sealed record DeviceNotMovable(string Machine, string Device, string Reason) : Fault

@@ -44,7 +44,7 @@ internal sealed class MachineRoom : IAsyncDisposable
         var host = await KvmHost.OpenAsync(
             new KvmOptions
             {
-                HostId = EntityId.Host(new Guid(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(Path + name)).AsSpan(0, 16))),
+                HostId = IdOf(name),
                 HostName = name,
                 StateDirectory = System.IO.Path.Combine(Path, name),
                 MigrationAddress = "127.0.0.1",
@@ -57,11 +57,14 @@ internal sealed class MachineRoom : IAsyncDisposable
         return host;
     }
 
+    /// <summary>The identity of the host that <see cref="OpenHostAsync"/> opens under a name.</summary>
+    public EntityId IdOf(string name) => EntityId.Host(new Guid(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(Path + name)).AsSpan(0, 16)));
+
     public static Task<HostReply> ExecuteAsync(IHost host, HostCommand command) =>
         host.ExecuteAsync(command, progress: null, TestContext.Current.CancellationToken);
 
     /// <summary>Creates a machine whose disk is the ticking guest; it is off.</summary>
-    public async Task<HostMachine> CreateTickingAsync(IHost host, string name)
+    public async Task<HostMachine> CreateTickingAsync(IHost host, string name, params NicSpec[] nics)
     {
         var spec = new MachineSpec
         {
@@ -70,6 +73,7 @@ internal sealed class MachineRoom : IAsyncDisposable
             Cpus = 1,
             Memory = Bytes.FromMib(32),
             Disks = [new DiskSpec($"{name}.raw", new Bytes(TickingGuest.DiskSize), DiskFormat.Raw)],
+            Nics = [.. nics],
         };
         var reply = (MachineReply)await ExecuteAsync(host, new CreateMachine(ConfigOf(name), spec));
         TickingGuest.WriteDisk(DiskOf(name));
@@ -142,6 +146,8 @@ internal sealed class MachineRoom : IAsyncDisposable
         foreach (var pid in LivingProcesses())
             Kill(pid);
         await UntilAsync(() => Processes(shims: true).Count == 0, "every process of the room has ended");
+        foreach (var device in NetworkDevices.Of(hosts.Select(h => h.Id)))
+            NetworkDevices.Run("ip", "link", "delete", device);
         System.IO.Directory.Delete(Path, recursive: true);
     }
 
