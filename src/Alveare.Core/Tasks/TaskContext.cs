@@ -11,12 +11,13 @@ namespace Alveare.Core.Tasks;
 public sealed class TaskContext : IDisposable
 {
     private readonly Action<Func<TaskRecord, TaskRecord>> _update;
+    private readonly Func<Task> _remember;
     private readonly CancellationTokenSource _cancellation = new();
     private readonly Lock _gate = new();
     private bool _hasEnded;
 
-    internal TaskContext(string id, Session session, Action<Func<TaskRecord, TaskRecord>> update) =>
-        (Id, Session, _update, Cancellation) = (id, session, update, _cancellation.Token);
+    internal TaskContext(string id, Session session, Action<Func<TaskRecord, TaskRecord>> update, Func<Task> remember) =>
+        (Id, Session, _update, _remember, Cancellation) = (id, session, update, remember, _cancellation.Token);
 
     public string Id { get; }
 
@@ -38,6 +39,13 @@ public sealed class TaskContext : IDisposable
 
     /// <summary>The object that the operation made or the place it moved to.</summary>
     public void SetResult(EntityId result) => _update(r => r with { Result = result });
+
+    /// <summary>From where to where a migration goes.</summary>
+    public void SetMove(MachineMove move) => _update(r => r with { Move = move });
+
+    /// <summary>Stores the task as it is now, so that an engine that starts again knows what was set so far. Writes that are begun after
+    /// this call become durable after it.</summary>
+    public Task RememberAsync() => _remember();
 
     public void SetFigures(MigrationFigures figures) => _update(r => r with { Figures = figures });
 

@@ -32,6 +32,9 @@ public sealed class TaskEngine(
     private readonly Dictionary<string, Func<TaskRecord, CancellationToken, Task<LeftoverOutcome>>> _finders = [];
     private readonly SortedDictionary<long, Entry> _tasks = [];
     private readonly Queue<long> _ended = new();
+
+    // Tasks that only read a machine, by machine.
+    private readonly Dictionary<EntityId, HashSet<string>> _readers = [];
     private long _last;
 
     /// <summary>Says who carries out an operation.</summary>
@@ -101,10 +104,10 @@ public sealed class TaskEngine(
             });
         }
 
-        if (target is VirtualMachine)
-            await ClaimAsync(declaration, target.Id, entry.Record.Id);
         try
         {
+            if (target is VirtualMachine)
+                await ClaimAsync(declaration, target.Id, entry.Record.Id);
             await store.CommitAsync([Write(entry.Record)]);
         }
         catch
@@ -114,7 +117,8 @@ public sealed class TaskEngine(
         }
 
         // Before anybody can see the task: who sees it may cancel it.
-        entry.Context = new TaskContext(entry.Record.Id, session, change => Update(entry, change));
+        entry.Context = new TaskContext(
+            entry.Record.Id, session, change => Update(entry, change), () => store.CommitAsync([Write(entry.Record)]));
         lock (_gate)
             _tasks[NumberOf(entry.Record.Id)] = entry;
         feed.Publish([new TaskChanged(entry.Record)]);
@@ -189,15 +193,46 @@ public sealed class TaskEngine(
         var vm = now.Get<VirtualMachine>(id);
         if (vm.BusyTask is { } other)
             throw new FaultException(new ObjectInUse(vm.Name, other));
+        if (!declaration.Rules.SharesTarget && FindReader(id) is { } reader)
+            throw new FaultException(new ObjectInUse(vm.Name, reader));
         if (vm.IsTemplate && !declaration.Rules.OnTemplates)
             throw new FaultException(new InvalidState(vm.Name, "a template", "a virtual machine"));
         OperationRules.CheckPower(declaration, vm);
-        return InventoryEdit.Observed(vm with { BusyTask = task });
+        if (!declaration.Rules.SharesTarget)
+            return InventoryEdit.Observed(vm with { BusyTask = task });
+        AddReader(id, task);
+        return InventoryEdit.Nothing;
     });
+
+    private string? FindReader(EntityId machine)
+    {
+        lock (_gate)
+            return _readers.TryGetValue(machine, out var readers) ? readers.First() : null;
+    }
+
+    private void AddReader(EntityId machine, string task)
+    {
+        lock (_gate)
+        {
+            if (!_readers.TryGetValue(machine, out var readers))
+                _readers[machine] = readers = [];
+            readers.Add(task);
+        }
+    }
+
+    private void RemoveReader(EntityId machine, string task)
+    {
+        lock (_gate)
+        {
+            if (_readers.TryGetValue(machine, out var readers) && readers.Remove(task) && readers.Count == 0)
+                _readers.Remove(machine);
+        }
+    }
 
     // Giving a machine free needs no disk, but it queues behind edits that may fail and take it down with them: then it is tried again.
     private async Task UnclaimAsync(TaskRecord record)
     {
+        RemoveReader(record.Target, record.Id);
         while (inventory.Current.Find(record.Target) is VirtualMachine { BusyTask: { } busy } && busy == record.Id)
         {
             try

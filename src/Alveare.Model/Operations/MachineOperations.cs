@@ -70,7 +70,7 @@ public sealed record ShutdownGuest : Operation
     public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(3);
 }
 
-[Operation(EntityKind.VirtualMachine, "clone", Privilege.VmCreate, "Clone a machine or deploy a template.", States = PowerStates.Off, OnTemplates = true, Cancellable = true)]
+[Operation(EntityKind.VirtualMachine, "clone", Privilege.VmCreate, "Clone a machine or deploy a template.", States = PowerStates.Off, OnTemplates = true, Cancellable = true, SharesTarget = true)]
 public sealed record CloneVm : Operation
 {
     public required string Name { get; init; }

@@ -36,6 +36,9 @@ public sealed class OperationAttribute(EntityKind kind, string verb, Privilege p
 
     /// <summary>Can be cancelled while it runs.</summary>
     public bool Cancellable { get; init; }
+
+    /// <summary>Only reads its target machine: several of these go on at once, and what changes the machine waits for none to be under way.</summary>
+    public bool SharesTarget { get; init; }
 }
 
 /// <summary>One line of the catalogue.</summary>

@@ -48,6 +48,9 @@ public sealed record TaskRecord
     /// <summary>The object it made or the place it moved to, when it succeeded and there is one.</summary>
     public EntityId? Result { get; init; }
 
+    /// <summary>From where to where a migration goes, once that is decided.</summary>
+    public MachineMove? Move { get; init; }
+
     /// <summary>Figures of a finished migration.</summary>
     public MigrationFigures? Figures { get; init; }
 
@@ -60,6 +63,9 @@ public sealed record TaskRecord
 
     public bool HasEnded => State is TaskState.Succeeded or TaskState.Failed or TaskState.Cancelled;
 }
+
+/// <summary>A live migration that was arranged: what an engine that starts again needs to find out how it went.</summary>
+public sealed record MachineMove(Guid Migration, EntityId Source, EntityId Target);
 
 /// <summary>What a live migration cost.</summary>
 /// <param name="Total">From the task's start to the guest running on the target.</param>

@@ -70,6 +70,45 @@ public sealed class TaskEngineTests
     }
 
     [Fact]
+    public async Task AMachineIsClonedManyTimesAtOnceAndNotChangedMeanwhile()
+    {
+        await AddVmAsync(PowerState.Off);
+        var release = new TaskCompletionSource();
+        _tasks.Handle<CloneVm>((_, _) => release.Task);
+        _tasks.Handle<DestroyVm>((_, _) => Task.CompletedTask);
+
+        var first = await _tasks.SubmitAsync(Admin, new CloneVm { Target = Vm, Name = "a" });
+        var second = await _tasks.SubmitAsync(Admin, new CloneVm { Target = Vm, Name = "b" });
+        var refused = await Assert.ThrowsAsync<FaultException>(() => _tasks.SubmitAsync(Admin, new DestroyVm { Target = Vm }));
+        Assert.IsType<ObjectInUse>(refused.Fault);
+
+        release.SetResult();
+        await _tasks.WaitAsync(first.Id, Soon);
+        await _tasks.WaitAsync(second.Id, Soon);
+        var destroy = await _tasks.SubmitAsync(Admin, new DestroyVm { Target = Vm });
+        Assert.Equal(TaskState.Succeeded, (await _tasks.WaitAsync(destroy.Id, Soon)).State);
+    }
+
+    [Fact]
+    public async Task WhatATaskRemembersIsKnownAfterARestart()
+    {
+        await AddVmAsync(PowerState.On);
+        var move = new MachineMove(new Guid(7, 0, 0, new byte[8]), EntityId.Host(Guid.Empty), EntityId.Host(new Guid(8, 0, 0, new byte[8])));
+        var remembered = new TaskCompletionSource();
+        _tasks.Handle<MigrateVm>(async (_, context) =>
+        {
+            context.SetMove(move);
+            await context.RememberAsync();
+            remembered.SetResult();
+            await Task.Delay(Timeout.Infinite, Soon);
+        });
+        await _tasks.SubmitAsync(Admin, new MigrateVm { Target = Vm });
+        await remembered.Task.WaitAsync(Soon);
+
+        Assert.Equal(move, Assert.Single(NewEngine().Load()).Move);
+    }
+
+    [Fact]
     public async Task PoweringOnWhatIsOnIsRefused()
     {
         await AddVmAsync(PowerState.On);
