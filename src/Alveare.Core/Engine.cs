@@ -2,6 +2,9 @@ using Alveare.Core.Changes;
 using Alveare.Core.Events;
 using Alveare.Core.Hosts;
 using Alveare.Core.Inventory;
+using Alveare.Core.Machines;
+using Alveare.Core.Migration;
+using Alveare.Core.Placement;
 using Alveare.Core.Security;
 using Alveare.Core.Statistics;
 using Alveare.Core.Store;
@@ -32,6 +35,10 @@ public sealed class Engine : IAsyncDisposable
         Statistics = new StatisticsHistory();
         Tasks = new TaskEngine(store, Inventory, Events, Feed, clock, logs.CreateLogger<TaskEngine>());
         Hosts = new HostSessions(connector, Inventory, Events, Statistics, clock, logs.CreateLogger<HostSessions>());
+        var machines = new MachineGround(
+            Inventory, Tasks, Hosts, new HostRooms(Inventory, Statistics), Statistics, Feed, ids, clock);
+        MachineOperations.HandleAll(machines);
+        MigrationOperations.HandleAll(machines);
     }
 
     public Feed Feed { get; }

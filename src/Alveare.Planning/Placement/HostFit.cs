@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Alveare.Model;
 using Alveare.Model.Faults;
 
 namespace Alveare.Planning.Placement;
@@ -10,7 +11,7 @@ public static class HostFit
     /// used at all only that is said: what it offered last is no longer known to be true.</summary>
     public static ImmutableArray<Fault> Check(MachineNeeds needs, HostRoom host) => host.Problem is { } problem
         ? [new HostNotConnected(host.Name, problem)]
-        : [.. Cpu(needs, host), .. Datastore(needs, host), .. Networks(needs, host), .. Memory(needs, host)];
+        : [.. Cpu(needs, host), .. Datastores(needs, host), .. Networks(needs, host), .. Memory(needs, host)];
 
     private static IEnumerable<Fault> Cpu(MachineNeeds needs, HostRoom host)
     {
@@ -19,14 +20,21 @@ public static class HostFit
             yield return new CpuIncompatible(needs.Name, host.Name, missing);
     }
 
-    private static IEnumerable<Fault> Datastore(MachineNeeds needs, HostRoom host)
+    private static IEnumerable<Fault> Datastores(MachineNeeds needs, HostRoom host)
     {
-        var datastore = host.Datastores.FirstOrDefault(d => d.Id == needs.Datastore);
-        if (datastore is null)
-            yield return new DatastoreNotAccessible(needs.DatastoreName, host.Name, "it is not mounted there");
-        else if (datastore.Problem is { } problem)
-            yield return new DatastoreNotAccessible(needs.DatastoreName, host.Name, problem);
+        if (Datastore(needs.Datastore, needs.DatastoreName, host) is { } own)
+            yield return own;
+        if (needs.Source is { } source && source.Id != needs.Datastore && Datastore(source.Id, source.Name, host) is { } other)
+            yield return other;
     }
+
+    private static DatastoreNotAccessible? Datastore(EntityId id, string name, HostRoom host) =>
+        host.Datastores.FirstOrDefault(d => d.Id == id) switch
+        {
+            null => new(name, host.Name, "it is not mounted there"),
+            { Problem: { } problem } => new(name, host.Name, problem),
+            _ => null,
+        };
 
     private static IEnumerable<Fault> Networks(MachineNeeds needs, HostRoom host) => needs.PortGroups
         .Where(name => !host.PortGroups.Contains(name, StringComparer.Ordinal))

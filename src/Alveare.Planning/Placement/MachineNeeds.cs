@@ -18,6 +18,9 @@ public sealed record MachineNeeds(
     ImmutableArray<string> PortGroups,
     ImmutableArray<string> CpuFeatures)
 {
+    /// <summary>A second datastore that the host must see, such as the one a machine is cloned from.</summary>
+    public NamedDatastore? Source { get; init; }
+
     /// <summary>The needs of a machine that is about to start.</summary>
     public static MachineNeeds Of(MachineSpec spec, EntityId datastore, string datastoreName) => new(
         spec.Name,
@@ -27,3 +30,6 @@ public sealed record MachineNeeds(
         [.. spec.Nics.Select(n => n.PortGroup).Distinct(StringComparer.Ordinal)],
         CpuModels.FeaturesOf(spec.CpuModel));
 }
+
+/// <summary>A datastore, and what people call it.</summary>
+public sealed record NamedDatastore(EntityId Id, string Name);

@@ -34,5 +34,5 @@ public static class Placer
     // A host that has nothing of a resource is as loaded as can be, not a division by zero.
     private static double Share(double taken, long capacity) => capacity <= 0 ? 1 : taken / capacity;
 
-    private static string Reason(ImmutableArray<Fault> faults) => string.Join(", ", faults.Select(f => f.Message.TrimEnd('.')));
+    internal static string Reason(ImmutableArray<Fault> faults) => string.Join(", ", faults.Select(f => f.Message.TrimEnd('.')));
 }

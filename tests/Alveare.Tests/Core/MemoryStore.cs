@@ -16,6 +16,19 @@ internal sealed class MemoryStore : IStore
     /// <summary>Commits begun from now on wait for this, so that a test can begin several before the first one ends.</summary>
     public Task Hold { get; set; } = Task.CompletedTask;
 
+    /// <summary>What is on disk at this moment, as an engine finds it that is started after another one was killed.</summary>
+    public MemoryStore Copy()
+    {
+        var copy = new MemoryStore();
+        lock (_records)
+        {
+            foreach (var (key, json) in _records)
+                copy._records.Add(key, json);
+        }
+
+        return copy;
+    }
+
     public IReadOnlyList<StoredRecord> Load(string kind)
     {
         lock (_records)

@@ -1,0 +1,53 @@
+using System.Collections.Immutable;
+using Alveare.Core.Tasks;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+
+namespace Alveare.Core.Machines;
+
+/// <summary>Changes of what a machine that is off is made of.</summary>
+internal sealed class MachineChanges(MachineGround ground, MachineMaking making)
+{
+    public async Task ReconfigureAsync(ReconfigureVm operation, TaskContext context)
+    {
+        var now = ground.Now;
+        var vm = now.Get<VirtualMachine>(operation.Target);
+        var spec = MachineGround.SpecOf(vm);
+        var added = operation.AddDisks ?? [];
+        MachineChecks.Size(vm.Name, operation.Cpus ?? spec.Cpus, operation.Memory ?? spec.Memory);
+        MachineChecks.Disks(vm.Name, added, spec.Disks.Length);
+        if (operation.PortGroups is { } asked && now.DatacenterOf(vm.Id) is { } datacenter)
+            MachineChecks.PortGroups(now, datacenter, vm.Name, asked);
+
+        var stem = vm.Config.FileName[..^Path.GetExtension(vm.Config.FileName).Length];
+        await ApplyAsync(vm, spec with
+        {
+            Cpus = operation.Cpus ?? spec.Cpus,
+            Memory = operation.Memory ?? spec.Memory,
+            Nics = operation.PortGroups is { } portGroups ? Nics(spec.Nics, portGroups) : spec.Nics,
+            Disks = [.. spec.Disks, .. MachineLayout.Disks(stem, added.Select(c => (c, DiskFormat.Qcow2)), spec.Disks)],
+        });
+    }
+
+    public Task MarkTemplateAsync(MarkTemplate operation, TaskContext context) => MarkAsync(ground.Now.Get<VirtualMachine>(operation.Target), isTemplate: true);
+
+    public Task MarkVmAsync(MarkVm operation, TaskContext context) => MarkAsync(ground.Now.Get<VirtualMachine>(operation.Target), isTemplate: false);
+
+    private Task MarkAsync(VirtualMachine vm, bool isTemplate)
+    {
+        var spec = MachineGround.SpecOf(vm);
+        return spec.IsTemplate == isTemplate ? Task.CompletedTask : ApplyAsync(vm, spec with { IsTemplate = isTemplate });
+    }
+
+    private Task ApplyAsync(VirtualMachine vm, MachineSpec spec) =>
+        ground.ExecuteAsync(MachineGround.HostOf(vm), vm.Id, new ReconfigureMachine(vm.Id, spec), m => m?.Spec == spec);
+
+    // A card that stays keeps its address: to the guest it is the same card, on another network perhaps.
+    private ImmutableArray<NicSpec> Nics(ImmutableArray<NicSpec> present, IReadOnlyList<string> portGroups) =>
+    [
+        .. present.Zip(portGroups, (nic, portGroup) => nic with { PortGroup = portGroup }),
+        .. making.NewNics(portGroups.Skip(present.Length)),
+    ];
+}

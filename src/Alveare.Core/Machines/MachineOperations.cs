@@ -1,0 +1,31 @@
+using Alveare.Model.Operations;
+
+namespace Alveare.Core.Machines;
+
+/// <summary>Tells the task engine who carries out the operations on machines, but for moving them.</summary>
+internal static class MachineOperations
+{
+    public static void HandleAll(MachineGround ground)
+    {
+        var making = new MachineMaking(ground);
+        var creation = new MachineCreation(ground, making);
+        var registration = new MachineRegistration(ground);
+        var changes = new MachineChanges(ground, making);
+        var power = new MachinePower(ground);
+        var tasks = ground.Tasks;
+        tasks.Handle<CreateVm>(creation.CreateAsync);
+        tasks.Handle<CloneVm>(creation.CloneAsync);
+        tasks.FindOut<CreateVm>(making.FindOutAsync);
+        tasks.FindOut<CloneVm>(making.FindOutAsync);
+        tasks.Handle<RegisterVm>(registration.RegisterAsync);
+        tasks.Handle<UnregisterVm>(registration.UnregisterAsync);
+        tasks.Handle<DestroyVm>(registration.DestroyAsync);
+        tasks.Handle<ReconfigureVm>(changes.ReconfigureAsync);
+        tasks.Handle<MarkTemplate>(changes.MarkTemplateAsync);
+        tasks.Handle<MarkVm>(changes.MarkVmAsync);
+        tasks.Handle<PowerOn>(power.StartAsync);
+        tasks.Handle<PowerOff>(power.StopAsync);
+        tasks.Handle<ResetVm>(power.ResetAsync);
+        tasks.Handle<ShutdownGuest>(power.ShutDownAsync);
+    }
+}

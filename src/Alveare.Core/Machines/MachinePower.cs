@@ -1,0 +1,84 @@
+using System.Globalization;
+using Alveare.Core.Placement;
+using Alveare.Core.Tasks;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Planning.Placement;
+
+namespace Alveare.Core.Machines;
+
+/// <summary>Powering machines on and off.</summary>
+internal sealed class MachinePower(MachineGround ground)
+{
+    private static readonly TimeSpan LongestShutdown = TimeSpan.FromHours(24);
+
+    public async Task StartAsync(PowerOn operation, TaskContext context)
+    {
+        var vm = ground.Now.Get<VirtualMachine>(operation.Target);
+        var needs = MachineNeeds.Of(MachineGround.SpecOf(vm) with { Name = vm.Name }, vm.Config.Datastore, ground.NameOf(vm.Config.Datastore));
+        using var room = ground.Rooms.Promise(
+            vm.Id,
+            needs.Memory,
+            now => operation.Host is { } named ? [now.Get<Host>(named)] : MachinePlacement.Neighbours(now, vm),
+            rooms => MachinePlacement.Choose(needs, rooms, isNamed: operation.Host is not null, preferred: vm.Host));
+        if (room.Host != vm.Host)
+        {
+            context.Report(null, $"registering it on host '{ground.NameOf(room.Host)}'");
+            await ground.ReregisterAsync(vm, room.Host);
+        }
+
+        context.Report(null, $"starting it on host '{ground.NameOf(room.Host)}'");
+        // The newest epoch that any host has told of: an older view of the disk, there or here, does not start a machine again.
+        var epoch = ground.Now.Get<VirtualMachine>(vm.Id).LockEpoch;
+        await ground.ExecuteAsync(room.Host, vm.Id, new StartMachine(vm.Id, epoch), m => HasStarted(vm, m, epoch));
+        context.SetResult(room.Host);
+    }
+
+    public async Task StopAsync(PowerOff operation, TaskContext context)
+    {
+        var vm = ground.Now.Get<VirtualMachine>(operation.Target);
+        context.Report(null, $"stopping it on host '{ground.NameOf(MachineGround.HostOf(vm))}'");
+        await ground.ExecuteAsync(MachineGround.HostOf(vm), vm.Id, new StopMachine(vm.Id), m => m?.Power == PowerState.Off);
+    }
+
+    public async Task ResetAsync(ResetVm operation, TaskContext context)
+    {
+        var vm = ground.Now.Get<VirtualMachine>(operation.Target);
+        await ground.ExecuteAsync(
+            MachineGround.HostOf(vm),
+            vm.Id,
+            new ResetMachine(vm.Id),
+            // Nothing shows whether it was done, and a second reset would be a second effect.
+            _ => throw new FaultException(new Interrupted($"Resetting virtual machine '{vm.Name}'", "the host's answer was lost, so it may or may not have been reset")));
+    }
+
+    public async Task ShutDownAsync(ShutdownGuest operation, TaskContext context)
+    {
+        var vm = ground.Now.Get<VirtualMachine>(operation.Target);
+        if (operation.Timeout <= TimeSpan.Zero || operation.Timeout > LongestShutdown)
+        {
+            throw new FaultException(new InvalidArgument(
+                $"Virtual machine '{vm.Name}'", "the timeout", operation.Timeout.ToString("c", CultureInfo.InvariantCulture), $"more than 0 and at most {LongestShutdown.TotalHours} hours"));
+        }
+
+        context.Report(null, "asking the guest");
+        await ground.ExecuteAsync(
+            MachineGround.HostOf(vm), vm.Id, new ShutDownGuest(vm.Id), m => m?.Power == PowerState.Off, cancellation: context.Cancellation);
+        context.Report(null, "waiting for the guest to shut down");
+        if (!await ground.UntilAsync(now => IsOff(now.Find(vm.Id)), operation.Timeout, context.Cancellation))
+            throw new FaultException(new GuestNotReachable(vm.Name, string.Create(CultureInfo.InvariantCulture, $"it was asked to shut down and still runs after {operation.Timeout.TotalSeconds:0.#} s")));
+    }
+
+    private static bool IsOff(Entity? vm) => vm is not VirtualMachine { Power: not PowerState.Off } and not VirtualMachine { IsStale: true };
+
+    private static bool HasStarted(VirtualMachine vm, HostMachine? machine, long epoch) => machine switch
+    {
+        { Power: PowerState.On or PowerState.Paused } => true,
+        // The lock was taken since: it did start, and sending the command again would start it a second time.
+        { } ended when ended.LockEpoch > epoch => throw new FaultException(new MachineStartFailed(vm.Name, "it was started, and is off again")),
+        _ => false,
+    };
+}

@@ -1,0 +1,122 @@
+using System.Globalization;
+using Alveare.Core.Inventory;
+using Alveare.Core.Placement;
+using Alveare.Core.Tasks;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Planning.Placement;
+
+namespace Alveare.Core.Machines;
+
+/// <summary>Machines from files that are there, out of the inventory again, and away with their files.</summary>
+internal sealed class MachineRegistration(MachineGround ground)
+{
+    private const string Extension = ".vmx";
+
+    public async Task RegisterAsync(RegisterVm operation, TaskContext context)
+    {
+        var before = ground.Now;
+        var datacenter = before.Get<Datacenter>(operation.Target);
+        var config = new DatastorePath(operation.Datastore, CheckedPath(operation.Path));
+        var stem = config.FileName[..^Extension.Length];
+        var container = MachineChecks.Container(before, datacenter, operation.Folder, stem);
+        var datastore = MachineChecks.DatastoreOf(before, datacenter, operation.Datastore, stem);
+        if (before.OfType<VirtualMachine>().FirstOrDefault(v => v.Config == config && v.Host is not null) is { } present)
+            throw new FaultException(new ObjectInUse($"[{datastore.Name}] {config.Path}", $"virtual machine '{present.Name}', which is registered from it"));
+
+        var needs = new MachineNeeds(stem, Bytes.Zero, datastore.Id, datastore.Name, [], []);
+        var host = ChooseHost(needs, datacenter, operation.Location);
+        context.Report(null, $"registering it on host '{ground.NameOf(host)}'");
+        var machine = await RegisterOnAsync(host, config);
+        if (before.Find(machine.Id) is VirtualMachine { Host: not null } other)
+        {
+            if (machine.Config == config)
+                await ground.ForgetAsync(machine.Id, host);
+            throw new FaultException(new InvalidMachine(stem, $"its uuid is that of virtual machine '{other.Name}', so it is a copy of it: clone that machine instead"));
+        }
+
+        // An orphan that is found again keeps its name and its folder.
+        if (before.Find(machine.Id) is null)
+            await PutAsync(machine, host, container);
+        context.SetResult(machine.Id);
+    }
+
+    public async Task UnregisterAsync(UnregisterVm operation, TaskContext context)
+    {
+        var vm = ground.Now.Get<VirtualMachine>(operation.Target);
+        // Of a host that does not answer it is only taken out of the inventory, and found again should that host come back with it.
+        if (vm.Host is { } host && ground.Hosts.IsConnected(host))
+            await ground.ExecuteAsync(host, vm.Id, new UnregisterMachine(vm.Id), m => m is null);
+        await RemoveAsync(vm.Id);
+    }
+
+    public async Task DestroyAsync(DestroyVm operation, TaskContext context)
+    {
+        var vm = ground.Now.Get<VirtualMachine>(operation.Target);
+        context.Report(null, "deleting its files");
+        await ground.ExecuteAsync(MachineGround.HostOf(vm), vm.Id, new DestroyMachine(vm.Id), m => m is null);
+        await RemoveAsync(vm.Id);
+    }
+
+    private static string CheckedPath(string path)
+    {
+        if (DatastorePath.WhyIllegal(path) is { } reason)
+            throw new FaultException(new InvalidPath(path, reason));
+        if (!path.EndsWith(Extension, StringComparison.Ordinal) || path.Length == Extension.Length || path.EndsWith('/' + Extension, StringComparison.Ordinal))
+            throw new FaultException(new InvalidPath(path, $"it must name a {Extension} file"));
+        return path;
+    }
+
+    private EntityId ChooseHost(MachineNeeds needs, Datacenter datacenter, EntityId? location)
+    {
+        using var room = ground.Rooms.Promise(
+            default,
+            Bytes.Zero,
+            now => MachinePlacement.HostsOf(now, datacenter, location, needs.Name),
+            rooms => MachinePlacement.Choose(needs, rooms, isNamed: location is { Kind: EntityKind.Host }));
+        return room.Host;
+    }
+
+    private async Task<HostMachine> RegisterOnAsync(EntityId host, DatastorePath config)
+    {
+        var reply = await ground.Hosts.ExecuteUntilKnownAsync(
+            host,
+            new RegisterMachine(config),
+            snapshot => snapshot.Machines.FirstOrDefault(m => m.Config == config) is { } found ? new MachineReply(found) : null,
+            null,
+            CancellationToken.None);
+        return reply is MachineReply said
+            ? said.Machine
+            : throw new FaultException(new HostAnswerInvalid(ground.NameOf(host), $"it registered a machine and answered {reply.GetType().Name}"));
+    }
+
+    // Its session has put it into the datacenter already, under a name that was free there.
+    private Task PutAsync(HostMachine machine, EntityId host, EntityId container) => ground.Inventory.ApplyAsync(now =>
+    {
+        var name = Names.Cleaned(machine.Spec?.Name ?? machine.Config.FileName[..^Extension.Length]);
+        var vm = now.Find(machine.Id) as VirtualMachine ?? throw new FaultException(
+            new Interrupted($"Registering '{name}'", $"host '{ground.NameOf(host)}' does not have it any more"));
+        return vm.Parent == container
+            ? InventoryEdit.Nothing
+            : InventoryEdit.Of(vm with { Parent = container, Name = FreeName(now, container, name) });
+    });
+
+    private static string FreeName(InventorySnapshot now, EntityId container, string wanted)
+    {
+        var taken = now.Children(container).OfType<VirtualMachine>().Select(v => v.Name).ToHashSet(StringComparer.Ordinal);
+        var name = wanted;
+        for (var number = 2; taken.Contains(name); number++)
+            name = string.Create(CultureInfo.InvariantCulture, $"{wanted} ({number})");
+        return name;
+    }
+
+    private async Task RemoveAsync(EntityId machine)
+    {
+        await ground.Inventory.ApplyAsync(_ => InventoryEdit.Remove(machine));
+        ground.Statistics.Forget(machine);
+    }
+}

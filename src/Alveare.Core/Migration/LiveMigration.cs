@@ -1,0 +1,146 @@
+using Alveare.Core.Hosts;
+using Alveare.Core.Machines;
+using Alveare.Core.Tasks;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Tasks;
+
+namespace Alveare.Core.Migration;
+
+/// <summary>One live migration, from the first word to the target to the machine running in exactly one place.</summary>
+/// <remarks>
+/// The hosts and the on-disk lock decide; this asks them to begin, tells of the progress, and finds out how it went. Killed anywhere in
+/// here, the engine finds the task with its <see cref="TaskRecord.Move"/> when it starts again, and the machine where the hosts say that it
+/// is: nothing is written into the inventory here but what a host has said.
+/// </remarks>
+internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, MachineMove move, MigrationSettings settings, TaskContext context)
+{
+    private readonly MigrationSettling _settling = new(ground, vm.Id, move);
+    private Fault? _firstFault;
+    private TimeSpan? _arrivedAfter;
+
+    public async Task RunAsync(long lockEpoch)
+    {
+        var began = ground.Clock.GetTimestamp();
+        var uri = await PrepareAsync(lockEpoch);
+        context.Report(0, "transfer");
+        var sending = SendAsync(uri);
+        var arriving = AwaitIncomingAsync(began);
+        if (await arriving is { } arrived)
+        {
+            await SucceedAsync(sending, arrived);
+            return;
+        }
+
+        await sending;
+        var found = await _settling.FindAsync(() => SendAsync(uri), CancellationToken.None);
+        if (found == Whereabouts.OnTarget)
+        {
+            context.SetResult(move.Target);
+            return;
+        }
+
+        await _settling.CancelOnAsync(move.Target);
+        if (found == Whereabouts.OnSource)
+            context.Cancellation.ThrowIfCancellationRequested();
+        throw new FaultException(_settling.FaultOf(found, _firstFault is null ? "the hosts gave it up" : ReasonOf(_firstFault)));
+    }
+
+    private async Task<string> PrepareAsync(long lockEpoch)
+    {
+        context.Report(null, $"preparing host '{ground.NameOf(move.Target)}'");
+        context.SetMove(move);
+        await context.RememberAsync();
+        context.Cancellation.ThrowIfCancellationRequested();
+        try
+        {
+            // Not cancelled half-way: a host that is told to give up what it has not yet begun would begin it all the same.
+            var reply = await ground.Hosts.ExecuteAsync(
+                move.Target, new PrepareIncoming(move.Migration, vm.Id, vm.Config, move.Source, lockEpoch, settings), null, CancellationToken.None);
+            context.Cancellation.ThrowIfCancellationRequested();
+            return reply is IncomingReady ready
+                ? ready.Uri
+                : throw new FaultException(new HostAnswerInvalid(ground.NameOf(move.Target), $"it was told to prepare a migration and answered {reply.GetType().Name}"));
+        }
+        catch
+        {
+            // Also when the answer was lost: nothing has left the source, and a process that waits at the target waits in vain.
+            await _settling.CancelOnAsync(move.Target);
+            throw;
+        }
+    }
+
+    /// <summary>The source's end. Answers null when it is not known to have sent everything.</summary>
+    private async Task<SendFinished?> SendAsync(string uri)
+    {
+        try
+        {
+            var answer = ground.Hosts.ExecuteAsync(
+                move.Source, new SendMachine(move.Migration, vm.Id, move.Target, uri, settings), new Watch(context), CancellationToken.None);
+            using var cancelling = context.Cancellation.Register(() => _ = CancelUntilEndedAsync(answer));
+            var reply = await answer;
+            context.PointOfNoReturn ??= "the machine is on its new host";
+            return reply as SendFinished;
+        }
+        catch (FaultException e)
+        {
+            _firstFault ??= e.Fault;
+            // The target may wait for a connection that will never come. A source whose answer was lost may still be sending.
+            if (e.Fault is not HostNotConnected)
+                await _settling.CancelOnAsync(move.Target);
+            return null;
+        }
+    }
+
+    // The source alone can say whether a cancellation comes in time. It is told more than once: the first time may come before it has begun.
+    private async Task CancelUntilEndedAsync(Task sending)
+    {
+        while (!sending.IsCompleted)
+        {
+            await _settling.CancelOnAsync(move.Source);
+            await Task.Delay(MigrationSettling.AskAgain, ground.Clock);
+        }
+    }
+
+    /// <summary>The target's end. Answers null when the machine is not known to run there.</summary>
+    private async Task<IncomingFinished?> AwaitIncomingAsync(long began)
+    {
+        try
+        {
+            var reply = await ground.Hosts.ExecuteAsync(move.Target, new AwaitIncoming(move.Migration), null, CancellationToken.None);
+            _arrivedAfter = ground.Clock.GetElapsedTime(began);
+            context.PointOfNoReturn ??= "the machine is on its new host";
+            return reply as IncomingFinished;
+        }
+        catch (FaultException e)
+        {
+            _firstFault ??= e.Fault;
+            if (e.Fault is not HostNotConnected)
+                await _settling.CancelOnAsync(move.Source);
+            return null;
+        }
+    }
+
+    private async Task SucceedAsync(Task<SendFinished?> sending, IncomingFinished arrived)
+    {
+        context.SetResult(move.Target);
+        context.Report(99, "cleaning up the source");
+        // The machine runs where it should: figures that do not come are left out.
+        if (await sending is { } sent)
+            context.SetFigures(new MigrationFigures(_arrivedAfter ?? sent.Total, sent.Pause + arrived.SwitchTime, sent.Transferred));
+    }
+
+    private static string ReasonOf(Fault fault) => fault is MigrationFailed failed ? failed.Reason : fault.Message.TrimEnd('.');
+
+    /// <summary>Tells the task how far the source is.</summary>
+    private sealed class Watch(TaskContext context) : IProgress<HostProgress>
+    {
+        public void Report(HostProgress value)
+        {
+            if (value.Migration is { Phase: >= MigrationPhase.Switch })
+                context.PointOfNoReturn ??= "the machine is being switched to its new host";
+            context.Report(value.Percent is { } percent ? Math.Min(percent, 99) : null, value.Step, value.Migration);
+        }
+    }
+}

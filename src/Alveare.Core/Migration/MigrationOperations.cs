@@ -1,0 +1,138 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Alveare.Core.Machines;
+using Alveare.Core.Placement;
+using Alveare.Core.Tasks;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
+using Alveare.Planning.Migration;
+using Alveare.Planning.Placement;
+
+namespace Alveare.Core.Migration;
+
+/// <summary>Moves machines to other hosts: live when they run, by registration when they are off.</summary>
+internal sealed class MigrationOperations(MachineGround ground)
+{
+    /// <summary>How many live migrations a host takes part in at once; the rest wait.</summary>
+    public const int SlotsPerHost = 8;
+
+    private readonly SlotBudget _slots = new(SlotsPerHost);
+
+    public static void HandleAll(MachineGround ground)
+    {
+        var operations = new MigrationOperations(ground);
+        ground.Tasks.Handle<MigrateVm>(operations.MigrateAsync);
+        ground.Tasks.FindOut<MigrateVm>(operations.FindOutAsync);
+    }
+
+    private Task MigrateAsync(MigrateVm operation, TaskContext context)
+    {
+        var vm = ground.Now.Get<VirtualMachine>(operation.Target);
+        if (operation.BandwidthLimit < 0)
+            throw new FaultException(new InvalidArgument(vm.Name, "the bandwidth limit", $"{operation.BandwidthLimit} bytes per second", "0 (no limit) or more"));
+        return vm.Power == PowerState.Off ? MoveAsync(vm, operation.Host, context) : MigrateLiveAsync(vm, operation, context);
+    }
+
+    /// <summary>A machine that is off only changes its registration.</summary>
+    private async Task MoveAsync(VirtualMachine vm, EntityId? named, TaskContext context)
+    {
+        var needs = MachineNeeds.Of(MachineGround.SpecOf(vm) with { Name = vm.Name }, vm.Config.Datastore, ground.NameOf(vm.Config.Datastore)) with
+        {
+            Memory = Bytes.Zero,
+        };
+        if (named is { } same && same == vm.Host)
+            throw new FaultException(new InvalidArgument(vm.Name, "the target host", $"'{ground.NameOf(same)}', where it already is", "another host"));
+        using var room = ground.Rooms.Promise(
+            vm.Id,
+            Bytes.Zero,
+            now => named is { } id ? [now.Get<Host>(id)] : MachinePlacement.Neighbours(now, vm).Where(h => h.Id != vm.Host),
+            rooms => MachinePlacement.Choose(needs, rooms, isNamed: named is not null));
+        context.Cancellation.ThrowIfCancellationRequested();
+        context.PointOfNoReturn = "the machine is being registered on its new host";
+        context.Report(null, $"registering it on host '{ground.NameOf(room.Host)}'");
+        await ground.ReregisterAsync(vm, room.Host);
+        context.SetResult(room.Host);
+    }
+
+    private async Task MigrateLiveAsync(VirtualMachine vm, MigrateVm operation, TaskContext context)
+    {
+        var source = MachineGround.HostOf(vm);
+        using var room = PromiseTarget(vm, source, operation.Host);
+        using var slot = await TakeSlotAsync([source, room.Host], context);
+        // Its place is kept, but much may have changed while it waited: the target is asked for once more.
+        using var still = PromiseTarget(vm, source, room.Host);
+        var machine = (await ground.Hosts.RefreshAsync(source, context.Cancellation)).Machines.FirstOrDefault(m => m.Id == vm.Id);
+        if (machine?.Power != PowerState.On)
+            throw new FaultException(new InvalidPowerState(vm.Name, machine?.Power ?? PowerState.Unknown, PowerStates.On));
+        var move = new MachineMove(ground.Ids.NewUuid(), source, room.Host);
+        var settings = new MigrationSettings { BandwidthLimit = operation.BandwidthLimit, TlsKey = ground.Ids.NewSecret(32) };
+        await new LiveMigration(ground, vm, move, settings, context).RunAsync(machine.LockEpoch);
+    }
+
+    private PromisedRoom PromiseTarget(VirtualMachine vm, EntityId source, EntityId? named)
+    {
+        var spec = MachineGround.SpecOf(vm) with { Name = vm.Name };
+        return ground.Rooms.Promise(
+            vm.Id,
+            spec.Memory,
+            now => [now.Get<Host>(source), .. named is { } id ? [now.Get<Host>(id)] : MachinePlacement.Neighbours(now, vm).Where(h => h.Id != source)],
+            rooms => ChooseTarget(
+                new MigrationCandidate(spec, vm.Config, ground.NameOf(vm.Config.Datastore), rooms[0], rooms[^1]), rooms[1..], named is not null));
+    }
+
+    private static EntityId ChooseTarget(MigrationCandidate candidate, ImmutableArray<HostRoom> others, bool isNamed)
+    {
+        if (isNamed)
+            return MigrationPreflight.Check(candidate) is [var first, ..] ? throw new FaultException(first) : candidate.Target.Id;
+        var answer = MigrationPlacer.Choose(candidate, others);
+        return answer.Host ?? throw new FaultException(new NoHostFits(candidate.Machine.Name, answer.Refusals));
+    }
+
+    private async Task<IDisposable> TakeSlotAsync(IReadOnlyList<EntityId> hosts, TaskContext context)
+    {
+        var taking = _slots.TakeAsync(hosts, context.Cancellation);
+        if (taking.IsCompletedSuccessfully)
+            return await taking;
+        context.Report(null, string.Create(CultureInfo.InvariantCulture, $"waiting: a host takes part in at most {SlotsPerHost} migrations at once"));
+        context.Queue(true);
+        var slot = await taking;
+        context.Queue(false);
+        return slot;
+    }
+
+    /// <summary>How a migration of an earlier run of the engine ended. What has not switched by now is given up: nobody could cancel it.</summary>
+    private async Task<LeftoverOutcome> FindOutAsync(TaskRecord task, CancellationToken cancellation)
+    {
+        const string reason = "the center was restarted while it ran";
+        if (task.Move is not { } move)
+            return new LeftoverOutcome(TaskState.Failed, new Interrupted($"Migrating '{task.TargetName}'", $"{reason}, and nothing had begun to move"));
+        var settling = new MigrationSettling(ground, task.Target, move);
+        foreach (var host in new[] { move.Source, move.Target })
+        {
+            await TryConnectAsync(host, cancellation);
+            await settling.CancelOnAsync(host);
+        }
+
+        var found = await settling.FindAsync(null, cancellation);
+        return found == Whereabouts.OnTarget
+            ? new LeftoverOutcome(TaskState.Succeeded, null, move.Target)
+            : new LeftoverOutcome(TaskState.Failed, settling.FaultOf(found, reason));
+    }
+
+    private async Task TryConnectAsync(EntityId host, CancellationToken cancellation)
+    {
+        try
+        {
+            await ground.Hosts.ObserveUntilKnownAsync(host, "Settling a migration", cancellation);
+        }
+        catch (FaultException e) when (e.Fault is Interrupted or HostNotConnected or NotFound)
+        {
+            // The other end's word may be enough.
+        }
+    }
+}

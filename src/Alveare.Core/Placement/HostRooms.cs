@@ -1,0 +1,94 @@
+using System.Collections.Immutable;
+using Alveare.Core.Inventory;
+using Alveare.Core.Statistics;
+using Alveare.Model;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Planning.Placement;
+
+namespace Alveare.Core.Placement;
+
+/// <summary>The hosts of the site as placement sees them: what the inventory says, and on top what running tasks have been promised.</summary>
+/// <remarks>Choosing and promising are one step: two machines that start at once never both get the last memory of a host.</remarks>
+public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory statistics)
+{
+    private readonly Lock _gate = new();
+    private readonly List<PromisedRoom> _promises = [];
+
+    /// <summary>Lets <paramref name="choose"/> pick one of the hosts by the room they have, and promises the memory there until the answer is
+    /// disposed. What it throws goes through: then nothing is promised.</summary>
+    public PromisedRoom Promise(
+        EntityId machine, Bytes memory, Func<InventorySnapshot, IEnumerable<Host>> candidates, Func<ImmutableArray<HostRoom>, EntityId> choose)
+    {
+        lock (_gate)
+        {
+            var now = inventory.Current;
+            var promised = new PromisedRoom(this, machine, choose(Of(now, candidates(now), machine)), memory);
+            _promises.Add(promised);
+            return promised;
+        }
+    }
+
+    internal void GiveBack(PromisedRoom promise)
+    {
+        lock (_gate)
+            _promises.Remove(promise);
+    }
+
+    private ImmutableArray<HostRoom> Of(InventorySnapshot now, IEnumerable<Host> hosts, EntityId exceptFor)
+    {
+        var running = now.OfType<VirtualMachine>().Where(v => v.Id != exceptFor && v.Host is not null && MayRun(v.Power)).ToLookup(v => v.Host!.Value);
+        var cpu = statistics.LatestOfMachines().ToDictionary(s => s.Machine, s => s.CpuPercent);
+        return [.. hosts.Select(h => Of(h, [.. running[h.Id]], exceptFor, cpu))];
+    }
+
+    private HostRoom Of(Host host, IReadOnlyList<VirtualMachine> running, EntityId exceptFor, Dictionary<EntityId, double> cpu)
+    {
+        var memory = running.ToDictionary(v => v.Id, v => v.Spec?.Memory ?? Bytes.Zero);
+        foreach (var promise in _promises.Where(p => p.Host == host.Id && p.Machine != exceptFor))
+            memory[promise.Machine] = new Bytes(Math.Max(memory.GetValueOrDefault(promise.Machine).Value, promise.Memory.Value));
+        var clock = host.Facts?.CpuClock.Value ?? 0;
+        return new HostRoom
+        {
+            Id = host.Id,
+            Name = host.Name,
+            Problem = WhyUnusable(host),
+            CpuFeatures = host.Facts?.CpuFeatures ?? [],
+            Accelerator = host.Facts?.Accelerator ?? default,
+            MemoryForGuests = host.Facts?.MemoryForGuests ?? Bytes.Zero,
+            MemoryPromised = new Bytes(memory.Values.Sum(m => m.Value)),
+            CpuCapacity = host.Facts?.CpuCapacity ?? Megahertz.Zero,
+            CpuDemand = new Megahertz((long)running.Sum(v => cpu.GetValueOrDefault(v.Id) / 100 * clock)),
+            Datastores = host.Datastores,
+            PortGroups = host.PortGroups,
+        };
+    }
+
+    // A machine whose state nobody knows may run: its memory is not given away.
+    private static bool MayRun(PowerState power) => power != PowerState.Off;
+
+    private static string? WhyUnusable(Host host) => host.Connection switch
+    {
+        HostConnection.Connected => host.Facts is null ? "it has not said what it is yet" : null,
+        HostConnection.Connecting => "first contact is not made yet",
+        HostConnection.Disconnected => "an administrator disconnected it",
+        _ => "it does not answer",
+    };
+}
+
+/// <summary>Memory of a host that is kept for a machine on its way there, until disposed.</summary>
+public sealed class PromisedRoom : IDisposable
+{
+    private readonly HostRooms _rooms;
+
+    internal PromisedRoom(HostRooms rooms, EntityId machine, EntityId host, Bytes memory) =>
+        (_rooms, Machine, Host, Memory) = (rooms, machine, host, memory);
+
+    public EntityId Machine { get; }
+
+    public EntityId Host { get; }
+
+    public Bytes Memory { get; }
+
+    public void Dispose() => _rooms.GiveBack(this);
+}

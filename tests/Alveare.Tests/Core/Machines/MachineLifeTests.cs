@@ -1,0 +1,135 @@
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Xunit;
+
+namespace Alveare.Tests.Core.Machines;
+
+/// <summary>What becomes of a machine when everything goes well.</summary>
+public sealed class MachineLifeTests
+{
+    [Fact]
+    public async Task AMachineIsCreatedStartedStoppedAndDestroyed()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var made = await site.SucceedAsync(site.Creation("web01"));
+        var id = made.Result!.Value;
+        var vm = site.Vm(id);
+        Assert.Equal(("web01", site.Datacenter, PowerState.Off, (string?)null), (vm.Name, vm.Parent!.Value, vm.Power, vm.BusyTask));
+        Assert.Equal("web01/web01.vmx", vm.Config.Path);
+        Assert.Equal("web01.qcow2", Assert.Single(vm.Spec!.Disks).File);
+        Assert.StartsWith("52:54:00:", Assert.Single(vm.Spec!.Nics).Mac, StringComparison.Ordinal);
+
+        var started = await site.SucceedAsync(new PowerOn { Target = id });
+        Assert.Equal((PowerState.On, vm.Host), (site.Vm(id).Power, started.Result));
+        await site.FailAsync<InvalidPowerState>(new PowerOn { Target = id });
+        await site.FailAsync<InvalidPowerState>(new DestroyVm { Target = id });
+        await site.SucceedAsync(new ResetVm { Target = id });
+        await site.SucceedAsync(new PowerOff { Target = id });
+        Assert.Equal(PowerState.Off, site.Vm(id).Power);
+
+        await site.SucceedAsync(new DestroyVm { Target = id });
+        Assert.Null(site.Now.Find(id));
+        Assert.Empty(site.Files.Files);
+    }
+
+    [Fact]
+    public async Task ARunningMachineMovesLive()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var moved = await site.SucceedAsync(new MigrateVm { Target = id });
+        Assert.Equal((site.Host(2), PowerState.On), (moved.Result!.Value, site.Vm(id).Power));
+        Assert.Equal(site.Host(2), site.Vm(id).Host);
+        Assert.Equal([2], site.ProcessesOf(id));
+        Assert.NotNull(moved.Figures);
+        Assert.Equal(site.Host(1), moved.Move!.Source);
+    }
+
+    [Fact]
+    public async Task AMachineThatIsOffMovesByRegistration()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1);
+        await site.SucceedAsync(new MigrateVm { Target = id, Host = site.Host(2) });
+        Assert.Equal(site.Host(2), site.Vm(id).Host);
+        Assert.Null(await site.OnHostAsync(1, id));
+        Assert.NotNull(await site.OnHostAsync(2, id));
+    }
+
+    [Theory]
+    [InlineData(CloneKind.Full)]
+    [InlineData(CloneKind.Linked)]
+    public async Task ATemplateIsDeployedAndTheMachinePoweredOnInTheSameTask(CloneKind kind)
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var template = await site.CreateAsync("debian");
+        await site.SucceedAsync(new MarkTemplate { Target = template });
+        await site.FailAsync<InvalidState>(new PowerOn { Target = template });
+
+        var deployed = await site.SucceedAsync(new CloneVm { Target = template, Name = "web01", Kind = kind, Cpus = 4, PowerOn = true });
+        var vm = site.Vm(deployed.Result!.Value);
+        Assert.Equal(("web01", PowerState.On, 4, false), (vm.Name, vm.Power, vm.Spec!.Cpus, vm.IsTemplate));
+        Assert.NotEqual(site.Vm(template).Spec!.Nics[0].Mac, vm.Spec!.Nics[0].Mac);
+        Assert.Null(vm.BusyTask);
+    }
+
+    [Fact]
+    public async Task AMachineBecomesATemplateAndAMachineAgain()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("debian");
+        await site.SucceedAsync(new MarkTemplate { Target = id });
+        Assert.True(site.Vm(id).IsTemplate);
+        await site.SucceedAsync(new MarkVm { Target = id });
+        Assert.False(site.Vm(id).IsTemplate);
+        await site.SucceedAsync(new PowerOn { Target = id });
+    }
+
+    [Fact]
+    public async Task AMachineIsReconfiguredAndKeepsItsCards()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01");
+        var mac = site.Vm(id).Spec!.Nics[0].Mac;
+        await site.SucceedAsync(new ReconfigureVm
+        {
+            Target = id,
+            Cpus = 3,
+            Memory = Bytes.FromGib(1),
+            PortGroups = [MachineSite.PortGroup, MachineSite.PortGroup],
+            AddDisks = [Bytes.FromGib(2)],
+        });
+        var spec = site.Vm(id).Spec!;
+        Assert.Equal((3, Bytes.FromGib(1), mac), (spec.Cpus, spec.Memory, spec.Nics[0].Mac));
+        Assert.Equal(["web01.qcow2", "web01-1.qcow2"], spec.Disks.Select(d => d.File));
+        Assert.Equal(2, spec.Nics.Select(n => n.Mac).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task AGuestIsAskedToShutDown()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", on: true);
+        await site.SucceedAsync(new ShutdownGuest { Target = id });
+        Assert.Equal(PowerState.Off, site.Vm(id).Power);
+    }
+
+    [Fact]
+    public async Task AnUnregisteredMachineIsRegisteredAgainFromItsFiles()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1);
+        await site.SucceedAsync(new UnregisterVm { Target = id });
+        Assert.Null(site.Now.Find(id));
+
+        var again = await site.SucceedAsync(new RegisterVm
+        {
+            Target = site.Datacenter, Datastore = site.Datastore, Path = "web01/web01.vmx", Location = site.Host(2),
+        });
+        Assert.Equal(id, again.Result);
+        Assert.Equal(("web01", site.Host(2)), (site.Vm(id).Name, site.Vm(id).Host));
+    }
+}
