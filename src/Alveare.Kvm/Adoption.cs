@@ -15,6 +15,7 @@ internal sealed class Adoption(
     HostState state,
     MachineTable machines,
     Ground ground,
+    Listing listing,
     PowerControl power,
     MigrationTable migrations,
     Surroundings surroundings,
@@ -50,31 +51,17 @@ internal sealed class Adoption(
         }
     }
 
-    private HostMachine Describe(RegisteredMachine machine, bool mayRun)
-    {
-        var described = new HostMachine
-        {
-            Id = machine.Id,
-            Config = machine.Config,
-            Power = mayRun ? PowerState.Unknown : PowerState.Off,
-        };
-        try
-        {
-            return described with { Spec = ground.ReadSpec(machine.Config), LockEpoch = ground.ReadLock(machine.Config).Epoch };
-        }
-        catch (FaultException e)
-        {
-            return described with { InvalidReason = e.Fault.Message };
-        }
-    }
+    private HostMachine Describe(RegisteredMachine machine, bool mayRun) =>
+        listing.Describe(machine) with { Power = mayRun ? PowerState.Unknown : PowerState.Off };
 
     /// <summary>After a crash of the whole host there is a lock of ours and no process.</summary>
     private void ReleaseForgottenLock(Machine machine)
     {
-        if (machine.Current.Spec is null || ground.ReadLock(machine.Current.Config) is not { } held || held.Owner != host)
+        // Without readable files there is no telling; the lock is looked at again when the machine is started.
+        if (machine.Current.Spec is null || ground.TryReadLock(machine.Current.Config) is not { } held || held.Owner != host)
             return;
-        ground.Release(machine.Current.Config, held.Epoch);
-        machine.Change(m => m with { LockEpoch = held.Epoch + 1 });
+        var released = ground.Release(machine.Current.Config, held.Epoch);
+        machine.Change(m => m with { LockEpoch = released });
         Raise("vm.died", machine, $"Virtual machine '{machine.Name}' ran when this host went down; it is powered off now.");
     }
 
@@ -108,7 +95,8 @@ internal sealed class Adoption(
             return;
         }
 
-        if (ground.ReadLock(run.Record.Config) is { } held && held.Owner != host)
+        // A lock that cannot be read proves nothing against a guest that runs.
+        if (ground.TryReadLock(run.Record.Config) is { } held && held.Owner != host)
         {
             run.EndReason = EndReason.MovedAway;
             power.Adopt(machine, run, PowerState.Unknown);
@@ -126,12 +114,12 @@ internal sealed class Adoption(
         var end = new QemuEnd(run.ReadExitStatus(), run.LastLines(5));
         surroundings.TakeAway(record.Attachments);
         run.Remove();
-        var held = ground.ReadLock(record.Config);
-        if (held.Owner == host)
+        var held = ground.TryReadLock(record.Config);
+        if (held?.Owner == host)
         {
-            ground.Release(record.Config, held.Epoch);
+            var released = ground.Release(record.Config, held.Epoch);
             machines.Keep(machine);
-            machine.Change(m => m with { Power = PowerState.Off, LockEpoch = held.Epoch + 1 });
+            machine.Change(m => m with { Power = PowerState.Off, LockEpoch = released });
             Raise(
                 end.IsClean ? "vm.guest-powered-off" : "vm.died", machine,
                 $"Virtual machine '{machine.Name}' ended while the host agent was not running: {end.Describe()}.");
@@ -143,7 +131,7 @@ internal sealed class Adoption(
         }
         else
         {
-            machine.Change(m => m with { Power = PowerState.Off, LockEpoch = held.Epoch });
+            machine.Change(m => m with { Power = PowerState.Off, LockEpoch = held?.Epoch ?? record.LockEpoch });
         }
     }
 

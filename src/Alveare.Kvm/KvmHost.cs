@@ -1,5 +1,6 @@
 using Alveare.Core.Hosts;
 using Alveare.Kvm.Clones;
+using Alveare.Kvm.Files;
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Migration;
 using Alveare.Kvm.Networks;
@@ -26,6 +27,8 @@ public sealed class KvmHost : IHost
     private readonly PortGroupTable portGroups;
     private readonly Surroundings surroundings;
     private readonly List<string> warnings = [];
+    private readonly DatastoreTable datastores;
+    private readonly Listing listing;
     private readonly CancellationTokenSource stopping = new();
     private bool disposed;
     private readonly MigrationTable migrations;
@@ -35,10 +38,14 @@ public sealed class KvmHost : IHost
         this.options = options;
         state = new HostState(facts);
         registry = new Registry(Path.Combine(options.StateDirectory, "registry.json"));
-        ground = new Ground(options.HostId, options.HostName, id => registry.Content.Datastores.FirstOrDefault(d => d.Datastore == id)?.Path);
+        datastores = new DatastoreTable(options.HostName, options.Time, all => state.Publish(new DatastoresChanged(all)));
+        datastores.Restore(registry.Content.Datastores);
+        ground = new Ground(options.HostId, options.HostName, datastores);
         machines = new MachineTable(state, registry);
         var images = new DiskImages(setup.User);
-        registration = new Registration(machines, ground, images);
+        listing = new Listing(machines, ground);
+        datastores.Returned = listing.Reread;
+        registration = new Registration(machines, ground, images, listing);
         reconfiguration = new Reconfiguration(ground, images);
         destruction = new Destruction(machines, ground);
         clones = new CloneTable(new CloneGround(
@@ -86,9 +93,10 @@ public sealed class KvmHost : IHost
         var host = new KvmHost(options, facts, setup);
         host.clones.TakeBackUnfinished();
         await new Adoption(
-                options.HostId, host.state, host.machines, host.ground, host.power, host.migrations, host.surroundings, host.portGroups,
+                options.HostId, host.state, host.machines, host.ground, host.listing, host.power, host.migrations, host.surroundings, host.portGroups,
                 runRoot, host.warnings)
             .RunAsync(host.registry.Content);
+        _ = host.datastores.WatchAsync(host.stopping.Token);
         return host;
     }
 
@@ -101,10 +109,14 @@ public sealed class KvmHost : IHost
         switch (command)
         {
             case MountDatastore mount:
+                await datastores.MountAsync(mount);
                 registry.Change(c => c with { Datastores = [.. c.Datastores.Where(d => d.Datastore != mount.Datastore), mount] });
                 return Done.Instance;
             case ApplyPortGroups apply:
                 portGroups.Apply(apply.PortGroups);
+                return Done.Instance;
+            case UnmountDatastore unmount:
+                Unmount(unmount.Datastore);
                 return Done.Instance;
             case CreateMachine create:
                 return await registration.CreateAsync(create, cancellation);
@@ -167,6 +179,14 @@ public sealed class KvmHost : IHost
 
         machines.Dispose();
         stopping.Dispose();
+    }
+
+    private void Unmount(EntityId datastore)
+    {
+        if (machines.All.FirstOrDefault(m => m.Current.Config.Datastore == datastore) is { } user)
+            throw new FaultException(new ObjectInUse(datastores.Find(datastore).Name, $"virtual machine '{user.Name}', which is registered on host '{options.HostName}'"));
+        registry.Change(c => c with { Datastores = [.. c.Datastores.Where(d => d.Datastore != datastore)] });
+        datastores.Unmount(datastore);
     }
 
     private Machine Find(EntityId id) => machines.Find(id);

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Alveare.Kvm.Files;
 using Alveare.Kvm.Locks;
+using Alveare.Kvm.Qemu;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Machines;
@@ -14,52 +15,69 @@ public sealed record RunAttachments(ImmutableArray<string> Taps, ImmutableArray<
 }
 
 /// <summary>What machines stand on: files, the on-disk lock, networks and control groups.</summary>
-public sealed class Ground(EntityId host, string hostName, Func<EntityId, string?> rootOf)
+public sealed class Ground(EntityId host, string hostName, DatastoreTable datastores)
 {
     private readonly string bootId = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
 
-    /// <summary>Where a file of a datastore is on this host; a fault for a path that is not a plain relative one.</summary>
-    public string PathOf(DatastorePath path)
-    {
-        if (DatastorePath.WhyIllegal(path.Path) is { } reason)
-            throw new FaultException(new InvalidPath(path.Path, reason));
-        var root = rootOf(path.Datastore)
-            ?? throw new FaultException(new DatastoreNotAccessible(path.Datastore.ToString(), hostName, "it is not mounted"));
-        return Path.Combine(root, path.Path);
-    }
+    /// <summary>Where a file of a datastore is on this host; a fault for a path that leaves it and for a datastore that is not there.</summary>
+    /// <remarks>To be asked anew at every use: a symbolic link may have been put in the way since.</remarks>
+    public string PathOf(DatastorePath path) => datastores.Find(path.Datastore).PathOf(path.Path);
+
+    /// <summary>A datastore's name for people.</summary>
+    public string NameOf(EntityId datastore) => datastores.Find(datastore).Name;
 
     /// <summary>A machine's configuration; a fault when the file is missing or not one.</summary>
-    public MachineSpec ReadSpec(DatastorePath config)
+    public MachineSpec ReadSpec(DatastorePath config) => VmxFile.Read(
+        config.FileName, ReadConfig(config) ?? throw new FaultException(new FileNotFoundFault(PathOf(config))));
+
+    /// <summary>A registered machine's configuration as its file has it now; one that is not valid any more is listed so.</summary>
+    public MachineSpec ReadSpec(Machine machine)
     {
-        return VmxFile.Read(config.Path, ReadConfig(config) ?? throw new FaultException(new FileNotFoundFault(PathOf(config))));
+        try
+        {
+            var spec = ReadSpec(machine.Current.Config);
+            return spec.Id == machine.Id
+                ? spec
+                : throw new FaultException(new InvalidMachine(machine.Name, Listing.Exchanged(spec.Uuid, machine.Id)));
+        }
+        catch (FaultException e) when (e.Fault is InvalidMachine invalid)
+        {
+            machine.Change(m => m with { Spec = null, InvalidReason = invalid.Reason });
+            throw;
+        }
     }
 
     /// <summary>Writes a machine's configuration; what the file has beyond Alveare's own keys is kept.</summary>
     public void WriteSpec(DatastorePath config, MachineSpec spec)
     {
         var replaced = ReadConfig(config) is { } old ? VmxFile.TryParse(old) : null;
-        DurableText.Replace(PathOf(config), VmxFile.Write(spec, replaced), config.Datastore.ToString());
+        datastores.Find(config.Datastore).Replace(config.Path, VmxFile.Write(spec, replaced));
     }
 
     /// <summary>The bytes of a configuration file (the first ones of one that is too long), or null when there is none.</summary>
     public byte[]? ReadConfig(DatastorePath config)
     {
-        var path = PathOf(config);
+        using var file = datastores.Find(config.Datastore).TryOpenRead(config.Path);
+        if (file is null)
+            return null;
         try
         {
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             var content = new byte[VmxText.MaxBytes + 1];
             return content[..file.ReadAtLeast(content, content.Length, throwOnEndOfStream: false)];
         }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        catch (IOException e)
         {
-            return null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new FaultException(new HostOperationFailed($"Reading '{path}'", e.Message), e);
+            throw new FaultException(new HostOperationFailed($"Reading '{config.Path}' in datastore '{NameOf(config.Datastore)}'", e.Message), e);
         }
     }
+
+    /// <summary>Checks a disk and everything it stands on; a fault names the file that is missing, corrupt or locked.</summary>
+    /// <param name="alone">Whether no other process may have the disk open: not so at the destination of a migration.</param>
+    public void CheckDisk(DatastorePath config, DiskSpec disk, bool alone) =>
+        DiskChain.Check(datastores.Find(config.Datastore), config.Sibling(disk.File).Path, disk.Format, alone);
+
+    /// <summary>Gives a file to the user that QEMU runs as; answers where it is.</summary>
+    public string Give(DatastorePath path, QemuUser user) => datastores.Find(path.Datastore).Give(path.Path, user.Uid, user.Gid);
 
     /// <summary>The record that holds a machine's on-disk lock now.</summary>
     public LockRecord ReadLock(DatastorePath config) => LockOf(config).Read();
@@ -85,7 +103,34 @@ public sealed class Ground(EntityId host, string hostName, Func<EntityId, string
             : throw new FaultException(new MachineLocked(machine, "another host that was faster", now.Epoch + 1));
     }
 
-    public void Release(DatastorePath config, long epoch) => TryPublish(config, epoch + 1, owned: false);
+    /// <summary>Gives up a lock that is held at <paramref name="epoch"/>; answers the epoch after that.</summary>
+    /// <remarks>A datastore that is away must not keep anybody from cleaning up: a lock that stays behind is this host's own, which
+    /// takes it over at the next start.</remarks>
+    public long Release(DatastorePath config, long epoch)
+    {
+        try
+        {
+            TryPublish(config, epoch + 1, owned: false);
+            return epoch + 1;
+        }
+        catch (FaultException)
+        {
+            return epoch;
+        }
+    }
+
+    /// <summary>As <see cref="ReadLock"/>, or null when the datastore is away or the record is broken.</summary>
+    public LockRecord? TryReadLock(DatastorePath config)
+    {
+        try
+        {
+            return ReadLock(config);
+        }
+        catch (FaultException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>Removes the lock of a machine whose files are gone.</summary>
     public void DeleteLock(DatastorePath config) => LockOf(config).Delete();

@@ -70,12 +70,10 @@ public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surrou
 
     private QemuRuntime Prepare(DatastorePath config, MachineSpec spec, RunDirectory run, RunAttachments attachments, bool incoming)
     {
-        var disks = spec.Disks.Select(d => ground.PathOf(config.Sibling(d.File))).ToImmutableArray();
-        foreach (var disk in disks)
-            Give(disk);
-        var seed = spec.CustomizationSeed is { } file ? ground.PathOf(config.Sibling(file)) : null;
-        if (seed is not null)
-            Give(seed);
+        foreach (var disk in spec.Disks)
+            ground.CheckDisk(config, disk, alone: !incoming);
+        var disks = spec.Disks.Select(d => ground.Give(config.Sibling(d.File), setup.User)).ToImmutableArray();
+        var seed = spec.CustomizationSeed is { } file ? ground.Give(config.Sibling(file), setup.User) : null;
         var serialLog = Path.Combine(run.Path, "serial.log");
         return new QemuRuntime
         {
@@ -96,17 +94,10 @@ public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surrou
     {
         if (setup.UefiCode is null || setup.UefiVariables is null)
             throw new FaultException(new MachineStartFailed(spec.Name, "it boots with UEFI and this host has no UEFI firmware installed (package ovmf)"));
-        var variables = Path.ChangeExtension(ground.PathOf(config), ".nvram");
-        if (!File.Exists(variables))
-            File.Copy(setup.UefiVariables, variables);
-        Give(variables);
-        return new UefiFiles(setup.UefiCode, variables);
-    }
-
-    private void Give(string path)
-    {
+        var variables = config.Sibling(Path.ChangeExtension(config.FileName, ".nvram"));
+        var path = ground.PathOf(variables);
         if (!File.Exists(path))
-            throw new FaultException(new FileNotFoundFault(path));
-        setup.User.Own(path);
+            File.Copy(setup.UefiVariables, path);
+        return new UefiFiles(setup.UefiCode, ground.Give(variables, setup.User));
     }
 }

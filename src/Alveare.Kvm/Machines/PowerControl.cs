@@ -20,7 +20,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         using var entered = await machine.EnterAsync(cancellation);
         machine.RequireOff();
         var config = machine.Current.Config;
-        var spec = ground.ReadSpec(config);
+        var spec = ground.ReadSpec(machine);
         if (spec.IsTemplate)
             throw new FaultException(new InvalidState(spec.Name, "a template", "a virtual machine (a template is cloned, not started)"));
 
@@ -146,11 +146,11 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         using (await machine.EnterAsync(CancellationToken.None))
         {
             CleanUp(run);
-            ground.Release(run.Record.Config, run.Record.LockEpoch);
+            var epoch = ground.Release(run.Record.Config, run.Record.LockEpoch);
             machine.Run = null;
             machine.Change(m => m with
             {
-                Power = PowerState.Off, StartedAt = null, Guest = null, Migration = null, LockEpoch = run.Record.LockEpoch + 1,
+                Power = PowerState.Off, StartedAt = null, Guest = null, Migration = null, LockEpoch = epoch,
             });
         }
 

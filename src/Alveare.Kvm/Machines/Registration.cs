@@ -8,7 +8,7 @@ using Alveare.Model.Machines;
 namespace Alveare.Kvm.Machines;
 
 /// <summary>Takes machines into this host's registry and forgets them.</summary>
-public sealed class Registration(MachineTable machines, Ground ground, DiskImages images)
+public sealed class Registration(MachineTable machines, Ground ground, DiskImages images, Listing listing)
 {
     /// <summary>Writes a new machine's files and registers it.</summary>
     public async Task<MachineReply> CreateAsync(CreateMachine create, CancellationToken cancellation)
@@ -30,13 +30,13 @@ public sealed class Registration(MachineTable machines, Ground ground, DiskImage
         return Register(create.Config);
     }
 
-    /// <summary>Registers a machine from its files.</summary>
+    /// <summary>Registers a machine from its files; one whose configuration cannot be read is registered as invalid.</summary>
     public MachineReply Register(DatastorePath config)
     {
-        var spec = ground.ReadSpec(config);
-        RestoreUses(config, spec);
-        var initial = new HostMachine { Id = spec.Id, Config = config, Spec = spec, Power = PowerState.Off, LockEpoch = ground.ReadLock(config).Epoch };
-        return new MachineReply(machines.Add(initial).Current);
+        var machine = listing.Add(config);
+        if (machine.Current.Spec is { } spec)
+            RestoreUses(config, spec);
+        return new MachineReply(machine.Current);
     }
 
     /// <summary>Forgets a machine that does not run here; its files stay.</summary>

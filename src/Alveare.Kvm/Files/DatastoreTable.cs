@@ -1,0 +1,137 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+
+namespace Alveare.Kvm.Files;
+
+/// <summary>The datastores this host offers: where they are, whether they are there, and how full.</summary>
+/// <param name="publish">Told all of them whenever one has changed in a way worth telling.</param>
+public sealed class DatastoreTable(string hostName, TimeProvider time, Action<ImmutableArray<HostDatastore>> publish)
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a datastore may take to answer: a network file system whose server is away blocks for ever.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    private readonly Lock sync = new();
+    private readonly ConcurrentDictionary<EntityId, DatastoreRoot> roots = new();
+    private readonly Dictionary<EntityId, Task<HostDatastore>> probes = [];
+    private ImmutableSortedDictionary<EntityId, HostDatastore> told = ImmutableSortedDictionary<EntityId, HostDatastore>.Empty;
+
+    /// <summary>Called with a datastore that can be used again after it could not.</summary>
+    public Action<EntityId>? Returned { get; set; }
+
+    /// <summary>Offers a datastore; a fault when its directory is not there or another datastore's.</summary>
+    public async Task MountAsync(MountDatastore mount)
+    {
+        var root = new DatastoreRoot(mount, hostName);
+        var known = roots.TryGetValue(mount.Datastore, out var before) && before.Directory == mount.Path;
+        await Task.Run(() => root.Claim(mayMark: !known)).WaitAsync(Patience, time);
+        roots[mount.Datastore] = root;
+        await TellAsync(root);
+    }
+
+    /// <summary>Offers the datastores of before a restart, whether they are there or not.</summary>
+    public void Restore(IEnumerable<MountDatastore> mounts)
+    {
+        foreach (var mount in mounts)
+            roots[mount.Datastore] = new DatastoreRoot(mount, hostName);
+    }
+
+    public void Unmount(EntityId datastore)
+    {
+        roots.TryRemove(datastore, out _);
+        lock (sync)
+        {
+            told = told.Remove(datastore);
+            publish([.. told.Values]);
+        }
+    }
+
+    public DatastoreRoot Find(EntityId datastore) =>
+        roots.GetValueOrDefault(datastore)
+        ?? throw new FaultException(new DatastoreNotAccessible(datastore.ToString(), hostName, "it is not mounted"));
+
+    /// <summary>Looks after all of them once; bounded in time.</summary>
+    public Task TellAllAsync() => Task.WhenAll(roots.Values.Select(TellAsync));
+
+    /// <summary>Looks after the datastores until the host stops.</summary>
+    public async Task WatchAsync(CancellationToken stopping)
+    {
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(Interval, time, stopping);
+                await TellAllAsync();
+            }
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // The host stops.
+        }
+    }
+
+    private async Task TellAsync(DatastoreRoot root)
+    {
+        var now = await ProbeAsync(root);
+        bool returned;
+        lock (sync)
+        {
+            if (roots.GetValueOrDefault(root.Id) != root)
+                return;
+            var before = told.GetValueOrDefault(root.Id);
+            if (before is not null && !IsNews(before, now))
+                return;
+            told = told.SetItem(root.Id, now);
+            publish([.. told.Values]);
+            returned = before is { Problem: not null } && now.Problem is null;
+        }
+
+        if (returned)
+            Returned?.Invoke(root.Id);
+    }
+
+    /// <summary>Free space moves all the time; less than a hundredth of the whole is not worth a new version of the inventory.</summary>
+    private static bool IsNews(HostDatastore before, HostDatastore now) =>
+        before with { Free = now.Free } != now || Math.Abs(before.Free.Value - now.Free.Value) > now.Capacity.Value / 100;
+
+    private async Task<HostDatastore> ProbeAsync(DatastoreRoot root)
+    {
+        Task<HostDatastore> probe;
+        lock (sync)
+        {
+            // A probe that hangs is waited for again, not doubled.
+            if (!probes.TryGetValue(root.Id, out probe!) || probe.IsCompleted)
+                probes[root.Id] = probe = Task.Run(() => Look(root));
+        }
+
+        try
+        {
+            return await probe.WaitAsync(Patience, time);
+        }
+        catch (TimeoutException)
+        {
+            return Describe(root) with { Problem = $"'{root.Directory}' has not answered for {Patience.TotalSeconds} s" };
+        }
+    }
+
+    private static HostDatastore Look(DatastoreRoot root)
+    {
+        if (root.FindProblem() is { } problem)
+            return Describe(root) with { Problem = problem };
+        try
+        {
+            var volume = new DriveInfo(root.Directory);
+            return Describe(root) with { Capacity = new Bytes(volume.TotalSize), Free = new Bytes(volume.AvailableFreeSpace) };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return Describe(root) with { Problem = e.Message };
+        }
+    }
+
+    private static HostDatastore Describe(DatastoreRoot root) => new() { Id = root.Id, Name = root.Name, Path = root.Directory };
+}

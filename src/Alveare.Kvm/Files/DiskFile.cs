@@ -1,0 +1,79 @@
+using System.Buffers.Binary;
+using System.Text;
+using Alveare.Model.Faults;
+using Alveare.Model.Machines;
+
+namespace Alveare.Kvm.Files;
+
+/// <summary>Looks at a disk file before QEMU does, so that what is wrong with it is said in words that name the file.</summary>
+/// <remarks>The header's layout is in QEMU's docs/interop/qcow2.txt.</remarks>
+public static class DiskFile
+{
+    private const int HeaderBytes = 104;
+
+    // "QFI" and 0xfb.
+    private const uint Magic = 0x514649fb;
+    private const int MaxBackingName = 1023;
+    private const long CorruptBit = 1 << 1;
+    private const long ExternalDataBit = 1 << 2;
+
+    // QEMU (block/file-posix.c) locks single bytes from 100 for what it does and from 200 for what it lets nobody else do.
+    private const long FirstLockByte = 100;
+    private const long LockBytes = 200;
+
+    /// <summary>The overlay's backing file as its header names it, relative to the overlay's directory; null when it stands alone.
+    /// A fault for a file that is missing, corrupt or, when <paramref name="alone"/>, open in another process.</summary>
+    public static string? Check(DatastoreRoot root, string relative, DiskFormat format, bool alone)
+    {
+        var path = Path.Combine(root.Directory, relative);
+        using var file = root.TryOpenRead(relative) ?? throw new FaultException(new FileNotFoundFault(path));
+        if (alone && FileCalls.HasLock((int)file.SafeFileHandle.DangerousGetHandle(), FirstLockByte, LockBytes))
+            throw new FaultException(new FileLocked(path, "another process has it open; a disk has one user at a time"));
+        return format == DiskFormat.Raw ? CheckRaw(path, file) : CheckQcow2(path, file);
+    }
+
+    private static string? CheckRaw(string path, FileStream file) => file.Length >= 512
+        ? null
+        : throw new FaultException(new FileCorrupt(path, $"it has {file.Length} bytes, expected a disk of at least one sector of 512"));
+
+    private static string? CheckQcow2(string path, FileStream file)
+    {
+        var header = new byte[HeaderBytes];
+        var length = file.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false);
+        if (length < 4 || BinaryPrimitives.ReadUInt32BigEndian(header) != Magic)
+            throw new FaultException(new FileCorrupt(path, "it does not begin as a qcow2 image does"));
+        if (length < HeaderBytes)
+            throw new FaultException(new FileCorrupt(path, $"it is cut off: it has {file.Length} bytes, less than the header of a qcow2 image"));
+        var version = BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(4));
+        if (version is not (2 or 3))
+            throw new FaultException(new FileCorrupt(path, $"it is a qcow2 image of version {version}, expected 2 or 3"));
+        RequireIntact(path, file.Length, header, version);
+        var nameAt = BinaryPrimitives.ReadUInt64BigEndian(header.AsSpan(8));
+        return nameAt == 0 ? null : ReadBackingName(path, file, nameAt, BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(16)));
+    }
+
+    private static void RequireIntact(string path, long length, ReadOnlySpan<byte> header, uint version)
+    {
+        var features = version == 3 ? BinaryPrimitives.ReadInt64BigEndian(header[72..]) : 0;
+        if ((features & CorruptBit) != 0)
+            throw new FaultException(new FileCorrupt(path, "QEMU has marked it as corrupt; 'qemu-img check' says more"));
+        if ((features & ExternalDataBit) != 0)
+            throw new FaultException(new FileCorrupt(path, "it keeps its data in another file, expected it in the image"));
+        var clusterBits = BinaryPrimitives.ReadUInt32BigEndian(header[20..]);
+        if (clusterBits is < 9 or > 21)
+            throw new FaultException(new FileCorrupt(path, $"its clusters have 2^{clusterBits} bytes, expected 2^9 to 2^21"));
+        var tableEnd = BinaryPrimitives.ReadUInt64BigEndian(header[40..]) + (8UL * BinaryPrimitives.ReadUInt32BigEndian(header[36..]));
+        if (tableEnd > (ulong)length)
+            throw new FaultException(new FileCorrupt(path, $"it is cut off: it has {length} bytes and its table of clusters ends at {tableEnd}"));
+    }
+
+    private static string ReadBackingName(string path, FileStream file, ulong at, uint size)
+    {
+        if (size > MaxBackingName || at + size > (ulong)file.Length)
+            throw new FaultException(new FileCorrupt(path, "the name of its backing file lies outside the file"));
+        var name = new byte[size];
+        file.Seek((long)at, SeekOrigin.Begin);
+        file.ReadExactly(name);
+        return Encoding.UTF8.GetString(name);
+    }
+}

@@ -1,0 +1,152 @@
+using System.Text;
+using Alveare.Kvm.Files;
+using Alveare.Kvm.Machines;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+using Xunit;
+
+namespace Alveare.Tests.Kvm;
+
+public sealed class ListingTests : IAsyncLifetime
+{
+    private static readonly EntityId Datastore = EntityId.Datastore(new Guid(1, 0, 0, [0, 0, 0, 0, 0, 0, 0, 1]));
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("alveare-reg-").FullName;
+    private readonly HostState _state = new(new HostFacts
+    {
+        Id = EntityId.Host(Guid.NewGuid()), HostName = "h1", AgentVersion = "0", QemuVersion = "0", Accelerator = Accelerator.Emulation,
+        CpuThreads = 1, CpuClock = new Megahertz(1), CpuModel = "x", Memory = Bytes.FromGib(1), MigrationAddress = "127.0.0.1",
+    });
+
+    private readonly DatastoreTable _datastores;
+    private readonly MachineTable _machines;
+    private readonly Listing _listing;
+
+    public ListingTests()
+    {
+        _datastores = new DatastoreTable("h1", TimeProvider.System, all => _state.Publish(new DatastoresChanged(all)));
+        _machines = new MachineTable(_state, new Registry(Path.Combine(_directory, "registry.json")));
+        _listing = new Listing(_machines, new Ground(EntityId.Host(Guid.NewGuid()), "h1", _datastores));
+        _datastores.Returned = _listing.Reread;
+    }
+
+    private string Storage => Path.Combine(_directory, "ds");
+
+    public async ValueTask InitializeAsync()
+    {
+        Directory.CreateDirectory(Storage);
+        await _datastores.MountAsync(new MountDatastore(Datastore, "shared", Storage));
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _machines.Dispose();
+        Directory.Delete(_directory, recursive: true);
+        return ValueTask.CompletedTask;
+    }
+
+    [Fact]
+    public void AnUnreadableFileIsAnInvalidMachineWithTheReasonAndOthersAreUntouched()
+    {
+        var good = Register("good", Text("good"));
+        var bad = Register("bad", Text("bad").Replace("memSize = \"64\"", "memSize = \"0\""));
+
+        Assert.Null(bad.Spec);
+        Assert.Equal("line 6: the key 'memSize' is '0', expected a whole number from 16 to 6291456", bad.InvalidReason);
+        Assert.Equal([good, bad], _state.Current.Machines.OrderBy(m => m.Config.Path).Reverse());
+        Assert.Null(good.InvalidReason);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void AMendedFileThatIsRegisteredAgainIsValidAndListedOnce(bool uuidWasReadable)
+    {
+        var text = Text("web");
+        var bad = Register("web", uuidWasReadable ? text.Replace("numvcpus", "numvcpus numvcpus") : "\0binary");
+        Assert.NotNull(bad.InvalidReason);
+
+        var mended = Register("web", text);
+
+        Assert.Equal("web", mended.Spec?.Name);
+        Assert.Null(mended.InvalidReason);
+        Assert.Equal(mended, Assert.Single(_state.Current.Machines));
+        if (uuidWasReadable)
+            Assert.Equal(bad.Id, mended.Id);
+    }
+
+    [Fact]
+    public void RegisteringTwiceIsTheSameAndACopyIsRefused()
+    {
+        var text = Text("web");
+        Assert.Equal(Register("web", text), Register("web", text));
+
+        var refused = Assert.Throws<FaultException>(() => Register("copy", text));
+
+        Assert.Contains("a copy needs one of its own", Assert.IsType<InvalidMachine>(refused.Fault).Reason);
+        Assert.Single(_state.Current.Machines);
+    }
+
+    [Fact]
+    public void AMachineWhoseFilesWereMovedIsRegisteredWhereTheyAre()
+    {
+        var text = Text("web");
+        var before = Register("web", text);
+        Directory.Delete(Path.Combine(Storage, "web"), recursive: true);
+
+        var moved = Register("moved", text);
+
+        Assert.Equal(before.Id, moved.Id);
+        Assert.Equal("moved/moved.vmx", Assert.Single(_state.Current.Machines).Config.Path);
+    }
+
+    [Fact]
+    public void AFileThatIsNotThereIsAFault() =>
+        Assert.IsType<FileNotFoundFault>(Assert.Throws<FaultException>(() => _listing.Add(ConfigOf("none"))).Fault);
+
+    [Fact]
+    public async Task ADatastoreThatGoesAwayIsAProblemAndItsMachinesAreReadAgainWhenItIsBack()
+    {
+        Register("web", Text("web"));
+        Assert.True(Assert.Single(_state.Current.Datastores).Capacity > Bytes.Zero);
+        Directory.Move(Storage, Storage + ".away");
+        await _datastores.TellAllAsync();
+        Assert.Contains("not mounted", Assert.Single(_state.Current.Datastores).Problem);
+        var known = Assert.Single(_machines.All);
+        var lost = _listing.Describe(new RegisteredMachine(known.Id, known.Current.Config));
+        Assert.Contains("not mounted", lost.InvalidReason);
+        known.Change(_ => lost);
+
+        Directory.Move(Storage + ".away", Storage);
+        await _datastores.TellAllAsync();
+
+        Assert.Null(Assert.Single(_state.Current.Datastores).Problem);
+        Assert.Equal("web", Assert.Single(_state.Current.Machines).Spec?.Name);
+    }
+
+    [Fact]
+    public async Task AnEmptyDirectoryInThePlaceOfAKnownDatastoreIsNotMarkedAsIt()
+    {
+        Directory.Move(Storage, Storage + ".away");
+        Directory.CreateDirectory(Storage);
+
+        var refused = await Assert.ThrowsAsync<FaultException>(() => _datastores.MountAsync(new MountDatastore(Datastore, "shared", Storage)));
+
+        Assert.IsType<DatastoreNotAccessible>(refused.Fault);
+        Assert.Empty(Directory.GetFileSystemEntries(Storage));
+    }
+
+    private static DatastorePath ConfigOf(string name) => new(Datastore, $"{name}/{name}.vmx");
+
+    private static string Text(string name) => Encoding.UTF8.GetString(VmxFile.Write(
+        new MachineSpec { Uuid = Guid.NewGuid(), Name = name, Cpus = 1, Memory = Bytes.FromMib(64) }));
+
+    private HostMachine Register(string name, string text)
+    {
+        Directory.CreateDirectory(Path.Combine(Storage, name));
+        File.WriteAllText(Path.Combine(Storage, $"{name}/{name}.vmx"), text);
+        return _listing.Add(ConfigOf(name)).Current;
+    }
+}
