@@ -6,6 +6,7 @@ using Alveare.Core.Machines;
 using Alveare.Core.Migration;
 using Alveare.Core.Placement;
 using Alveare.Core.Security;
+using Alveare.Core.Site;
 using Alveare.Core.Statistics;
 using Alveare.Core.Store;
 using Alveare.Core.Tasks;
@@ -24,9 +25,6 @@ public sealed class Engine : IAsyncDisposable
 
     public Engine(IStore store, IHostConnector connector, TimeProvider clock, IdSource ids, ILoggerFactory logs)
     {
-        Ids = ids;
-        Connector = connector;
-        Clock = clock;
         Feed = new Feed { Run = ids.NewSecret(4) };
         Inventory = new InventoryWriter(store, Feed);
         Events = new EventLog(store, Feed, clock);
@@ -35,6 +33,14 @@ public sealed class Engine : IAsyncDisposable
         Statistics = new StatisticsHistory();
         Tasks = new TaskEngine(store, Inventory, Events, Feed, clock, logs.CreateLogger<TaskEngine>());
         Hosts = new HostSessions(connector, Inventory, Events, Statistics, clock, logs.CreateLogger<HostSessions>());
+
+        new ContainerOperations(Inventory, ids).Register(Tasks);
+        new ArrangeOperations(Inventory, Hosts).Register(Tasks);
+        new HostOperations(Inventory, Hosts, connector, Statistics, Events, clock).Register(Tasks);
+        new StorageOperations(Inventory, Hosts, Events, ids).Register(Tasks);
+        new NetworkOperations(Inventory, Hosts, Events, ids).Register(Tasks);
+        new UserOperations(Users, Sessions, Events).Register(Tasks);
+
         var machines = new MachineGround(
             Inventory, Tasks, Hosts, new HostRooms(Inventory, Statistics), Statistics, Feed, ids, clock);
         MachineOperations.HandleAll(machines);
@@ -57,12 +63,6 @@ public sealed class Engine : IAsyncDisposable
 
     public HostSessions Hosts { get; }
 
-    private IdSource Ids { get; }
-
-    private IHostConnector Connector { get; }
-
-    private TimeProvider Clock { get; }
-
     /// <summary>Loads what is stored, ends what an earlier run left half-done, and begins to talk to the hosts. Call once.</summary>
     public async Task StartAsync(CancellationToken cancellation)
     {
@@ -81,7 +81,8 @@ public sealed class Engine : IAsyncDisposable
     /// <summary>Ends the sessions with the hosts; hosts and machines run on.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _end.CancelAsync();
+        // Not CancelAsync: that goes over the thread pool.
+        _end.Cancel();
         await Hosts.DisposeAsync();
         _end.Dispose();
     }

@@ -30,6 +30,7 @@ internal sealed class HostSession : IAsyncDisposable
     private TaskCompletionSource _connected = NewSignal();
     private Fault? _problem;
     private bool _isLost;
+    private bool _isSaid;
     private Task _run = Task.CompletedTask;
 
     public HostSession(EntityId id, IHost host, SiteView view, EventLog events, StatisticsHistory statistics, TimeProvider clock, ILogger logger)
@@ -108,7 +109,8 @@ internal sealed class HostSession : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _end.CancelAsync();
+        // Not CancelAsync: that goes over the thread pool.
+        _end.Cancel();
         await _run;
         lock (_gate)
             _connected.TrySetException(new FaultException(WhyNotConnected()));
@@ -192,7 +194,7 @@ internal sealed class HostSession : IAsyncDisposable
         {
             if (_connected.Task.IsCompleted)
                 return;
-            (_problem, wasLost, _isLost) = (null, _isLost, false);
+            (_problem, wasLost, _isLost, _isSaid) = (null, _isLost, false, false);
             _connected.SetResult();
         }
 
@@ -243,13 +245,13 @@ internal sealed class HostSession : IAsyncDisposable
     /// <summary>Notes that the host does not answer (or, without a problem, that the session ends); true when it did until now.</summary>
     private async Task<bool> LoseAsync(Fault? problem)
     {
-        bool was;
+        bool was, isSaid;
         lock (_gate)
         {
-            was = _connected.Task.IsCompleted;
+            (was, isSaid) = (_connected.Task.IsCompleted, _isSaid);
             if (was)
                 _connected = NewSignal();
-            (_problem, _isLost) = (problem ?? _problem, _isLost || was);
+            (_problem, _isLost, _isSaid) = (problem ?? _problem, _isLost || was, true);
         }
 
         _view.Claims.Drop(_id);
@@ -271,7 +273,8 @@ internal sealed class HostSession : IAsyncDisposable
             _logger.LogError(e, "That host {Host} does not answer could not be noted.", Name);
         }
 
-        if (problem is not null)
+        // Once until it answers again, however often the reason changes.
+        if (problem is not null && !isSaid)
         {
             var kind = was ? "host.lost" : "host.not-responding";
             _events.Add(EventSeverity.Warning, kind, $"{problem.Message.TrimEnd('.')}. What is known of the machines of host '{Name}' is old until it answers.", _id);

@@ -129,6 +129,14 @@ public sealed class HostSessions : IAsyncDisposable
         }
     }
 
+    /// <summary>As <see cref="OfferAsync"/>, on all hosts of a datacenter at once.</summary>
+    public async Task<IReadOnlyList<OfferRefusal>> OfferEverywhereAsync(InventorySnapshot inventory, EntityId datacenter, CancellationToken cancellation)
+    {
+        var answers = await Task.WhenAll(inventory.HostsOf(datacenter).Select(async host =>
+            (await OfferAsync(host.Id, cancellation)).Select(fault => new OfferRefusal(host.Id, fault))));
+        return [.. answers.SelectMany(a => a)];
+    }
+
     /// <summary>Brings the inventory in line after a host and its machines were taken out of it: others may have them.</summary>
     internal Task ReconcileAsync(EntityId host, IEnumerable<EntityId> machines) => _view.ReconcileAsync(host, null, machines);
 

@@ -52,14 +52,15 @@ internal sealed class MachineClaims
         }
     }
 
-    /// <summary>Takes a host's word on one machine. False for one that is older than what is known: lock epochs never go down.</summary>
+    /// <summary>Takes a host's word on one machine. False for one that is older than what is known: lock epochs never go down (but a machine
+    /// whose files cannot be read has none).</summary>
     public bool Put(EntityId host, HostMachine machine)
     {
         lock (_gate)
         {
             if (!_hosts.TryGetValue(host, out var said))
                 return false;
-            if (said.TryGetValue(machine.Id, out var known) && known.Machine is { } before && before.LockEpoch > machine.LockEpoch)
+            if (machine.InvalidReason is null && said.TryGetValue(machine.Id, out var known) && known.Machine is { } before && before.LockEpoch > machine.LockEpoch)
                 return false;
             said[machine.Id] = new Stamped(machine, ++_stamp);
             return true;

@@ -16,7 +16,7 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
     private readonly Dictionary<EntityId, Entity> _put = [];
     private readonly List<Finding> _findings = [];
     private readonly List<string> _found = [];
-    private readonly Dictionary<EntityId, HashSet<string>> _names = [];
+    private readonly Dictionary<(EntityId Parent, EntityKind Kind), HashSet<string>> _names = [];
     private bool _mustSurvive;
 
     public IReadOnlyList<Finding> Findings => _findings;
@@ -173,12 +173,8 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
 
     private string UniqueName(EntityId parent, EntityKind kind, string wanted)
     {
-        if (!_names.TryGetValue(parent, out var taken))
-            _names[parent] = taken = [.. now.Children(parent).Select(e => $"{e.Id.Kind} {e.Name}")];
-        var clean = Names.Cleaned(wanted);
-        var name = clean;
-        for (var number = 2; !taken.Add($"{kind} {name}"); number++)
-            name = $"{clean} ({number})";
-        return name;
+        if (!_names.TryGetValue((parent, kind), out var taken))
+            _names[(parent, kind)] = taken = [.. now.Children(parent).Where(e => e.Id.Kind == kind).Select(e => e.Name)];
+        return Names.Unique(wanted, taken);
     }
 }

@@ -10,7 +10,7 @@ public sealed class InventorySnapshot
 {
     public static readonly InventorySnapshot Empty = new(
         0,
-        ImmutableDictionary<EntityId, Entity>.Empty.Add(EntityId.Root, new RootFolder { Id = EntityId.Root, Name = "" }),
+        ImmutableDictionary<EntityId, Entity>.Empty.Add(EntityId.Root, new RootFolder { Id = EntityId.Root, Name = "site" }),
         ImmutableDictionary<EntityId, ImmutableSortedSet<EntityId>>.Empty);
 
     private readonly ImmutableDictionary<EntityId, Entity> _entities;

@@ -18,7 +18,7 @@ public static class Names
     {
         Checked(name);
         if (inventory.Children(parent).Any(e => e.Id.Kind == kind && e.Name == name && e.Id != except))
-            throw new FaultException(new DuplicateName(OperationCatalogue.Prefix(kind), name, parent == EntityId.Root ? "the site" : inventory.Get<Model.Inventory.Entity>(parent).Name));
+            throw new FaultException(new DuplicateName(OperationCatalogue.Prefix(kind), name, inventory.Get<Model.Inventory.Entity>(parent).Name));
     }
 
     /// <summary>A usable name made of one that a host reports.</summary>
@@ -31,6 +31,16 @@ public static class Names
             > MachineLimits.MaxNameLength => clean[..MachineLimits.MaxNameLength].TrimEnd(),
             _ => clean is "." or ".." ? "unnamed" : clean,
         };
+    }
+
+    /// <summary>A usable name made of a wanted one, with a number when it is taken; it is taken from then on.</summary>
+    public static string Unique(string wanted, ISet<string> taken)
+    {
+        var clean = Cleaned(wanted);
+        var name = clean;
+        for (var number = 2; !taken.Add(name); number++)
+            name = $"{clean} ({number})";
+        return name;
     }
 
     private static string? WhyInvalid(string name) => name switch

@@ -23,7 +23,7 @@ public sealed record CreateCluster : Operation
     public required string Name { get; init; }
 }
 
-[Operation(EntityKind.Datacenter, "join-host", Privilege.HostManage, "Join a host by address, fingerprint and credentials.")]
+[Operation(EntityKind.Datacenter, "join-host", Privilege.HostManage, "Join a host by address, fingerprint and credentials.", Cancellable = true)]
 public sealed record JoinHost : Operation
 {
     public required string Address { get; init; }

@@ -1,0 +1,36 @@
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Inventory;
+
+namespace Alveare.Core.Inventory;
+
+/// <summary>Questions that several operations ask of a snapshot.</summary>
+public static class InventoryQuestions
+{
+    /// <summary>The object, which must be in the datacenter: <see cref="NotFound"/> or <see cref="InvalidArgument"/> faults.</summary>
+    public static T GetWithin<T>(this InventorySnapshot inventory, EntityId id, EntityId datacenter)
+        where T : Entity
+    {
+        var found = inventory.Get<T>(id);
+        return inventory.DatacenterOf(id)?.Id == datacenter
+            ? found
+            : throw new FaultException(new InvalidArgument(
+                $"'{found.Name}'", "the datacenter it is in", $"'{inventory.DatacenterOf(id)?.Name}'", $"'{inventory.Get<Datacenter>(datacenter).Name}'"));
+    }
+
+    /// <summary>The hosts of a datacenter, in clusters or not, in id order.</summary>
+    public static IEnumerable<Host> HostsOf(this InventorySnapshot inventory, EntityId datacenter) =>
+        inventory.OfType<Host>().Where(h => inventory.DatacenterOf(h.Id)?.Id == datacenter).OrderBy(h => h.Id);
+
+    /// <summary>A machine of the datacenter with a network card on the port group of this name, or null.</summary>
+    public static VirtualMachine? UserOf(this InventorySnapshot inventory, string portGroup, EntityId datacenter) => inventory.OfType<VirtualMachine>()
+        .Where(v => v.Spec?.Nics.Any(n => n.PortGroup == portGroup) == true && inventory.DatacenterOf(v.Id)?.Id == datacenter)
+        .MinBy(v => v.Id);
+
+    /// <summary>A usable name that no other child of the parent has, made of a wanted one.</summary>
+    public static string UniqueName(this InventorySnapshot inventory, EntityId parent, EntityKind kind, string wanted)
+    {
+        var taken = inventory.Children(parent).Where(e => e.Id.Kind == kind).Select(e => e.Name).ToHashSet(StringComparer.Ordinal);
+        return Names.Unique(wanted, taken);
+    }
+}

@@ -1,0 +1,279 @@
+using Alveare.Model.Events;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Statistics;
+using Xunit;
+
+namespace Alveare.Tests.Core.Hosts;
+
+public sealed class HostSessionTests
+{
+    private static CancellationToken Soon => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task AJoinedHostBringsItsMachines()
+    {
+        var host = new TestHost(1);
+        host.Put(TestHost.Machine(1, PowerState.On));
+        await using var site = await TestSite.WithAsync(host);
+
+        var vm = site.Machine(TestHost.Machine(1, PowerState.On).Id);
+        Assert.Equal(("vm1", site.Datacenter, host.Id, PowerState.On, false), (vm.Name, vm.Parent, vm.Host, vm.Power, vm.IsStale));
+        Assert.Equal(HostConnection.Connected, site.Host(host).Connection);
+        Assert.Contains("'vm1'", await site.EventAsync("vm.found"));
+    }
+
+    [Fact]
+    public async Task MachinesOfOneNameGetNamesThatDiffer()
+    {
+        var host = new TestHost(1);
+        var (first, second) = (TestHost.Machine(1, PowerState.Off), TestHost.Machine(2, PowerState.Off));
+        host.Put(first);
+        host.Put(second with { Spec = second.Spec! with { Name = "vm1" } });
+        await using var site = await TestSite.WithAsync(host);
+
+        Assert.Equal(["vm1", "vm1 (2)"], site.Now.OfType<VirtualMachine>().Select(v => v.Name).Order());
+    }
+
+    [Fact]
+    public async Task AHostThatGoesAwayIsSaidToAndWhatItBringsBackIsTrue()
+    {
+        var host = new TestHost(1);
+        var (stays, stops, vanishes) = (TestHost.Machine(1, PowerState.On), TestHost.Machine(2, PowerState.On, epoch: 3), TestHost.Machine(3, PowerState.Off));
+        foreach (var machine in new[] { stays, stops, vanishes })
+            host.Put(machine);
+        await using var site = await TestSite.WithAsync(host);
+
+        host.GoAway();
+        await site.UntilAsync(_ => site.Machine(stays.Id).IsStale && site.Machine(vanishes.Id).IsStale);
+        Assert.Equal(HostConnection.NotResponding, site.Host(host).Connection);
+        Assert.Contains("the cable is out", site.Host(host).Problem);
+        var refused = await Assert.ThrowsAsync<FaultException>(() => site.Engine.Hosts.ExecuteAsync(host.Id, new StopMachine(stays.Id), null, Soon));
+        Assert.Contains("the cable is out", Assert.IsType<HostNotConnected>(refused.Fault).Reason);
+
+        host.Put(stops with { Power = PowerState.Off, LockEpoch = 4 });
+        host.Lose(vanishes.Id);
+        host.ComeBack();
+        await site.UntilAsync(_ => !site.Machine(stays.Id).IsStale);
+
+        Assert.Equal(PowerState.On, site.Machine(stays.Id).Power);
+        Assert.Equal(PowerState.Off, site.Machine(stops.Id).Power);
+        Assert.Equal((null, PowerState.Unknown), (site.Machine(vanishes.Id).Host, site.Machine(vanishes.Id).Power));
+        Assert.Equal((HostConnection.Connected, null), (site.Host(host).Connection, site.Host(host).Problem));
+        Assert.Contains("'vm2' is off", await site.EventAsync("vm.powered-off"));
+        Assert.Contains("'vm3'", await site.EventAsync("vm.lost"));
+    }
+
+    [Fact]
+    public async Task AMachineThatMovedWhileItsHostWasAwayIsFoundWhereItRuns()
+    {
+        var (first, second) = (new TestHost(1), new TestHost(2));
+        var machine = TestHost.Machine(1, PowerState.On, epoch: 5);
+        first.Put(machine);
+        await using var site = await TestSite.WithAsync(first, second);
+
+        first.GoAway();
+        await site.UntilAsync(_ => site.Machine(machine.Id).IsStale);
+        second.Put(machine with { LockEpoch = 6 });
+        await site.UntilAsync(_ => site.Machine(machine.Id) is { IsStale: false } vm && vm.Host == second.Id);
+
+        // It comes back with an old belief: the newer epoch still counts.
+        first.Put(machine with { Power = PowerState.Off });
+        first.ComeBack();
+        await site.UntilAsync(_ => site.Host(first).Connection == HostConnection.Connected);
+        Assert.Equal((second.Id, PowerState.On), (site.Machine(machine.Id).Host, site.Machine(machine.Id).Power));
+    }
+
+    [Fact]
+    public async Task AHostThatOnlyRegisteredItDoesNotTakeAMachineThatMayStillRunElsewhere()
+    {
+        var (first, second) = (new TestHost(1), new TestHost(2));
+        var machine = TestHost.Machine(1, PowerState.On, epoch: 5);
+        first.Put(machine);
+        await using var site = await TestSite.WithAsync(first, second);
+
+        first.GoAway();
+        second.Put(machine with { Power = PowerState.Off });
+        await site.UntilAsync(_ => site.Machine(machine.Id).IsStale);
+        Assert.Equal((first.Id, PowerState.On), (site.Machine(machine.Id).Host, site.Machine(machine.Id).Power));
+    }
+
+    [Fact]
+    public async Task TwoHostsThatBothRunAMachineAreAnEventAndTheNewerEpochCounts()
+    {
+        var (first, second) = (new TestHost(1), new TestHost(2));
+        var machine = TestHost.Machine(1, PowerState.On, epoch: 5);
+        first.Put(machine);
+        second.Put(machine with { LockEpoch = 7 });
+        await using var site = await TestSite.WithAsync(first, second);
+
+        Assert.Equal(second.Id, site.Machine(machine.Id).Host);
+        Assert.Contains("'h1' (lock epoch 5) and 'h2' (lock epoch 7)", await site.EventAsync("vm.runs-twice"));
+    }
+
+    [Fact]
+    public async Task OfTwoHostsThatRegisteredAMachineTheOneThatRunsItCounts()
+    {
+        var (first, second) = (new TestHost(1), new TestHost(2));
+        var machine = TestHost.Machine(1, PowerState.Off, epoch: 9);
+        first.Put(machine);
+        second.Put(machine with { Power = PowerState.On, LockEpoch = 8 });
+        await using var site = await TestSite.WithAsync(first, second);
+
+        Assert.Equal((second.Id, PowerState.On), (site.Machine(machine.Id).Host, site.Machine(machine.Id).Power));
+        second.Lose(machine.Id);
+        await site.UntilAsync(_ => site.Machine(machine.Id).Host == first.Id);
+        Assert.DoesNotContain(site.Engine.Events.Since(0), e => e.Kind == "vm.runs-twice");
+    }
+
+    [Fact]
+    public async Task AWaitingDestinationIsNotWhereTheMachineIs()
+    {
+        var (source, destination) = (new TestHost(1), new TestHost(2));
+        var machine = TestHost.Machine(1, PowerState.On, epoch: 5);
+        var migration = Guid.Parse("00000000-0000-0000-0000-000000000001");
+        source.Put(machine with { Migration = new HostMigration(migration, MigrationRole.Source, MigrationPhase.Transfer) });
+        destination.Put(machine with { Power = PowerState.Paused, Migration = new HostMigration(migration, MigrationRole.Destination, MigrationPhase.Transfer) });
+        await using var site = await TestSite.WithAsync(source, destination);
+
+        Assert.Equal(source.Id, site.Machine(machine.Id).Host);
+        destination.Put(machine with { LockEpoch = 6, Migration = new HostMigration(migration, MigrationRole.Destination, MigrationPhase.Commit) });
+        await site.UntilAsync(_ => site.Machine(machine.Id).Host == destination.Id);
+        Assert.DoesNotContain(site.Engine.Events.Since(0), e => e.Kind == "vm.runs-twice");
+    }
+
+    [Fact]
+    public async Task AHostThatAnswersGarbageIsAProblemOfItsOwn()
+    {
+        var (good, bad) = (new TestHost(1), new TestHost(2));
+        var machine = TestHost.Machine(1, PowerState.On);
+        good.Put(machine);
+        await using var site = await TestSite.WithAsync(good, bad);
+
+        bad.Say(new MachineChanged(TestHost.Machine(2, PowerState.On) with { Config = new DatastorePath(machine.Config.Datastore, "../../etc/passwd") }));
+        await site.UntilAsync(_ => site.Host(bad).Problem?.Contains("../../etc/passwd", StringComparison.Ordinal) == true);
+        Assert.Equal(HostConnection.Connected, site.Host(good).Connection);
+        Assert.False(site.Machine(machine.Id).IsStale);
+
+        // What it says next is fine again.
+        await site.UntilAsync(_ => site.Host(bad).Connection == HostConnection.Connected);
+        Assert.Null(site.Now.Find(TestHost.Machine(2, PowerState.On).Id));
+    }
+
+    [Fact]
+    public async Task AHostThatIsSomebodyElseIsNotBelieved()
+    {
+        var host = new TestHost(1);
+        await using var site = await TestSite.WithAsync(host);
+        host.GoAway();
+        host.ClaimsToBe = new TestHost(9).Id;
+        host.Put(TestHost.Machine(1, PowerState.On));
+        host.ComeBack();
+        await site.UntilAsync(_ => site.Host(host).Problem?.Contains("it says that it is", StringComparison.Ordinal) == true);
+        Assert.Empty(site.Now.OfType<VirtualMachine>());
+    }
+
+    [Fact]
+    public async Task AReportThatWasOvertakenByANewerEpochIsIgnored()
+    {
+        var host = new TestHost(1);
+        var machine = TestHost.Machine(1, PowerState.Off, epoch: 4);
+        host.Put(machine);
+        await using var site = await TestSite.WithAsync(host);
+
+        host.Answer = _ => Task.FromResult<HostReply>(new MachineReply(machine with { Power = PowerState.On, LockEpoch = 5 }));
+        await site.Engine.Hosts.ExecuteAsync(host.Id, new StartMachine(machine.Id, 4), null, Soon);
+        Assert.Equal(PowerState.On, site.Machine(machine.Id).Power);
+
+        host.Say(new MachineChanged(machine));
+        host.Say(new HostEventRaised("test.said", machine.Id, "said", IsProblem: false));
+        await site.EventAsync("test.said");
+        Assert.Equal(PowerState.On, site.Machine(machine.Id).Power);
+    }
+
+    [Fact]
+    public async Task AMachineThatATaskMakesIsNotFound()
+    {
+        var host = new TestHost(1);
+        await using var site = await TestSite.WithAsync(host);
+        var machine = TestHost.Machine(1, PowerState.Off);
+        using (site.Engine.Hosts.Expect(machine.Id))
+        {
+            host.Put(machine);
+            host.Say(new HostEventRaised("test.said", machine.Id, "said", IsProblem: false));
+            await site.EventAsync("test.said");
+            Assert.Null(site.Now.Find(machine.Id));
+        }
+
+        // The task did not put it in: it was found after all.
+        await site.UntilAsync(now => now.Find(machine.Id) is not null);
+    }
+
+    [Fact]
+    public async Task ACommandWhoseAnswerWasLostIsFoundOut()
+    {
+        var host = new TestHost(1);
+        var machine = TestHost.Machine(1, PowerState.Off);
+        host.Put(machine);
+        await using var site = await TestSite.WithAsync(host);
+        host.Answer = _ =>
+        {
+            host.Put(machine with { Power = PowerState.On, LockEpoch = 2 });
+            host.GoAway();
+            host.ComeBack();
+            throw new FaultException(new HostNotConnected("h1", "cut off"));
+        };
+
+        var reply = await site.Engine.Hosts.ExecuteUntilKnownAsync(host.Id, new StartMachine(machine.Id, 1), IsOn, null, Soon);
+        Assert.Equal(PowerState.On, Assert.IsType<MachineReply>(reply).Machine.Power);
+        Assert.Single(host.Commands.OfType<StartMachine>());
+        Assert.Equal(PowerState.On, site.Machine(machine.Id).Power);
+
+        HostReply? IsOn(HostSnapshot said) =>
+            said.Machines.FirstOrDefault(m => m.Id == machine.Id && m.Power == PowerState.On) is { } on ? new MachineReply(on) : null;
+    }
+
+    [Fact]
+    public async Task ACommandThatNeverArrivedIsSentAgain()
+    {
+        var host = new TestHost(1);
+        var machine = TestHost.Machine(1, PowerState.Off);
+        host.Put(machine);
+        await using var site = await TestSite.WithAsync(host);
+        host.Answer = _ => host.Commands.OfType<StartMachine>().Count() == 1
+            ? throw new FaultException(new HostNotConnected("h1", "cut off"))
+            : Task.FromResult<HostReply>(new MachineReply(machine with { Power = PowerState.On, LockEpoch = 2 }));
+
+        await site.Engine.Hosts.ExecuteUntilKnownAsync(host.Id, new StartMachine(machine.Id, 1), _ => null, null, Soon);
+        Assert.Equal(2, host.Commands.OfType<StartMachine>().Count());
+    }
+
+    [Fact]
+    public async Task EventsAndSamplesOfAHostReachTheSite()
+    {
+        var host = new TestHost(1);
+        var machine = TestHost.Machine(1, PowerState.On);
+        host.Put(machine);
+        await using var site = await TestSite.WithAsync(host);
+        var at = DateTimeOffset.UnixEpoch;
+        host.Say(new StatisticsSampled(new HostSample { Host = host.Id, At = at }, [new MachineSample { Machine = machine.Id, At = at, CpuPercent = 12 }]));
+        host.Say(new HostEventRaised("vm.died", machine.Id, "Its QEMU was killed by signal 9.", IsProblem: true));
+
+        Assert.Contains("signal 9", await site.EventAsync("vm.died"));
+        Assert.Equal(EventSeverity.Error, site.Engine.Events.Since(0).Single(e => e.Kind == "vm.died").Severity);
+        Assert.Equal(12, Assert.Single(site.Engine.Statistics.Machine(machine.Id)).CpuPercent);
+    }
+
+    [Fact]
+    public async Task AMachineWithUnreadableFilesIsListedWithTheReason()
+    {
+        var host = new TestHost(1);
+        var machine = TestHost.Machine(1, PowerState.Off) with { Spec = null, InvalidReason = "line 3 is not key = \"value\"" };
+        host.Put(machine);
+        await using var site = await TestSite.WithAsync(host);
+        Assert.Equal(("vm1", machine.InvalidReason), (site.Machine(machine.Id).Name, site.Machine(machine.Id).InvalidReason));
+        Assert.Contains("line 3", await site.EventAsync("vm.invalid"));
+    }
+}

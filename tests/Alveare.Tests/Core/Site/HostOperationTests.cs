@@ -1,0 +1,114 @@
+using Alveare.Model.Faults;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Tests.Core.Hosts;
+using Xunit;
+
+namespace Alveare.Tests.Core.Site;
+
+public sealed class HostOperationTests
+{
+    public static IEnumerable<TheoryDataRow<Fault>> Refusals =>
+    [
+        new(new HostOwnedByAnotherCenter("h1", "other")),
+        new(new HostIdentityChanged("h1", "AA", "BB")),
+        new(new HostJoinRefused("h1", "wrong password")),
+        new(new HostNotConnected("h1", "nobody listens")),
+    ];
+
+    [Theory]
+    [MemberData(nameof(Refusals))]
+    public async Task WhatRefusesToJoinIsSaidAsItIs(Fault refusal)
+    {
+        var host = new TestHost(1);
+        await using var site = await TestSite.WithAsync();
+        site.Hosts[host.Name] = host;
+        site.Refusal = refusal;
+        var task = await site.EndAsync(site.Joining(host));
+        Assert.Equal(refusal, task.Fault);
+        Assert.Empty(site.Now.OfType<Host>());
+        Assert.Empty(site.Released);
+    }
+
+    [Fact]
+    public async Task AHostIsJoinedOnce()
+    {
+        var host = new TestHost(1);
+        await using var site = await TestSite.WithAsync(host);
+        await site.RefusedAsync<InvalidState>(site.Joining(host));
+
+        site.Hosts["by-another-address"] = host;
+        await site.RefusedAsync<InvalidState>(site.Joining(host) with { Address = "by-another-address" });
+        Assert.Empty(site.Released);
+        Assert.Equal(HostConnection.Connected, site.Host(host).Connection);
+    }
+
+    [Fact]
+    public async Task ANameThatIsTakenIsRefusedBeforeTheHostIsClaimed()
+    {
+        await using var site = await TestSite.WithAsync(new TestHost(1));
+        var second = new TestHost(2);
+        site.Hosts[second.Name] = second;
+        site.Refusal = new InternalError("must not be asked");
+        await site.RefusedAsync<DuplicateName>(site.Joining(second, "h1"));
+        await site.RefusedAsync<InvalidName>(site.Joining(second, "a/b"));
+    }
+
+    [Fact]
+    public async Task AHostThatIsClaimedAndCannotBeWatchedIsGivenBack()
+    {
+        var host = new TestHost(1);
+        await using var site = await TestSite.WithAsync();
+        site.Hosts[host.Name] = host;
+        host.GoAway("a firewall is in between");
+        var joining = await site.Engine.Tasks.SubmitAsync(Alveare.Core.Security.Session.System, site.Joining(host));
+        await site.UntilAsync(now => now.Find(host.Id) is Host { Connection: HostConnection.NotResponding });
+        site.Engine.Tasks.Cancel(Alveare.Core.Security.Session.System, joining.Id);
+        await site.Engine.Tasks.WaitAsync(joining.Id, TestContext.Current.CancellationToken);
+        Assert.Null(site.Now.Find(host.Id));
+        Assert.Equal([host.Id], site.Released);
+    }
+
+    [Fact]
+    public async Task ADisconnectedHostIsLeftAloneUntilItIsReconnected()
+    {
+        var host = new TestHost(1);
+        var machine = TestHost.Machine(1, PowerState.Off);
+        host.Put(machine);
+        await using var site = await TestSite.WithAsync(host);
+
+        await site.DoAsync(new DisconnectHost { Target = host.Id });
+        host.Put(machine with { Power = PowerState.On, LockEpoch = 2 });
+        Assert.Equal((HostConnection.Disconnected, true), (site.Host(host).Connection, site.Machine(machine.Id).IsStale));
+        await site.RefusedAsync<InvalidState>(new DisconnectHost { Target = host.Id });
+
+        // Also across a restart.
+        await site.Engine.DisposeAsync();
+        await site.StartAsync();
+        Assert.Equal(HostConnection.Disconnected, site.Host(host).Connection);
+
+        await site.DoAsync(new ReconnectHost { Target = host.Id });
+        Assert.Equal((PowerState.On, false), (site.Machine(machine.Id).Power, site.Machine(machine.Id).IsStale));
+        await site.RefusedAsync<InvalidState>(new ReconnectHost { Target = host.Id });
+    }
+
+    [Fact]
+    public async Task ARemovedHostTakesItsMachinesAndIsReleased()
+    {
+        var (first, second) = (new TestHost(1), new TestHost(2));
+        var (alone, shared) = (TestHost.Machine(1, PowerState.On), TestHost.Machine(2, PowerState.Off));
+        first.Put(alone);
+        first.Put(shared with { LockEpoch = 2 });
+        second.Put(shared);
+        await using var site = await TestSite.WithAsync(first, second);
+
+        await site.DoAsync(new RemoveHost { Target = first.Id });
+        Assert.Null(site.Now.Find(first.Id));
+        Assert.Null(site.Now.Find(alone.Id));
+        Assert.Equal(second.Id, site.Machine(shared.Id).Host);
+        Assert.Equal([first.Id], site.Released);
+        await site.JoinAsync(first);
+        Assert.Equal(PowerState.On, site.Machine(alone.Id).Power);
+    }
+}

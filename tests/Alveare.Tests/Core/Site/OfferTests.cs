@@ -1,0 +1,126 @@
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Tests.Core.Hosts;
+using Xunit;
+
+namespace Alveare.Tests.Core.Site;
+
+public sealed class OfferTests
+{
+    [Fact]
+    public async Task ADatastoreIsMarkedOnceAndOfferedWhereItsMarkIs()
+    {
+        Dictionary<string, EntityId?> shared = new() { ["/data"] = null };
+        var (first, second) = (new TestHost(1) { Directories = shared }, new TestHost(2) { Directories = shared });
+        var local = new TestHost(3) { Directories = new() { ["/data"] = null } };
+        await using var site = await TestSite.WithAsync(first, second, local);
+
+        var id = (await site.DoAsync(new CreateDatastore { Target = site.Datacenter, Name = "store", Path = "/data/" }))!.Value;
+
+        Assert.Equal((id, (EntityId?)null), (shared["/data"], local.Directories["/data"]));
+        await site.UntilAsync(_ => site.Host(first).Datastores.Length == 1 && site.Host(second).Datastores.Length == 1);
+        Assert.Contains("not marked", await site.EventAsync("host.offer-refused"));
+        await site.UntilAsync(now => now.Get<Datastore>(id).Free == Bytes.FromGib(5));
+    }
+
+    [Fact]
+    public async Task ADirectoryThatIsADatastoreAlreadyKeepsItsIdentity()
+    {
+        var mark = EntityId.Datastore(Guid.Parse("00000000-0000-0000-0000-00000000000a"));
+        var host = new TestHost(1) { Directories = new() { ["/data"] = mark } };
+        await using var site = await TestSite.WithAsync(host);
+        Assert.Equal(mark, await site.DoAsync(new CreateDatastore { Target = site.Datacenter, Name = "store", Path = "/data" }));
+        var other = (await site.DoAsync(new CreateDatacenter { Target = EntityId.Root, Name = "dc2" }))!.Value;
+        await site.RefusedAsync<InvalidState>(new CreateDatastore { Target = other, Name = "store", Path = "/data" });
+    }
+
+    [Theory]
+    [InlineData("data")]
+    [InlineData("/")]
+    [InlineData("/data/../etc")]
+    [InlineData("/data//x")]
+    [InlineData("")]
+    public async Task APathThatIsNoPlainDirectoryIsRefused(string path)
+    {
+        await using var site = await TestSite.WithAsync(new TestHost(1));
+        await site.RefusedAsync<InvalidPath>(new CreateDatastore { Target = site.Datacenter, Name = "store", Path = path });
+    }
+
+    [Fact]
+    public async Task ADatastoreThatNoHostHasIsRefusedAndLeavesNothing()
+    {
+        var host = new TestHost(1);
+        await using var site = await TestSite.WithAsync(host);
+        await site.RefusedAsync<DatastoreNotAccessible>(new CreateDatastore { Target = site.Datacenter, Name = "store", Path = "/data" });
+        Assert.Empty(site.Now.OfType<Datastore>());
+    }
+
+    [Fact]
+    public async Task AHostIsOfferedAtItsReturnWhatWasMadeAndRemovedMeanwhile()
+    {
+        Dictionary<string, EntityId?> shared = new() { ["/a"] = null, ["/b"] = null };
+        var (here, away) = (new TestHost(1) { Directories = shared }, new TestHost(2) { Directories = shared });
+        await using var site = await TestSite.WithAsync(here, away);
+        var a = (await site.DoAsync(new CreateDatastore { Target = site.Datacenter, Name = "a", Path = "/a" }))!.Value;
+        await site.UntilAsync(_ => site.Host(away).Datastores.Length == 1);
+        away.GoAway();
+        await site.UntilAsync(_ => site.Host(away).Connection == HostConnection.NotResponding);
+
+        await site.DoAsync(new RemoveDatastore { Target = a });
+        var b = (await site.DoAsync(new CreateDatastore { Target = site.Datacenter, Name = "b", Path = "/b" }))!.Value;
+        var net = (await site.DoAsync(new CreatePortGroup { Target = site.Datacenter, Name = "net" }))!.Value;
+        away.ComeBack();
+
+        await site.UntilAsync(_ => site.Host(away) is { Datastores: [var only], PortGroups: ["net"] } && only.Id == b);
+        Assert.Equal(net, Assert.Single(away.PortGroups).Id);
+    }
+
+    [Fact]
+    public async Task ADatastoreOfAJoinedHostWithMachinesOnItIsTakenOver()
+    {
+        var host = new TestHost(1) { Directories = new() { ["/data"] = null } };
+        await using var before = await TestSite.WithAsync(host);
+        var id = (await before.DoAsync(new CreateDatastore { Target = before.Datacenter, Name = "store", Path = "/data" }))!.Value;
+        var machine = TestHost.Machine(1, PowerState.On);
+        host.Put(machine with { Config = machine.Config with { Datastore = id } });
+
+        await using var site = await TestSite.WithAsync(host);
+        Assert.Equal(("store", "/data"), (site.Now.Get<Datastore>(id).Name, site.Now.Get<Datastore>(id).Path));
+        Assert.DoesNotContain(host.Commands, c => c is UnmountDatastore);
+        Assert.Contains("vm1", (await site.RefusedAsync<ObjectInUse>(new RemoveDatastore { Target = id })).Message);
+    }
+
+    [Fact]
+    public async Task PortGroupsGetNetworksOfTheirOwn()
+    {
+        var host = new TestHost(1);
+        await using var site = await TestSite.WithAsync(host);
+        var first = (await site.DoAsync(new CreatePortGroup { Target = site.Datacenter, Name = "a" }))!.Value;
+        await site.DoAsync(new CreatePortGroup { Target = site.Datacenter, Name = "b" });
+        Assert.Equal([100, 101], host.PortGroups.Select(p => p.Vni).Order());
+        await site.RefusedAsync<DuplicateName>(new CreatePortGroup { Target = site.Datacenter, Name = "a" });
+        await site.RefusedAsync<InvalidArgument>(new CreatePortGroup { Target = site.Datacenter, Name = "c", Vni = 100 });
+        await site.RefusedAsync<InvalidArgument>(new CreatePortGroup { Target = site.Datacenter, Name = "c", Vni = 0 });
+
+        await site.DoAsync(new Rename { Target = EntityId.Root, Object = first, Name = "z" });
+        Assert.Equal(["b", "z"], host.PortGroups.Select(p => p.Name).Order());
+        await site.DoAsync(new RemovePortGroup { Target = first });
+        Assert.Equal(["b"], host.PortGroups.Select(p => p.Name));
+    }
+
+    [Fact]
+    public async Task APortGroupThatAMachineNamesStaysAsItIs()
+    {
+        var host = new TestHost(1);
+        var machine = TestHost.Machine(1, PowerState.Off);
+        host.Put(machine with { Spec = machine.Spec! with { Nics = [new NicSpec("52:54:00:00:00:01", "net")] } });
+        await using var site = await TestSite.WithAsync(host);
+        var id = (await site.DoAsync(new CreatePortGroup { Target = site.Datacenter, Name = "net" }))!.Value;
+        Assert.Contains("vm1", (await site.RefusedAsync<ObjectInUse>(new RemovePortGroup { Target = id })).Message);
+        await site.RefusedAsync<ObjectInUse>(new Rename { Target = EntityId.Root, Object = id, Name = "other" });
+    }
+}

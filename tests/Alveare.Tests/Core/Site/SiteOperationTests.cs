@@ -1,0 +1,120 @@
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Model.Security;
+using Alveare.Tests.Core.Hosts;
+using Xunit;
+
+namespace Alveare.Tests.Core.Site;
+
+public sealed class SiteOperationTests
+{
+    private static CancellationToken Soon => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("a/b")]
+    [InlineData("a\nb")]
+    [InlineData("..")]
+    [InlineData(" a")]
+    public async Task ANameThatBreaksAPathIsRefused(string name)
+    {
+        await using var site = await TestSite.WithAsync();
+        var fault = await site.RefusedAsync<InvalidName>(new CreateFolder { Target = site.Datacenter, Name = name });
+        Assert.Equal(name, fault.Name);
+    }
+
+    [Fact]
+    public async Task ANameOf300CharactersIsRefusedAndOneInAnyScriptIsNot()
+    {
+        await using var site = await TestSite.WithAsync();
+        var fault = await site.RefusedAsync<InvalidName>(new CreateFolder { Target = site.Datacenter, Name = new string('x', 300) });
+        Assert.Contains("300 characters", fault.Message);
+        var folder = await site.DoAsync(new CreateFolder { Target = site.Datacenter, Name = "Büro 東京 🐝" });
+        Assert.Equal("/dc/Büro 東京 🐝", site.Now.PathOf(folder!.Value));
+    }
+
+    [Fact]
+    public async Task NamesAreUniquePerPlaceAndKind()
+    {
+        await using var site = await TestSite.WithAsync();
+        var folder = await site.DoAsync(new CreateFolder { Target = site.Datacenter, Name = "a" });
+        await site.RefusedAsync<DuplicateName>(new CreateFolder { Target = site.Datacenter, Name = "a" });
+        await site.DoAsync(new CreateFolder { Target = site.Datacenter, Name = "a", Folder = folder });
+        await site.DoAsync(new CreateCluster { Target = site.Datacenter, Name = "a" });
+        await site.RefusedAsync<DuplicateName>(new CreateDatacenter { Target = EntityId.Root, Name = "dc" });
+    }
+
+    [Fact]
+    public async Task OnlyEmptyContainersAreRemoved()
+    {
+        await using var site = await TestSite.WithAsync();
+        var outer = (await site.DoAsync(new CreateFolder { Target = site.Datacenter, Name = "outer" }))!.Value;
+        var inner = (await site.DoAsync(new CreateFolder { Target = site.Datacenter, Name = "inner", Folder = outer }))!.Value;
+        Assert.Contains("1 objects", (await site.RefusedAsync<InvalidState>(new RemoveContainer { Target = EntityId.Root, Object = outer })).Message);
+        await site.DoAsync(new RemoveContainer { Target = EntityId.Root, Object = inner });
+        await site.DoAsync(new RemoveContainer { Target = EntityId.Root, Object = outer });
+        Assert.Null(site.Now.Find(outer));
+        await site.RefusedAsync<NotFound>(new RemoveContainer { Target = EntityId.Root, Object = outer });
+    }
+
+    [Fact]
+    public async Task MovesStayInTheTree()
+    {
+        var host = new TestHost(1);
+        host.Put(TestHost.Machine(1, PowerState.On));
+        await using var site = await TestSite.WithAsync(host);
+        var vm = TestHost.Machine(1, PowerState.On).Id;
+        var outer = (await site.DoAsync(new CreateFolder { Target = site.Datacenter, Name = "outer" }))!.Value;
+        var inner = (await site.DoAsync(new CreateFolder { Target = site.Datacenter, Name = "inner", Folder = outer }))!.Value;
+        var cluster = (await site.DoAsync(new CreateCluster { Target = site.Datacenter, Name = "c" }))!.Value;
+        var other = (await site.DoAsync(new CreateDatacenter { Target = EntityId.Root, Name = "dc2" }))!.Value;
+
+        await site.DoAsync(new Move { Target = EntityId.Root, Object = vm, Into = inner });
+        Assert.Equal("/dc/outer/inner/vm1", site.Now.PathOf(vm));
+        await site.DoAsync(new Move { Target = EntityId.Root, Object = host.Id, Into = cluster });
+        await site.RefusedAsync<InvalidArgument>(new Move { Target = EntityId.Root, Object = outer, Into = inner });
+        await site.RefusedAsync<InvalidArgument>(new Move { Target = EntityId.Root, Object = outer, Into = outer });
+        await site.RefusedAsync<InvalidArgument>(new Move { Target = EntityId.Root, Object = vm, Into = cluster });
+        await site.RefusedAsync<InvalidArgument>(new Move { Target = EntityId.Root, Object = vm, Into = other });
+        await site.RefusedAsync<InvalidArgument>(new Move { Target = EntityId.Root, Object = cluster, Into = other });
+
+        // What its host says next does not move it back.
+        host.Put(TestHost.Machine(1, PowerState.Paused));
+        await site.UntilAsync(_ => site.Machine(vm).Power == PowerState.Paused);
+        Assert.Equal(inner, site.Machine(vm).Parent);
+    }
+
+    [Fact]
+    public async Task ARenamedMachineKeepsItsNameWhateverItsFilesSay()
+    {
+        var host = new TestHost(1);
+        host.Put(TestHost.Machine(1, PowerState.On));
+        await using var site = await TestSite.WithAsync(host);
+        var vm = TestHost.Machine(1, PowerState.On).Id;
+        await site.DoAsync(new Rename { Target = EntityId.Root, Object = vm, Name = "web" });
+        host.Put(TestHost.Machine(1, PowerState.Off));
+        await site.UntilAsync(_ => site.Machine(vm).Power == PowerState.Off);
+        Assert.Equal("web", site.Machine(vm).Name);
+        await site.RefusedAsync<InvalidArgument>(new Rename { Target = EntityId.Root, Object = EntityId.Root, Name = "x" });
+    }
+
+    [Fact]
+    public async Task UsersComeChangeAndGo()
+    {
+        await using var site = await TestSite.WithAsync();
+        await site.DoAsync(new CreateUser { Target = EntityId.Root, User = "anna", Password = "long enough", Role = Role.Administrator });
+        var login = await site.Engine.Sessions.LoginAsync("anna", "long enough", "here");
+        await site.RefusedAsync<DuplicateName>(new CreateUser { Target = EntityId.Root, User = "anna", Password = "long enough", Role = Role.Operator });
+        await site.RefusedAsync<InvalidArgument>(new UpdateUser { Target = EntityId.Root, User = "anna" });
+        await site.RefusedAsync<InvalidState>(new UpdateUser { Target = EntityId.Root, User = "anna", Role = Role.ReadOnly });
+
+        await site.DoAsync(new UpdateUser { Target = EntityId.Root, User = "anna", Password = "another one" });
+        Assert.IsType<NotAuthenticated>(Assert.Throws<FaultException>(() => site.Engine.Sessions.Authenticate(login.Token)).Fault);
+        await site.RefusedAsync<InvalidState>(new RemoveUser { Target = EntityId.Root, User = "anna" });
+        await site.DoAsync(new CreateUser { Target = EntityId.Root, User = "rita", Password = "long enough", Role = Role.ReadOnly });
+        await site.DoAsync(new RemoveUser { Target = EntityId.Root, User = "rita" });
+        Assert.Contains("anna", await site.EventAsync("user.changed"));
+    }
+}
