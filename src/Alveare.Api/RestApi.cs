@@ -3,6 +3,7 @@ using Alveare.Api.Documents;
 using Alveare.Api.Problems;
 using Alveare.Api.Resources;
 using Alveare.Api.Routing;
+using Alveare.Core;
 using Alveare.Core.Security;
 using Alveare.Model.Faults;
 using Alveare.Wire.Rest;
@@ -28,6 +29,7 @@ public static class RestApi
         .. EventRoutes.All,
         .. StatisticsRoutes.All,
         .. UserRoutes.All,
+        LogRoute.Vm,
         ChangeStream.Route,
         new("GET", "health", "Site", "Whether the center serves.", HealthAsync) { Id = "getHealth", Answer = typeof(Health), IsOpen = true },
         new("GET", "openapi.json", "Site", "This document.", OpenApiAsync) { Id = "getOpenApi", Answer = typeof(object), IsOpen = true },
@@ -40,7 +42,7 @@ public static class RestApi
     private static readonly Lazy<byte[]> Document = new(() => OpenApiDocument.Write(Routes, Version));
 
     /// <summary>Serves <paramref name="engine"/> on <paramref name="server"/>, which needs routing's core services and nothing else.</summary>
-    public static void UseAlveareApi(this WebApplication server, ApiEngine engine, ILogger log)
+    public static void UseAlveareApi(this WebApplication server, Engine engine, ILogger log)
     {
         var problems = new ProblemWriter(log);
         server.Use(next => http => problems.InvokeAsync(http, next));
@@ -65,8 +67,10 @@ public static class RestApi
         return true;
     }
 
-    private static Task HandleAsync(HttpContext http, ApiRoute route, HashSet<string> allowed, ApiEngine engine)
+    private static Task HandleAsync(HttpContext http, ApiRoute route, HashSet<string> allowed, Engine engine)
     {
+        // No browser may guess that an answer is anything but what it says.
+        http.Response.Headers.XContentTypeOptions = "nosniff";
         var token = TokenOf(http.Request);
         Session? session = route.IsOpen ? null : engine.Sessions.Authenticate(token);
         foreach (var name in http.Request.Query.Keys)

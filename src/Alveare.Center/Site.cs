@@ -2,15 +2,10 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Alveare.Api;
-using Alveare.Api.Routing;
-using Alveare.Core.Changes;
-using Alveare.Core.Events;
-using Alveare.Core.Inventory;
-using Alveare.Core.Security;
-using Alveare.Core.Statistics;
+using Alveare.Core;
 using Alveare.Core.Store;
-using Alveare.Core.Tasks;
 using Alveare.HostLink;
+using Alveare.HostLink.Remote;
 using Alveare.HostLink.Trust;
 using Alveare.Model;
 using Alveare.Running;
@@ -41,27 +36,18 @@ internal static class Site
 
         await using var store = new SqliteStore(state.File("center.db"));
         var ids = new IdSource(RandomNumberGenerator.Fill);
-        var feed = new Feed { Run = ids.NewSecret(4) };
-        var inventory = new InventoryWriter(store, feed);
-        var events = new EventLog(store, feed, TimeProvider.System);
-        var users = new Users(store, ids);
-        var sessions = new Sessions(store, users, events, TimeProvider.System, ids);
-        var tasks = new TaskEngine(store, inventory, events, feed, TimeProvider.System, logs.CreateLogger<TaskEngine>());
-        inventory.Load();
-        events.Load();
-        users.Load();
-        sessions.Load();
-        tasks.Load();
+        var connector = new HostLinkConnector(authority, new HostLinkOptions(), TimeProvider.System, logs.CreateLogger<HostLinkConnector>());
+        await using var engine = new Engine(store, connector, TimeProvider.System, ids, logs);
+        await engine.StartAsync(cancellation);
         var password = await FirstAdministrator.CreateAsync(
-            users, Environment.GetEnvironmentVariable(PasswordVariable), state.File("admin-password"));
+            engine.Users, Environment.GetEnvironmentVariable(PasswordVariable), state.File("admin-password"));
         if (password is not null)
             log.LogInformation("This is a new site. First login: user {User}, password in {File}", FirstAdministrator.Name, password);
 
         var certificate = new HttpsCertificate(authority, settings.Listen.Address, TimeProvider.System);
-        var engine = new ApiEngine(inventory, tasks, events, feed, users, sessions, new StatisticsHistory());
         await using var server = await ServeAsync(settings.Listen, certificate, engine, logs, cancellation);
         ProgramRun.Ready(
-            $"Alveare center {settings.Name} is ready: url={AddressOf(server)} ca={authorityFile} objects={inventory.Current.Count}"
+            $"Alveare center {settings.Name} is ready: url={AddressOf(server)} ca={authorityFile} objects={engine.Inventory.Current.Count}"
             + (password is null ? "" : $" user={FirstAdministrator.Name} password-file={password}"));
         await Task.Delay(Timeout.Infinite, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         log.LogInformation("The center ends; hosts and machines run on");
@@ -72,7 +58,7 @@ internal static class Site
         server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
 
     private static async Task<WebApplication> ServeAsync(
-        IPEndPoint listen, HttpsCertificate certificate, ApiEngine engine, ILoggerFactory logs, CancellationToken cancellation)
+        IPEndPoint listen, HttpsCertificate certificate, Engine engine, ILoggerFactory logs, CancellationToken cancellation)
     {
         // The empty builder reads no configuration files or environment: what is served is what is said here.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());

@@ -1,2 +1,35 @@
-await Console.Error.WriteLineAsync("The command line program is not written yet: see the section 'Where it stands' of the README.");
-return 1;
+using System.Runtime.InteropServices;
+using System.Text;
+using Alveare.Cli;
+using Alveare.Cli.Running;
+
+using var interrupt = new CancellationTokenSource();
+void OnSignal(PosixSignalContext context)
+{
+    // The second Ctrl-C ends the program at once, as without us.
+    context.Cancel = !interrupt.IsCancellationRequested;
+    interrupt.Cancel();
+}
+
+using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
+using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
+await using var output = new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = false };
+await using var error = new StreamWriter(Console.OpenStandardError(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true };
+
+var cache = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR") ?? Environment.GetEnvironmentVariable("XDG_CACHE_HOME")
+    ?? (Environment.GetEnvironmentVariable("HOME") is { Length: > 0 } home ? Path.Combine(home, ".cache") : null);
+var environment = new CliEnvironment(output, error, Environment.GetEnvironmentVariable)
+{
+    In = Console.In,
+    IsWatched = !Console.IsErrorRedirected,
+    CacheDirectory = cache is null ? null : Path.Combine(cache, "alveare"),
+};
+try
+{
+    return await CommandLineProgram.RunAsync(args, environment, interrupt.Token);
+}
+catch (IOException)
+{
+    // Whoever read the output has gone, as 'head' does.
+    return ExitCode.Done;
+}

@@ -25,6 +25,7 @@ public static class FaultTable
         [typeof(InsufficientMemory)] = 409,
         [typeof(CpuIncompatible)] = 409,
         [typeof(DatastoreNotAccessible)] = 409,
+        [typeof(DatastoreIsAnother)] = 409,
         [typeof(NetworkNotAccessible)] = 409,
         [typeof(DeviceNotMovable)] = 409,
         [typeof(FileExists)] = 409,

@@ -55,9 +55,10 @@ public static class OperationRoutes
     {
         var kind = operation.Rules.Kind;
         var target = kind == EntityKind.Root ? EntityId.Root : call.RouteId(kind, OperationCatalogue.Prefix(kind));
+        var wait = TaskRoutes.WaitOf(call);
         var asked = (Operation)await call.BodyAsync(contract);
         var accepted = await call.Engine.Tasks.SubmitAsync(call.Session, asked with { Target = target });
-        var task = await TaskRoutes.WaitedAsync(call, accepted);
+        var task = await TaskRoutes.WaitedAsync(call, accepted, wait);
         call.Http.Response.Headers.Location = $"/api/tasks/{task.Id}";
         await call.AnswerAsync(task, task.HasEnded ? 200 : 202);
     }

@@ -35,13 +35,16 @@ internal static class TaskRoutes
         new("POST", "tasks/{id}:cancel", Tag, "Ask a task to stop.", CancelAsync) { Id = "cancelTask", Answer = typeof(TaskRecord) },
     ];
 
-    /// <summary>The record when the task has ended or the wait of the query is over.</summary>
-    public static async Task<TaskRecord> WaitedAsync(ApiCall call, TaskRecord task)
+    /// <summary>How long the caller wants to wait; asked before anything is done, since it may be refused.</summary>
+    public static TimeSpan WaitOf(ApiCall call) => TimeSpan.FromSeconds(call.QueryNumber(Wait.Name, 0, LongestWait) ?? 0);
+
+    /// <summary>The record when the task has ended or the wait is over.</summary>
+    public static async Task<TaskRecord> WaitedAsync(ApiCall call, TaskRecord task, TimeSpan wait)
     {
-        if (call.QueryNumber(Wait.Name, 0, LongestWait) is not { } seconds || seconds == 0 || task.HasEnded)
+        if (wait == TimeSpan.Zero || task.HasEnded)
             return task;
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(call.Aborted);
-        patience.CancelAfter(TimeSpan.FromSeconds(seconds));
+        patience.CancelAfter(wait);
         try
         {
             return await call.Engine.Tasks.WaitAsync(task.Id, patience.Token);
@@ -75,7 +78,8 @@ internal static class TaskRoutes
     private static async Task GetAsync(ApiCall call)
     {
         call.RequireView();
-        await call.AnswerAsync(await WaitedAsync(call, call.Engine.Tasks.Get(call.RouteText("id"))));
+        var wait = WaitOf(call);
+        await call.AnswerAsync(await WaitedAsync(call, call.Engine.Tasks.Get(call.RouteText("id")), wait));
     }
 
     private static Task CancelAsync(ApiCall call) => call.AnswerAsync(call.Engine.Tasks.Cancel(call.Session, call.RouteText("id")));

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Alveare.Core;
 using Alveare.Core.Security;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -10,9 +11,9 @@ using Microsoft.AspNetCore.Http;
 namespace Alveare.Api.Routing;
 
 /// <summary>One request that a handler answers: who asks, what for, and how to write the answer.</summary>
-public sealed class ApiCall(HttpContext http, ApiEngine engine, Session? session, string? token)
+public sealed class ApiCall(HttpContext http, Engine engine, Session? session, string? token)
 {
-    public ApiEngine Engine => engine;
+    public Engine Engine => engine;
 
     public HttpContext Http => http;
 

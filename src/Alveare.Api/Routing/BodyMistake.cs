@@ -47,21 +47,20 @@ internal static class BodyMistake
             : null;
     }
 
-    // error.Path is such as $.customization.sshKeys[2].
+    // error.Path is such as $.customization.sshKeys[2]; a member that the contract does not know ends the walk at the object that holds it.
     private static InvalidArgument AtPlace(JsonElement root, JsonTypeInfo type, JsonException error)
     {
-        var (element, at) = (root, type);
+        var (element, at, place) = (root, (JsonTypeInfo?)type, "$");
         foreach (var step in (error.Path ?? "$").TrimStart('$').Split(['.', '[', ']'], StringSplitOptions.RemoveEmptyEntries))
         {
-            if (element.ValueKind == JsonValueKind.Object && element.TryGetProperty(step, out var member))
+            if (element.ValueKind == JsonValueKind.Object && element.TryGetProperty(step, out var member)
+                && at?.Properties.FirstOrDefault(p => p.Name == step) is { } property)
             {
-                element = member;
-                at = at?.Properties.FirstOrDefault(p => p.Name == step) is { } property ? StrictJson.Options.GetTypeInfo(property.PropertyType) : null;
+                (element, at, place) = (member, StrictJson.Options.GetTypeInfo(property.PropertyType), $"{place}.{step}");
             }
             else if (element.ValueKind == JsonValueKind.Array && int.TryParse(step, out var n) && n < element.GetArrayLength())
             {
-                element = element[n];
-                at = at?.ElementType is { } item ? StrictJson.Options.GetTypeInfo(item) : null;
+                (element, at, place) = (element[n], at?.ElementType is { } item ? StrictJson.Options.GetTypeInfo(item) : null, $"{place}[{n}]");
             }
             else
             {
@@ -71,8 +70,8 @@ internal static class BodyMistake
 
         var inner = element.ValueKind == JsonValueKind.Object && at is { Kind: JsonTypeInfoKind.Object } ? AmongMembers(element, at) : null;
         return inner is not null
-            ? inner with { Argument = $"{inner.Argument} at {error.Path}" }
-            : RequestBody.Wrong($"the value at {error.Path ?? "$"}", Cut(element.GetRawText()), at is null ? "another type" : BodySchemas.Words(at.Type));
+            ? inner with { Argument = $"{inner.Argument} at {place}" }
+            : RequestBody.Wrong($"the value at {place}", Cut(element.GetRawText()), at is null ? "another type" : BodySchemas.Words(at.Type));
     }
 
     private static string Cut(string text) => text.Length <= Shown ? text : text[..Shown] + "...";

@@ -46,7 +46,12 @@ internal static class RequestBody
             if (read.Buffer.Length > Limit)
                 throw new ProblemException(HttpProblem.BodyTooLarge(Limit));
             if (read.IsCompleted)
-                return read.Buffer.ToArray();
+            {
+                var body = read.Buffer.ToArray();
+                request.BodyReader.AdvanceTo(read.Buffer.End);
+                return body;
+            }
+
             request.BodyReader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
         }
     }

@@ -1,0 +1,58 @@
+using System.CommandLine;
+using Alveare.Cli.Commands;
+using Alveare.Cli.Running;
+
+namespace Alveare.Cli;
+
+/// <summary>The command line: all commands, and how one is run.</summary>
+public static class CommandLineProgram
+{
+    public static RootCommand Create(CliEnvironment environment)
+    {
+        var global = new GlobalOptions();
+        var commands = new CliCommands(environment, global);
+        var root = new RootCommand(
+            "Alveare: many hosts as one. Names, ids and inventory paths are all accepted. "
+            + "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no server or login.");
+        foreach (var option in global.All)
+            root.Options.Add(option);
+        foreach (var command in (IEnumerable<Command>)
+        [
+            VmCommands.Group(commands),
+            HostCommands.Group(commands),
+            .. SiteCommands.Groups(commands),
+            TaskCommands.Group(commands),
+            EventCommands.Group(commands),
+            UserCommands.Group(commands),
+            .. SessionCommands.All(commands),
+            CompletionCommand.New(commands),
+        ])
+        {
+            root.Subcommands.Add(command);
+        }
+
+        return root;
+    }
+
+    /// <summary>Runs one command line and answers its exit code.</summary>
+    public static async Task<int> RunAsync(string[] arguments, CliEnvironment environment, CancellationToken interrupted)
+    {
+        var parsed = Create(environment).Parse(arguments);
+        if (parsed.Errors.Count > 0 && parsed.Action is not System.CommandLine.Help.HelpAction)
+        {
+            foreach (var error in parsed.Errors)
+                await environment.Error.WriteLineAsync($"alveare: {error.Message}");
+            await environment.Error.WriteLineAsync($"See 'alveare {PathOf(parsed.CommandResult)}--help'.");
+            return ExitCode.Usage;
+        }
+
+        var invocation = new InvocationConfiguration
+        {
+            Output = environment.Out, Error = environment.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null,
+        };
+        return await parsed.InvokeAsync(invocation, interrupted);
+    }
+
+    private static string PathOf(System.CommandLine.Parsing.CommandResult result) =>
+        result.Parent is System.CommandLine.Parsing.CommandResult parent ? $"{PathOf(parent)}{result.Command.Name} " : "";
+}

@@ -1,0 +1,73 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Alveare.Cli.Output;
+using Alveare.Cli.Running;
+using Alveare.Wire.Rest;
+
+namespace Alveare.Cli.Commands;
+
+/// <summary><c>host …</c></summary>
+internal static class HostCommands
+{
+    public static Command Group(CliCommands commands) => CliCommands.Group(
+        "host",
+        "Hosts, which run the machines",
+        [
+            Generic.List<HostDto>(
+                commands,
+                "host",
+                new("NAME", h => h.Name),
+                new("CONNECTION", h => h.Connection),
+                new("ADDRESS", h => h.Address),
+                new("CPUS", h => h.Facts?.CpuThreads.ToString(), IsNumber: true),
+                new("FOR GUESTS", h => h.Facts is { } f ? Amounts.Size(f.MemoryForGuests) : null, IsNumber: true),
+                new("ACCELERATOR", h => h.Facts?.Accelerator),
+                new("AGENT", h => h.Facts?.AgentVersion),
+                new("PROBLEM", h => h.Problem)),
+            Generic.Show(commands, "host"),
+            Generic.Statistics<HostSampleDto>(
+                commands,
+                "host",
+                new("TIME", s => Amounts.Time(s.At)),
+                new("CPU", s => Amounts.Percent(s.CpuPercent), IsNumber: true),
+                new("MEMORY", s => Amounts.Size(s.MemoryUsed), IsNumber: true),
+                new("NET IN", s => Amounts.Rate(s.NetworkReceivedBytesPerSecond), IsNumber: true),
+                new("NET OUT", s => Amounts.Rate(s.NetworkSentBytesPerSecond), IsNumber: true),
+                new("RUNNING", s => s.RunningMachines.ToString(), IsNumber: true)),
+            Join(commands),
+            Plain(commands, "disconnect", "Stop talking to a host; its machines run on"),
+            Plain(commands, "reconnect", "Talk to a disconnected host again"),
+            Plain(commands, "remove", "Remove a host and its machines from the inventory; machines run on"),
+            Generic.Rename(commands, "host"),
+            Generic.Move(commands, "host", "cluster or datacenter"),
+        ]);
+
+    private static OperationCommand Plain(CliCommands commands, string verb, string description) =>
+        OperationCommand.OnMany(commands, $"host.{verb}", description, [], _ => Task.FromResult<JsonObject?>(null));
+
+    private static OperationCommand Join(CliCommands commands)
+    {
+        var address = Takes.Name("ADDRESS", "Host name or IP and port of the host's agent, such as 198.18.0.11:8444");
+        var fingerprint = new Option<string>("--fingerprint")
+        {
+            Description = "SHA-256 of the host's certificate, as its agent prints it", HelpName = "HEX", Required = true,
+        };
+        var user = Takes.Text("--join-user", "User that the host's agent knows; root by default", "NAME");
+        var password = new SecretOption("--join-password-file", "ALVEARE_JOIN_PASSWORD");
+        var name = Takes.Text("--name", "Name in the inventory; the host's own by default", "NAME");
+        var cluster = Takes.Existing(commands, "--cluster", "cluster", "Cluster to put it in");
+        var datacenter = Takes.Existing(commands, "--datacenter", "datacenter", "Datacenter; may be left out when there is only one");
+        var force = Takes.Flag("--force", "Take the host over from another center");
+        return OperationCommand.On(
+            commands, "datacenter.join-host", "join", "Join a host", [address, fingerprint, user, password.Option, name, cluster, datacenter, force],
+            run => run.NamedOrOnlyAsync("datacenter", datacenter),
+            async (run, _) => Takes.Body(
+                ("address", run.Value(address)),
+                ("fingerprint", run.Value(fingerprint)),
+                ("user", run.Value(user) ?? "root"),
+                ("password", await password.ReadAsync(run)),
+                ("name", run.Value(name)),
+                ("cluster", await run.IdOfAsync("cluster", cluster)),
+                ("force", run.Value(force) ? true : null)));
+    }
+}

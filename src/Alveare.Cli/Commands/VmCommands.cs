@@ -1,0 +1,72 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Alveare.Cli.Running;
+
+namespace Alveare.Cli.Commands;
+
+/// <summary><c>vm …</c></summary>
+internal static class VmCommands
+{
+    public static Command Group(CliCommands commands) => CliCommands.Group(
+        "vm",
+        "Virtual machines and templates",
+        [
+            .. VmListing.All(commands),
+            .. VmMaking.All(commands),
+            Reconfigure(commands),
+            Plain(commands, "mark-template", "Turn a machine into a template"),
+            Plain(commands, "mark-vm", "Turn a template back into a machine"),
+            PowerOn(commands),
+            Plain(commands, "power-off", "Power off at once, like pulling the plug"),
+            Plain(commands, "reset", "Reset, like the reset button"),
+            ShutdownGuest(commands),
+            Migrate(commands),
+            Plain(commands, "unregister", "Remove a machine from the inventory; its files stay"),
+            Plain(commands, "destroy", "Delete a machine and its files"),
+            Generic.Rename(commands, "vm"),
+            Generic.Move(commands, "vm", "folder or datacenter"),
+        ]);
+
+    private static OperationCommand Plain(CliCommands commands, string verb, string description) =>
+        OperationCommand.OnMany(commands, $"vm.{verb}", description, [], _ => Task.FromResult<JsonObject?>(null));
+
+    private static OperationCommand PowerOn(CliCommands commands)
+    {
+        var host = Takes.Existing(commands, "--host", "host", "Host to start on; by default the one it is on if it fits, else placement chooses");
+        return OperationCommand.OnMany(commands, "vm.power-on", "Power on", [host], async run => Takes.Body(("host", await run.IdOfAsync("host", host))));
+    }
+
+    private static OperationCommand ShutdownGuest(CliCommands commands)
+    {
+        var timeout = Takes.Number("--timeout", "Seconds to wait for the guest; 180 by default");
+        return OperationCommand.OnMany(
+            commands, "vm.shutdown-guest", "Ask the guest to shut down, and wait until it is off", [timeout],
+            run => Task.FromResult<JsonObject?>(Takes.Body(
+                ("timeout", run.Value(timeout) is { } seconds ? TimeSpan.FromSeconds(seconds).ToString("c", CultureInfo.InvariantCulture) : null))));
+    }
+
+    private static OperationCommand Migrate(CliCommands commands)
+    {
+        var to = Takes.Existing(commands, "--to", "host", "Target host; placement chooses otherwise");
+        var limit = Takes.Size("--bandwidth", "Most bytes per second to send, such as 100M; no limit by default");
+        return OperationCommand.OnMany(
+            commands, "vm.migrate", "Move to another host: live when it runs", [to, limit],
+            async run => Takes.Body(("host", await run.IdOfAsync("host", to)), ("bandwidthLimit", run.Value(limit))));
+    }
+
+    private static OperationCommand Reconfigure(CliCommands commands)
+    {
+        var cpus = Takes.Number("--cpus", "Virtual CPUs");
+        var memory = Takes.Size("--memory", "Memory");
+        var networks = Takes.Texts("--network", "Port group of a network card, instead of those there are; may be given several times", "PORTGROUP");
+        var disks = Takes.Sizes("--add-disk", "Size of a further empty disk; may be given several times");
+        return OperationCommand.OnMany(
+            commands, "vm.reconfigure", "Change CPUs, memory, network cards or disks of a powered-off machine", [cpus, memory, networks, disks],
+            run => Task.FromResult<JsonObject?>(Takes.Body(
+                ("cpus", run.Value(cpus)),
+                ("memory", run.Value(memory)),
+                ("portGroups", run.Value(networks).OrNull()),
+                ("addDisks", run.Value(disks).OrNull()))));
+    }
+}

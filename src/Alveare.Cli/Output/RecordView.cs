@@ -1,0 +1,65 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Alveare.Cli.Output;
+
+/// <summary>A record of the server as indented <c>name: value</c> lines, sizes in human units.</summary>
+public static class RecordView
+{
+    private static readonly string[] Sizes = ["memory", "memoryReserved", "memoryForGuests", "capacity", "free", "transferred", "total", "remaining"];
+
+    public static string Format(JsonElement record)
+    {
+        var text = new StringBuilder();
+        Append(text, record, 0);
+        return text.ToString();
+    }
+
+    private static void Append(StringBuilder text, JsonElement record, int depth)
+    {
+        foreach (var member in record.EnumerateObject())
+        {
+            text.Append(' ', depth * 2).Append(member.Name).Append(':');
+            switch (member.Value.ValueKind)
+            {
+                case JsonValueKind.Object:
+                    text.Append('\n');
+                    Append(text, member.Value, depth + 1);
+                    break;
+                case JsonValueKind.Array:
+                    AppendItems(text, member.Value, depth + 1);
+                    break;
+                default:
+                    text.Append(' ').Append(Shown(member.Name, member.Value)).Append('\n');
+                    break;
+            }
+        }
+    }
+
+    private static void AppendItems(StringBuilder text, JsonElement items, int depth)
+    {
+        if (items.EnumerateArray().All(i => i.ValueKind is not (JsonValueKind.Object or JsonValueKind.Array)))
+        {
+            text.Append(' ').AppendJoin(", ", items.EnumerateArray().Select(i => Shown("", i))).Append('\n');
+            return;
+        }
+
+        text.Append('\n');
+        foreach (var item in items.EnumerateArray())
+        {
+            var inner = new StringBuilder();
+            Append(inner, item, depth + 1);
+            // The first line of an item carries its dash.
+            text.Append(' ', depth * 2).Append("- ").Append(inner.ToString().AsSpan((depth + 1) * 2));
+        }
+    }
+
+    private static string Shown(string name, JsonElement value)
+    {
+        if (value.ValueKind == JsonValueKind.Number && Sizes.Contains(name) && value.TryGetInt64(out var bytes))
+            return Amounts.Size(bytes);
+        return value.ValueKind == JsonValueKind.String
+            ? string.Concat(value.GetString()!.Select(c => char.IsControl(c) ? ' ' : c))
+            : value.GetRawText();
+    }
+}

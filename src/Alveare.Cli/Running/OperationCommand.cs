@@ -1,0 +1,93 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Alveare.Cli.Client;
+
+namespace Alveare.Cli.Running;
+
+/// <summary>A command that submits one operation and follows its task.</summary>
+internal sealed class OperationCommand : Command
+{
+    private readonly TaskFollower _follower = new();
+
+    private OperationCommand(string operation, string name, string description)
+        : base(name, description) => Operation = operation;
+
+    /// <summary>Name of the operation in the server's catalogue, such as <c>vm.power-on</c>.</summary>
+    public string Operation { get; }
+
+    /// <summary>A command on one or more named objects, all at once.</summary>
+    /// <param name="takes">Options; those whose values go into the body.</param>
+    /// <param name="body">Makes the body, the same for all.</param>
+    public static OperationCommand OnMany(
+        CliCommands commands, string operation, string description, IReadOnlyList<Option> takes, Func<Run, Task<JsonObject?>> body)
+    {
+        var (kind, verb) = Split(operation);
+        var names = new Argument<string[]>(kind.ToUpperInvariant())
+        {
+            Arity = ArgumentArity.OneOrMore, Description = $"Name, id or inventory path of each {kind}",
+        };
+        names.CompletionSources.Add(NameCompletion.Of(commands, kind));
+        var command = new OperationCommand(operation, verb, description);
+        commands.Fill(command, [names, .. takes, .. command._follower.Options], async run =>
+        {
+            // All names first: a mistyped one must not leave the work half begun.
+            var ids = new List<string>();
+            foreach (var name in run.Value(names))
+                ids.Add(await run.IdOfAsync(kind, name));
+            return await command.SubmitAsync(run, ids, await body(run));
+        });
+        return command;
+    }
+
+    /// <summary>A command on an object that its options lead to.</summary>
+    /// <param name="target">Id of the object it is done to.</param>
+    public static OperationCommand On(
+        CliCommands commands, string operation, string name, string description, IReadOnlyList<Symbol> takes,
+        Func<Run, Task<string>> target, Func<Run, string, Task<JsonObject?>> body)
+    {
+        var command = new OperationCommand(operation, name, description);
+        commands.Fill(command, [.. takes, .. command._follower.Options], async run =>
+        {
+            var id = await target(run);
+            return await command.SubmitAsync(run, [id], await body(run, id));
+        });
+        return command;
+    }
+
+    private static (string Kind, string Verb) Split(string operation)
+    {
+        var dot = operation.IndexOf('.', StringComparison.Ordinal);
+        return (operation[..dot], operation[(dot + 1)..]);
+    }
+
+    private async Task<int> SubmitAsync(Run run, List<string> ids, JsonObject? body)
+    {
+        var wait = _follower.WaitOf(run);
+        var submissions = ids.Distinct().Select(id => TryAsync(run, id, body, wait)).ToList();
+        var answers = await Task.WhenAll(submissions);
+        var followed = await _follower.FollowAsync(run, [.. answers.Where(a => a.Accepted is not null).Select(a => a.Accepted!.Value)]);
+        // One refusal among several is said and counted, and the others are carried out.
+        foreach (var refusal in answers.Select(a => a.Refusal).OfType<RestFaultException>())
+        {
+            if (ids.Count == 1)
+                throw refusal;
+            await run.Environment.Error.WriteLineAsync($"alveare: {refusal.Message}");
+            followed = Math.Max(followed, ExitCode.Fault);
+        }
+
+        return followed;
+    }
+
+    private async Task<(JsonElement? Accepted, RestFaultException? Refusal)> TryAsync(Run run, string id, JsonObject? body, int wait)
+    {
+        try
+        {
+            return (await run.AskAsync(c => c.SubmitAsync(Operation, id, body, wait, run.Interrupted)), null);
+        }
+        catch (RestFaultException e)
+        {
+            return (null, e);
+        }
+    }
+}

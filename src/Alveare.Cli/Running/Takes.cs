@@ -1,0 +1,123 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Alveare.Cli.Output;
+
+namespace Alveare.Cli.Running;
+
+/// <summary>Makes options and arguments, and bodies from their values.</summary>
+public static class Takes
+{
+    public static Option<string?> Text(string name, string description, string helpName) => new(name) { Description = description, HelpName = helpName };
+
+    public static Option<bool> Flag(string name, string description) => new(name) { Description = description };
+
+    public static Option<int?> Number(string name, string description) => new(name) { Description = description, HelpName = "N" };
+
+    /// <summary>May be given several times.</summary>
+    public static Option<string[]> Texts(string name, string description, string helpName) =>
+        new(name) { Description = description, HelpName = helpName, DefaultValueFactory = _ => [] };
+
+    /// <summary>One of a few words.</summary>
+    public static Option<string?> Choice(string name, string description, params string[] words)
+    {
+        var option = Text(name, $"{description}: {string.Join(", ", words)}", "WORD");
+        option.AcceptOnlyFromAmong(words);
+        return option;
+    }
+
+    public static Option<long?> Size(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "SIZE",
+        CustomParser = result =>
+        {
+            if (Amounts.TryParseSize(result.Tokens[0].Value, out var bytes))
+                return bytes;
+            result.AddError($"{name} is '{result.Tokens[0].Value}', expected a size with its unit, such as 512M or 2G.");
+            return null;
+        },
+    };
+
+    /// <summary>May be given several times.</summary>
+    public static Option<long[]> Sizes(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "SIZE",
+        DefaultValueFactory = _ => [],
+        CustomParser = result =>
+        {
+            var sizes = new List<long>();
+            foreach (var token in result.Tokens)
+            {
+                if (Amounts.TryParseSize(token.Value, out var bytes))
+                    sizes.Add(bytes);
+                else
+                    result.AddError($"{name} is '{token.Value}', expected a size with its unit, such as 512M or 2G.");
+            }
+
+            return [.. sizes];
+        },
+    };
+
+    public static Argument<string> Name(string name, string description) => new(name) { Description = description };
+
+    /// <summary>The name of an object that exists, completed by asking the center.</summary>
+    public static Argument<string> Existing(CliCommands commands, string kind, string? shown = null)
+    {
+        var argument = Name(shown ?? kind.ToUpperInvariant(), $"Name, id or inventory path of the {kind}");
+        argument.CompletionSources.Add(NameCompletion.Of(commands, kind));
+        return argument;
+    }
+
+    public static Option<string?> Existing(CliCommands commands, string option, string kind, string description)
+    {
+        var made = Text(option, description, kind.ToUpperInvariant());
+        made.CompletionSources.Add(NameCompletion.Of(commands, kind));
+        return made;
+    }
+
+    /// <summary>A JSON object of what is given; nulls are left to the server's defaults.</summary>
+    public static JsonObject Body(params (string Name, object? Value)[] members)
+    {
+        var body = new JsonObject();
+        foreach (var (name, value) in members)
+        {
+            if (value is not null)
+                body[name] = Node(value);
+        }
+
+        return body;
+    }
+
+    private static JsonNode? Node(object value) => value switch
+    {
+        string text => JsonValue.Create(text),
+        int number => JsonValue.Create(number),
+        long number => JsonValue.Create(number),
+        bool flag => JsonValue.Create(flag),
+        JsonNode node => node,
+        string[] texts => new JsonArray([.. texts.Select(t => (JsonNode?)JsonValue.Create(t))]),
+        long[] numbers => new JsonArray([.. numbers.Select(n => (JsonNode?)JsonValue.Create(n))]),
+        _ => throw new ArgumentException($"A {value.GetType().Name} is no part of a body."),
+    };
+
+    /// <summary>Null for an empty list, which then is not sent.</summary>
+    public static T[]? OrNull<T>(this T[]? items) => items is { Length: > 0 } ? items : null;
+
+    /// <summary>The id of the object named by an option; without the option the only one there is.</summary>
+    public static async Task<string> NamedOrOnlyAsync(this Run run, string kind, Option<string?> option)
+    {
+        if (run.Value(option) is { } name)
+            return await run.IdOfAsync(kind, name);
+        var all = await run.AskAsync(c => c.ListAsync($"{kind}s", run.Interrupted));
+        return all.Items switch
+        {
+            [var only] => only.GetProperty("id").GetString()!,
+            [] => throw new UsageException($"There is no {kind} yet."),
+            var several => throw new UsageException($"Which {kind}? Give {option.Name}; there are {Names(several)}."),
+        };
+    }
+
+    private static string Names(IReadOnlyList<JsonElement> objects) => string.Join(", ", objects.Select(o => o.GetProperty("name").GetString()));
+}

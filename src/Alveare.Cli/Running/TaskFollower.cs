@@ -1,0 +1,110 @@
+using System.CommandLine;
+using System.Text.Json;
+using Alveare.Cli.Client;
+using Alveare.Cli.Output;
+using Alveare.Wire.Rest;
+
+namespace Alveare.Cli.Running;
+
+/// <summary>Waits for tasks, shows how far they are, and says how they ended.</summary>
+public sealed class TaskFollower
+{
+    // What ends within this is not worth a progress bar, and the submission itself waits for it.
+    private const int Quick = 1;
+
+    public Option<bool> NoWait { get; } = new("--no-wait") { Description = "Do not wait for the end: print the task and go" };
+
+    public Option<bool> CancelOnInterrupt { get; } = new("--cancel-on-interrupt") { Description = "Ctrl-C cancels the task too, instead of only the waiting" };
+
+    public IEnumerable<Option> Options => [NoWait, CancelOnInterrupt];
+
+    /// <summary>Seconds to give to a submission.</summary>
+    public int WaitOf(Run run) => run.Value(NoWait) ? 0 : Quick;
+
+    /// <summary>Follows tasks that were accepted until all have ended, unless the command line says not to.</summary>
+    public async Task<int> FollowAsync(Run run, IReadOnlyList<JsonElement> accepted)
+    {
+        var records = accepted.ToDictionary(r => r.GetProperty("id").GetString()!);
+        if (!run.Value(NoWait) && records.Values.Any(r => !RestClient.As<TaskDto>(r).HasEnded))
+        {
+            try
+            {
+                await WaitForAllAsync(run, records);
+            }
+            catch (OperationCanceledException) when (run.Interrupted.IsCancellationRequested)
+            {
+                await LeaveAsync(run, records);
+                return ExitCode.Interrupted;
+            }
+        }
+
+        return Say(run, [.. records.Values]);
+    }
+
+    private static async Task WaitForAllAsync(Run run, Dictionary<string, JsonElement> records)
+    {
+        var waiting = records.Where(r => !RestClient.As<TaskDto>(r.Value).HasEnded).Select(r => r.Key).ToList();
+        if (run.Environment.IsWatched && !run.IsJson)
+            await ProgressDisplay.RunAsync(run.Environment.Error, shown => Task.WhenAll(waiting.Select(id => WaitAsync(run, id, records, shown))));
+        else
+            await Task.WhenAll(waiting.Select(id => WaitAsync(run, id, records, _ => { })));
+    }
+
+    private static async Task WaitAsync(Run run, string id, Dictionary<string, JsonElement> records, Action<TaskDto> show)
+    {
+        JsonElement record;
+        lock (records)
+            record = records[id];
+        while (true)
+        {
+            var task = RestClient.As<TaskDto>(record);
+            show(task);
+            if (task.HasEnded)
+                return;
+            record = await run.AskAsync(c => c.WaitAsync(id, 1, run.Interrupted));
+            lock (records)
+                records[id] = record;
+        }
+    }
+
+    // The token of this run is used up: what is said to the center now has one of its own, and little time.
+    private async Task LeaveAsync(Run run, Dictionary<string, JsonElement> records)
+    {
+        foreach (var task in records.Values.Select(RestClient.As<TaskDto>).Where(t => !t.HasEnded))
+        {
+            if (!run.Value(CancelOnInterrupt))
+            {
+                await run.Environment.Error.WriteLineAsync($"{TaskText.Title(task)} runs on as {task.Id}; 'alveare task wait {task.Id}' waits for it.");
+                continue;
+            }
+
+            using var soon = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+            try
+            {
+                await run.Open().CancelAsync(task.Id, soon.Token);
+                await run.Environment.Error.WriteLineAsync($"{TaskText.Title(task)} ({task.Id}) was asked to stop.");
+            }
+            catch (Exception e) when (e is RestFaultException or NotReachableException or OperationCanceledException)
+            {
+                await run.Environment.Error.WriteLineAsync($"{TaskText.Title(task)} runs on as {task.Id}: {e.Message}");
+            }
+        }
+    }
+
+    private static int Say(Run run, IReadOnlyList<JsonElement> records)
+    {
+        var tasks = records.Select(RestClient.As<TaskDto>).ToList();
+        if (run.IsJson && records.Count == 1)
+            run.WriteRecord(records[0]);
+        else if (run.IsJson)
+            run.WriteList<TaskDto>(records);
+        foreach (var task in tasks)
+        {
+            var isBad = task.State is "failed" or "cancelled";
+            if (!run.IsJson || isBad)
+                (isBad ? run.Environment.Error : run.Environment.Out).WriteLine(TaskText.Outcome(task));
+        }
+
+        return tasks.Any(t => t.State is "failed" or "cancelled") ? ExitCode.Fault : ExitCode.Done;
+    }
+}

@@ -1,0 +1,76 @@
+namespace Alveare.Wire.Rest;
+
+// What a client reads of the server's records. The server may say more: readers skip what they do not know.
+
+/// <summary>What every object of the inventory has.</summary>
+public record ObjectDto(string Id, string Kind, string Name, string? Parent);
+
+/// <summary>A virtual machine or template.</summary>
+public sealed record VmDto(
+    string Id, string Kind, string Name, string? Parent, string? Host, MachineSpecDto? Spec, string? InvalidReason, string Power, bool IsStale,
+    GuestDto? Guest, DateTimeOffset? StartedAt, string? BusyTask, DatastorePathDto Config, long LockEpoch) : ObjectDto(Id, Kind, Name, Parent);
+
+/// <summary>A file in a datastore.</summary>
+public sealed record DatastorePathDto(string Datastore, string Path);
+
+/// <summary>What a machine is made of. Sizes in bytes.</summary>
+public sealed record MachineSpecDto(
+    Guid Uuid, string Name, int Cpus, long Memory, string Firmware, string? CpuModel, bool IsTemplate, IReadOnlyList<DiskDto> Disks, IReadOnlyList<NicDto> Nics);
+
+/// <summary>A virtual disk.</summary>
+public sealed record DiskDto(string File, long Capacity, string Format);
+
+/// <summary>A virtual network card.</summary>
+public sealed record NicDto(string Mac, string PortGroup);
+
+/// <summary>What the guest's agent says.</summary>
+public sealed record GuestDto(string? HostName, string? OsName, IReadOnlyList<string> Addresses);
+
+/// <summary>A joined host.</summary>
+public sealed record HostDto(
+    string Id, string Kind, string Name, string? Parent, string Address, string Fingerprint, string Connection, string? Problem, HostFactsDto? Facts,
+    IReadOnlyList<HostDatastoreDto> Datastores, IReadOnlyList<string> PortGroups) : ObjectDto(Id, Kind, Name, Parent);
+
+/// <summary>What a host says of itself.</summary>
+public sealed record HostFactsDto(
+    string HostName, string AgentVersion, string QemuVersion, string Accelerator, string? AcceleratorWarning, int CpuThreads, string CpuModel, long Memory,
+    long MemoryForGuests, string MigrationAddress);
+
+/// <summary>A datastore as one host sees it.</summary>
+public sealed record HostDatastoreDto(string Id, string Name, string Path, long Capacity, long Free, string? Problem);
+
+/// <summary>A datastore.</summary>
+public sealed record DatastoreDto(string Id, string Kind, string Name, string? Parent, string Path, long Capacity, long Free) : ObjectDto(Id, Kind, Name, Parent);
+
+/// <summary>A port group.</summary>
+public sealed record PortGroupDto(string Id, string Kind, string Name, string? Parent, int Vni) : ObjectDto(Id, Kind, Name, Parent);
+
+/// <summary>An operation being carried out, or its outcome.</summary>
+/// <param name="State">queued, running, succeeded, failed or cancelled.</param>
+public sealed record TaskDto(
+    string Id, string Operation, string Target, string TargetName, string User, string State, double? Percent, string? Step, MigrationProgressDto? Migration,
+    DateTimeOffset QueuedAt, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, string? Result, MigrationFiguresDto? Figures, FaultDto? Fault,
+    bool CancelRequested, long Version, bool HasEnded);
+
+/// <summary>Why a task failed.</summary>
+/// <param name="Fault">Stable name for programs.</param>
+/// <param name="Message">The sentence for people.</param>
+public sealed record FaultDto(string Fault, string Message);
+
+/// <summary>Progress of a live migration. Bytes, and bytes per second.</summary>
+public sealed record MigrationProgressDto(string Phase, long Total, long Transferred, long Remaining, double BytesPerSecond, double DirtyBytesPerSecond);
+
+/// <summary>What a live migration cost.</summary>
+public sealed record MigrationFiguresDto(TimeSpan Total, TimeSpan Pause, long Transferred);
+
+/// <summary>One thing that happened.</summary>
+public sealed record EventDto(long Id, DateTimeOffset At, string Severity, string Kind, string? Subject, string? User, string Message);
+
+/// <summary>One machine over one interval.</summary>
+public sealed record MachineSampleDto(
+    string Machine, DateTimeOffset At, double CpuPercent, double CpuReadyPercent, long MemoryConsumed, long MemoryActive, double DiskReadBytesPerSecond,
+    double DiskWriteBytesPerSecond, double NetworkReceivedBytesPerSecond, double NetworkSentBytesPerSecond);
+
+/// <summary>One host over one interval.</summary>
+public sealed record HostSampleDto(
+    string Host, DateTimeOffset At, double CpuPercent, long MemoryUsed, double NetworkReceivedBytesPerSecond, double NetworkSentBytesPerSecond, int RunningMachines);

@@ -1,0 +1,74 @@
+using Alveare.Model;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Xunit;
+using static Alveare.Tests.Api.ApiSite;
+
+namespace Alveare.Tests.Api;
+
+public sealed class InventoryApiTests(ApiSite site) : IClassFixture<ApiSite>
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task ListsAreFilteredAndLimitedAndSayHowManyThereAre()
+    {
+        var folder = await FolderAsync("filtered");
+        await site.PutMachineAsync("f2", folder);
+        await site.PutMachineAsync("f1", folder, PowerState.On);
+        await site.PutMachineAsync("f3", folder);
+        var client = await site.AsAsync("rita");
+
+        var all = await JsonAsync(await client.GetAsync($"/api/vms?within={site.Datacenter}&parent={folder}", Cancellation));
+        Assert.Equal(["f1", "f2", "f3"], all.GetProperty("items").EnumerateArray().Select(v => v.GetProperty("name").GetString()!));
+        Assert.All(all.GetProperty("items").EnumerateArray(), v => Assert.Equal("vm", v.GetProperty("kind").GetString()));
+
+        var off = await JsonAsync(await client.GetAsync($"/api/vms?parent={folder}&power=off&limit=1", Cancellation));
+        Assert.Equal(2, off.GetProperty("total").GetInt32());
+        Assert.Equal("f2", Assert.Single(off.GetProperty("items").EnumerateArray()).GetProperty("name").GetString());
+    }
+
+    [Fact]
+    public async Task AnObjectIsFoundByNameByTheEndOfItsPathByItsPathAndById()
+    {
+        var folder = await FolderAsync("found");
+        var vm = await site.PutMachineAsync("grün 機械", folder);
+        var client = await site.AsAsync();
+        foreach (var text in new[] { "grün 機械", "found/grün 機械", "/north/found/grün 機械", vm.ToString() })
+        {
+            var found = await JsonAsync(await client.GetAsync($"/api/lookup?kind=vm&name={Uri.EscapeDataString(text)}", Cancellation));
+            Assert.Equal(vm.ToString(), found.GetProperty("object").GetProperty("id").GetString());
+            Assert.Equal("/north/found/grün 機械", found.GetProperty("path").GetString());
+        }
+    }
+
+    [Fact]
+    public async Task AnAmbiguousNameIsAnsweredWithAllThatItCanBe()
+    {
+        await site.PutMachineAsync("twin", await FolderAsync("left"));
+        var right = await site.PutMachineAsync("twin", await FolderAsync("right"));
+        var client = await site.AsAsync();
+        var problem = await ProblemAsync(await client.GetAsync("/api/lookup?kind=vm&name=twin", Cancellation), 409, "AmbiguousName");
+        var candidates = problem.Data!.Value.GetProperty("candidates").EnumerateArray().Select(c => c.GetString()!).ToList();
+        Assert.Equal(2, candidates.Count);
+        Assert.StartsWith("/north/left/twin", candidates[0], StringComparison.Ordinal);
+
+        var found = await JsonAsync(await client.GetAsync("/api/lookup?name=right/twin", Cancellation));
+        Assert.Equal(right.ToString(), found.GetProperty("object").GetProperty("id").GetString());
+    }
+
+    [Fact]
+    public async Task StatisticsOfAMachineThatNeverReportedAreEmpty()
+    {
+        var vm = await site.PutMachineAsync("silent");
+        var samples = await JsonAsync(await (await site.AsAsync()).GetAsync($"/api/vms/{vm}/statistics", Cancellation));
+        Assert.Equal(0, samples.GetProperty("total").GetInt32());
+    }
+
+    private async Task<EntityId> FolderAsync(string name)
+    {
+        var id = new EntityId(EntityKind.Folder, Guid.NewGuid());
+        await site.PutAsync(new Folder { Id = id, Name = name, Parent = site.Datacenter });
+        return id;
+    }
+}
