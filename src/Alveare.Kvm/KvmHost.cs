@@ -1,4 +1,5 @@
 using Alveare.Core.Hosts;
+using Alveare.Kvm.Accelerators;
 using Alveare.Kvm.Clones;
 using Alveare.Kvm.Files;
 using Alveare.Kvm.Machines;
@@ -14,6 +15,9 @@ namespace Alveare.Kvm;
 /// <summary>This Linux machine as a host: QEMU processes that outlive the agent, files in datastores, bridges and control groups.</summary>
 public sealed class KvmHost : IHost
 {
+    /// <summary>How long the start of an agent waits for the accelerator's proof; a host whose proof takes longer says so meanwhile.</summary>
+    private static readonly TimeSpan ProofPatience = TimeSpan.FromSeconds(1);
+
     private readonly KvmOptions options;
     private readonly HostState state;
     private readonly Registry registry;
@@ -29,13 +33,14 @@ public sealed class KvmHost : IHost
     private readonly List<string> warnings = [];
     private readonly DatastoreTable datastores;
     private readonly Listing listing;
-    private readonly CancellationTokenSource stopping = new();
+    private readonly CancellationTokenSource stopping;
     private bool disposed;
     private readonly MigrationTable migrations;
 
-    private KvmHost(KvmOptions options, HostFacts facts, QemuSetup setup)
+    private KvmHost(KvmOptions options, HostFacts facts, QemuSetup setup, CancellationTokenSource stopping)
     {
         this.options = options;
+        this.stopping = stopping;
         state = new HostState(facts);
         registry = new Registry(Path.Combine(options.StateDirectory, "registry.json"));
         datastores = new DatastoreTable(options.HostName, options.Time, all => state.Publish(new DatastoresChanged(all)));
@@ -72,9 +77,12 @@ public sealed class KvmHost : IHost
         var qemu = await QemuInstallation.FindAsync(cancellation)
             ?? throw new FaultException(new HostOperationFailed("Starting the host agent", "QEMU is not installed (package qemu-system-x86)"));
         var user = QemuUser.Find();
-        var setup = new QemuSetup(
-            qemu.Program, Accelerator.Emulation, options.TranslationCacheMib, user, runRoot, qemu.UefiCode, qemu.UefiVariables);
         var hardware = HostHardware.Read();
+        var stopping = new CancellationTokenSource();
+        // Beside everything else: running machines are adopted whatever comes of it, machines that are started wait for it.
+        var verdict = new AcceleratorChoice(qemu, user, options.StateDirectory, runRoot, hardware.CpuModel).ChooseAsync(stopping.Token);
+        var setup = new QemuSetup(
+            qemu.Program, AcceleratorOf(verdict), options.TranslationCacheMib, user, runRoot, qemu.UefiCode, qemu.UefiVariables);
         var facts = new HostFacts
         {
             Id = options.HostId,
@@ -83,20 +91,20 @@ public sealed class KvmHost : IHost
             QemuVersion = qemu.Version,
             Accelerator = Accelerator.Emulation,
             CpuThreads = Environment.ProcessorCount,
-            AcceleratorWarning = "no accelerator has been proven by a guest on this host, and an unproven one is not used",
+            AcceleratorWarning = AcceleratorChoice.Pending,
             CpuClock = hardware.Clock,
             CpuModel = hardware.CpuModel,
-            CpuFeatures = await qemu.ReadCpuFeaturesAsync(Accelerator.Emulation, cancellation),
             Memory = hardware.Memory,
             MigrationAddress = options.MigrationAddress,
         };
-        var host = new KvmHost(options, facts, setup);
+        var host = new KvmHost(options, facts, setup, stopping);
         host.clones.TakeBackUnfinished();
         await new Adoption(
                 options.HostId, host.state, host.machines, host.ground, host.listing, host.power, host.migrations, host.surroundings, host.portGroups,
                 runRoot, host.warnings)
             .RunAsync(host.registry.Content);
         _ = host.datastores.WatchAsync(host.stopping.Token);
+        await Task.WhenAny(host.TellAcceleratorAsync(verdict), Task.Delay(ProofPatience, options.Time, cancellation));
         return host;
     }
 
@@ -179,6 +187,28 @@ public sealed class KvmHost : IHost
 
         machines.Dispose();
         stopping.Dispose();
+    }
+
+    private static async Task<Accelerator> AcceleratorOf(Task<AcceleratorVerdict> verdict) => (await verdict).Accelerator;
+
+    private async Task TellAcceleratorAsync(Task<AcceleratorVerdict> verdict)
+    {
+        var facts = state.Current.Facts;
+        try
+        {
+            var found = await verdict;
+            facts = facts with { Accelerator = found.Accelerator, AcceleratorWarning = found.Warning, CpuFeatures = found.CpuFeatures };
+        }
+        catch (FaultException e)
+        {
+            facts = facts with { AcceleratorWarning = e.Fault.Message };
+        }
+        catch (OperationCanceledException)
+        {
+            return;
+        }
+
+        state.Publish(new FactsChanged(facts));
     }
 
     private void Unmount(EntityId datastore)

@@ -28,7 +28,15 @@ public sealed class DatastoreTable(string hostName, TimeProvider time, Action<Im
     {
         var root = new DatastoreRoot(mount, hostName);
         var known = roots.TryGetValue(mount.Datastore, out var before) && before.Directory == mount.Path;
-        await Task.Run(() => root.Claim(mayMark: !known)).WaitAsync(Patience, time);
+        try
+        {
+            await Task.Run(() => root.Claim(mayMark: !known)).WaitAsync(Patience, time);
+        }
+        catch (TimeoutException e)
+        {
+            throw new FaultException(new DatastoreNotAccessible(mount.Name, hostName, Silence(root)), e);
+        }
+
         roots[mount.Datastore] = root;
         await TellAsync(root);
     }
@@ -114,7 +122,7 @@ public sealed class DatastoreTable(string hostName, TimeProvider time, Action<Im
         }
         catch (TimeoutException)
         {
-            return Describe(root) with { Problem = $"'{root.Directory}' has not answered for {Patience.TotalSeconds} s" };
+            return Describe(root) with { Problem = Silence(root) };
         }
     }
 
@@ -132,6 +140,8 @@ public sealed class DatastoreTable(string hostName, TimeProvider time, Action<Im
             return Describe(root) with { Problem = e.Message };
         }
     }
+
+    private static string Silence(DatastoreRoot root) => $"'{root.Directory}' has not answered for {Patience.TotalSeconds} s";
 
     private static HostDatastore Describe(DatastoreRoot root) => new() { Id = root.Id, Name = root.Name, Path = root.Directory };
 }

@@ -51,8 +51,11 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
     public void WriteSpec(DatastorePath config, MachineSpec spec)
     {
         var replaced = ReadConfig(config) is { } old ? VmxFile.TryParse(old) : null;
-        datastores.Find(config.Datastore).Replace(config.Path, VmxFile.Write(spec, replaced));
+        Write(config, VmxFile.Write(spec, replaced));
     }
+
+    /// <summary>Writes a small file as a whole; what it replaces stays if that fails.</summary>
+    public void Write(DatastorePath path, byte[] content) => datastores.Find(path.Datastore).Replace(path.Path, content);
 
     /// <summary>The bytes of a configuration file (the first ones of one that is too long), or null when there is none.</summary>
     public byte[]? ReadConfig(DatastorePath config)

@@ -9,12 +9,13 @@ using Alveare.Model.Machines;
 namespace Alveare.Kvm.Machines;
 
 /// <summary>How this host runs QEMU.</summary>
+/// <param name="Accelerator">Known once it has been proven; machines wait for it.</param>
 /// <param name="RunRoot">Directory of the run directories.</param>
 /// <param name="UefiCode">The UEFI firmware's code, or null where none is installed.</param>
 /// <param name="UefiVariables">The template that a machine's own variables start from.</param>
 public sealed record QemuSetup(
     string Program,
-    Accelerator Accelerator,
+    Task<Accelerator> Accelerator,
     int TranslationCacheMib,
     QemuUser User,
     string RunRoot,
@@ -37,13 +38,14 @@ public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surrou
         CancellationToken cancellation)
     {
         var config = machine.Current.Config;
+        var accelerator = await setup.Accelerator.WaitAsync(cancellation);
         var run = new RunDirectory(setup.RunRoot, spec.Uuid);
         await using var undo = new UndoStack();
         run.Create(setup.User);
         undo.Push(run.Remove);
         var attachments = surroundings.Make(spec);
         undo.Push(() => surroundings.TakeAway(attachments));
-        var runtime = Prepare(config, spec, run, attachments, incoming is not null);
+        var runtime = Prepare(config, spec, run, attachments, accelerator, incoming is not null);
         var record = new RunRecord
         {
             Config = config,
@@ -68,7 +70,13 @@ public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surrou
         }
     }
 
-    private QemuRuntime Prepare(DatastorePath config, MachineSpec spec, RunDirectory run, RunAttachments attachments, bool incoming)
+    private QemuRuntime Prepare(
+        DatastorePath config,
+        MachineSpec spec,
+        RunDirectory run,
+        RunAttachments attachments,
+        Accelerator accelerator,
+        bool incoming)
     {
         foreach (var disk in spec.Disks)
             ground.CheckDisk(config, disk, alone: !incoming);
@@ -78,7 +86,7 @@ public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surrou
         return new QemuRuntime
         {
             Program = setup.Program,
-            Accelerator = setup.Accelerator,
+            Accelerator = accelerator,
             TranslationCacheMib = setup.TranslationCacheMib,
             Run = run,
             DiskPaths = disks,
@@ -95,9 +103,8 @@ public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surrou
         if (setup.UefiCode is null || setup.UefiVariables is null)
             throw new FaultException(new MachineStartFailed(spec.Name, "it boots with UEFI and this host has no UEFI firmware installed (package ovmf)"));
         var variables = config.Sibling(Path.ChangeExtension(config.FileName, ".nvram"));
-        var path = ground.PathOf(variables);
-        if (!File.Exists(path))
-            File.Copy(setup.UefiVariables, path);
+        if (!File.Exists(ground.PathOf(variables)))
+            ground.Write(variables, File.ReadAllBytes(setup.UefiVariables));
         return new UefiFiles(setup.UefiCode, ground.Give(variables, setup.User));
     }
 }
