@@ -81,6 +81,7 @@ public sealed class Engine : IAsyncDisposable
     /// <summary>Ends the sessions with the hosts; hosts and machines run on.</summary>
     public async ValueTask DisposeAsync()
     {
+        Tasks.Stop();
         // Not CancelAsync: that goes over the thread pool.
         _end.Cancel();
         await Hosts.DisposeAsync();

@@ -76,18 +76,20 @@ internal sealed class HostSession : IAsyncDisposable
     public async Task<HostReply> ExecuteAsync(HostCommand command, IProgress<HostProgress>? progress, CancellationToken cancellation)
     {
         var reply = await Link.ExecuteAsync(command, progress, cancellation);
-        HostChange? change = (reply, command) switch
+        switch (reply, command)
         {
-            (MachineReply said, _) => new MachineChanged(said.Machine),
-            (IncomingFinished said, _) => new MachineChanged(said.Machine),
-            (_, UnregisterMachine gone) => new MachineRemoved(gone.Machine),
-            (_, DestroyMachine gone) => new MachineRemoved(gone.Machine),
-            _ => null,
-        };
-        if (change is not null)
-        {
-            HostReport.Check(_id, Name, change);
-            await TakeMachineAsync(change);
+            case (MachineReply said, _):
+                await TakeReplyAsync(said.Machine);
+                break;
+            case (IncomingFinished said, _):
+                await TakeReplyAsync(said.Machine);
+                break;
+            case (_, UnregisterMachine gone):
+                await TakeMachineAsync(gone.Machine, _view.Claims.ReplyRemoved(_id, gone.Machine));
+                break;
+            case (_, DestroyMachine gone):
+                await TakeMachineAsync(gone.Machine, _view.Claims.ReplyRemoved(_id, gone.Machine));
+                break;
         }
 
         return reply;
@@ -100,7 +102,7 @@ internal sealed class HostSession : IAsyncDisposable
         var snapshot = await Link.ObserveAsync(cancellation);
         HostReport.Check(_id, Name, new HostObserved(snapshot));
         if (_view.Claims.IsConnected(_id))
-            await TakeSnapshotAsync(snapshot, asOf);
+            await TakeSnapshotAsync(snapshot, _view.Claims.Reply(_id, snapshot.Machines, asOf));
         return snapshot;
     }
 
@@ -183,12 +185,14 @@ internal sealed class HostSession : IAsyncDisposable
         DatastoresChanged datastores => _view.ReconcileAsync(_id, h => h with { Datastores = datastores.Datastores }, []),
         HostEventRaised raised => RaiseAsync(raised),
         StatisticsSampled samples => SampleAsync(samples),
-        _ => TakeMachineAsync(change),
+        MachineChanged changed => TakeMachineAsync(changed.Machine.Id, _view.Claims.Watch(_id, changed.Machine)),
+        MachineRemoved removed => TakeMachineAsync(removed.Machine, _view.Claims.WatchRemoved(_id, removed.Machine)),
+        _ => Task.CompletedTask,
     };
 
     private async Task ConnectAsync(HostSnapshot snapshot)
     {
-        await TakeSnapshotAsync(snapshot, asOf: null);
+        await TakeSnapshotAsync(snapshot, _view.Claims.Watch(_id, snapshot.Machines));
         bool wasLost;
         lock (_gate)
         {
@@ -202,9 +206,8 @@ internal sealed class HostSession : IAsyncDisposable
         _ = OfferUnwatchedAsync();
     }
 
-    private Task TakeSnapshotAsync(HostSnapshot snapshot, long? asOf)
+    private Task TakeSnapshotAsync(HostSnapshot snapshot, IEnumerable<EntityId> spokenOf)
     {
-        var spokenOf = _view.Claims.Replace(_id, snapshot.Machines, asOf);
         var believed = _view.Current.OfType<VirtualMachine>().Where(v => v.Host == _id).Select(v => v.Id);
         return _view.ReconcileAsync(
             _id,
@@ -219,15 +222,13 @@ internal sealed class HostSession : IAsyncDisposable
             [.. spokenOf.Union(believed).Order()]);
     }
 
-    private Task TakeMachineAsync(HostChange change)
+    private Task TakeMachineAsync(EntityId machine, bool isNews) =>
+        isNews ? _view.ReconcileAsync(_id, null, [machine]) : Task.CompletedTask;
+
+    private Task TakeReplyAsync(HostMachine machine)
     {
-        var (id, isNew) = change switch
-        {
-            MachineChanged changed => (changed.Machine.Id, _view.Claims.Put(_id, changed.Machine)),
-            MachineRemoved removed => (removed.Machine, _view.Claims.Remove(_id, removed.Machine)),
-            _ => (default, false),
-        };
-        return isNew ? _view.ReconcileAsync(_id, null, [id]) : Task.CompletedTask;
+        HostReport.Check(_id, Name, new MachineChanged(machine));
+        return TakeMachineAsync(machine.Id, _view.Claims.Reply(_id, machine));
     }
 
     private Task RaiseAsync(HostEventRaised raised)

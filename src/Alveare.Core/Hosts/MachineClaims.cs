@@ -13,13 +13,16 @@ internal readonly record struct MachineClaim(EntityId Host, HostMachine Machine)
 }
 
 /// <summary>What the connected hosts say of their machines: the basis on which each machine gets its one place in the inventory.</summary>
+/// <remarks>A host speaks on two ways: its watch, which is complete and in order, and the replies to commands, which may overtake it. What a
+/// reply said stands until the watch has caught up with it; revisions tell when that is. A removal has no revision, but the watch says it
+/// exactly once.</remarks>
 internal sealed class MachineClaims
 {
     private readonly Lock _gate = new();
-    private readonly Dictionary<EntityId, SortedDictionary<EntityId, Stamped>> _hosts = [];
+    private readonly Dictionary<EntityId, SortedDictionary<EntityId, Word>> _hosts = [];
     private long _stamp;
 
-    /// <summary>A moment: what is put after it counts as newer than what was asked for at it.</summary>
+    /// <summary>A moment: what is taken after it counts as newer than what was asked for at it.</summary>
     public long Now
     {
         get
@@ -35,46 +38,101 @@ internal sealed class MachineClaims
             return _hosts.ContainsKey(host);
     }
 
-    /// <summary>Takes a host's whole word as of a moment; answers the machines that it said or had said.</summary>
-    /// <param name="asOf">Single machines put since then are newer and stay; null for a word that replaces everything.</param>
-    public IReadOnlyCollection<EntityId> Replace(EntityId host, IEnumerable<HostMachine> machines, long? asOf)
+    /// <summary>The watch reports everything; answers the machines that the host speaks or spoke of.</summary>
+    public IReadOnlyCollection<EntityId> Watch(EntityId host, IEnumerable<HostMachine> machines)
     {
         lock (_gate)
         {
             var old = _hosts.GetValueOrDefault(host) ?? [];
-            SortedDictionary<EntityId, Stamped> said = [];
+            SortedDictionary<EntityId, Word> said = [];
             foreach (var machine in machines)
-                said[machine.Id] = new Stamped(machine, _stamp);
-            foreach (var (id, kept) in old.Where(o => o.Value.Stamp > asOf))
-                said[id] = kept;
+                said[machine.Id] = new Word(machine, _stamp);
+            foreach (var (id, known) in old.Where(o => o.Value.IsAhead))
+            {
+                var hasCaughtUp = said.TryGetValue(id, out var word)
+                    ? known.Machine is { } before && word.Machine!.Revision >= before.Revision
+                    : known.Machine is null;
+                if (!hasCaughtUp)
+                    said[id] = known;
+            }
+
             _hosts[host] = said;
             return [.. old.Keys.Union(said.Keys)];
         }
     }
 
-    /// <summary>Takes a host's word on one machine. False for one that is older than what is known: lock epochs never go down (but a machine
-    /// whose files cannot be read has none).</summary>
-    public bool Put(EntityId host, HostMachine machine)
+    /// <summary>A reply reports everything, asked for at a moment; answers the machines that the host speaks or spoke of.</summary>
+    public IReadOnlyCollection<EntityId> Reply(EntityId host, IReadOnlyCollection<HostMachine> machines, long asOf)
+    {
+        lock (_gate)
+        {
+            if (!_hosts.TryGetValue(host, out var said))
+                return [];
+            foreach (var machine in machines)
+            {
+                // What was removed since it was asked for stays removed.
+                if (said.GetValueOrDefault(machine.Id) is not { Machine: null, IsAhead: true } removed || removed.Stamp <= asOf)
+                    Reply(host, machine);
+            }
+
+            var there = machines.Select(m => m.Id).ToHashSet();
+            foreach (var (gone, _) in said.Where(s => s.Value.Stamp <= asOf && !there.Contains(s.Key)).ToList())
+                ReplyRemoved(host, gone);
+            return [.. said.Keys];
+        }
+    }
+
+    /// <summary>The watch says that a machine changed; false when that is old news.</summary>
+    public bool Watch(EntityId host, HostMachine machine)
     {
         lock (_gate)
         {
             if (!_hosts.TryGetValue(host, out var said))
                 return false;
-            if (machine.InvalidReason is null && said.TryGetValue(machine.Id, out var known) && known.Machine is { } before && before.LockEpoch > machine.LockEpoch)
+            if (said.TryGetValue(machine.Id, out var known) && known.IsAhead && (known.Machine is null || known.Machine.Revision > machine.Revision))
                 return false;
-            said[machine.Id] = new Stamped(machine, ++_stamp);
+            said[machine.Id] = new Word(machine, ++_stamp);
             return true;
         }
     }
 
-    /// <summary>A host does not have a machine any more.</summary>
-    public bool Remove(EntityId host, EntityId machine)
+    /// <summary>The watch says that a host does not have a machine any more; false when that is old news.</summary>
+    public bool WatchRemoved(EntityId host, EntityId machine)
     {
         lock (_gate)
         {
-            if (!_hosts.TryGetValue(host, out var said) || !said.ContainsKey(machine))
+            if (!_hosts.TryGetValue(host, out var said) || !said.TryGetValue(machine, out var known))
                 return false;
-            said[machine] = new Stamped(null, ++_stamp);
+            // It was registered anew, and the watch is still before that.
+            if (known is { IsAhead: true, Machine: not null })
+                return false;
+            said.Remove(machine);
+            return known.Machine is not null;
+        }
+    }
+
+    /// <summary>A reply says how a machine is; false when the watch knows it already, or newer.</summary>
+    public bool Reply(EntityId host, HostMachine machine)
+    {
+        lock (_gate)
+        {
+            if (!_hosts.TryGetValue(host, out var said))
+                return false;
+            if (said.TryGetValue(machine.Id, out var known) && known.Machine is { } before && before.Revision >= machine.Revision)
+                return false;
+            said[machine.Id] = new Word(machine, ++_stamp, IsAhead: true);
+            return true;
+        }
+    }
+
+    /// <summary>A reply says that a host does not have a machine any more; false when the watch knows it already.</summary>
+    public bool ReplyRemoved(EntityId host, EntityId machine)
+    {
+        lock (_gate)
+        {
+            if (!_hosts.TryGetValue(host, out var said) || !said.TryGetValue(machine, out var known) || known.Machine is null)
+                return false;
+            said[machine] = new Word(null, ++_stamp, IsAhead: true);
             return true;
         }
     }
@@ -107,6 +165,7 @@ internal sealed class MachineClaims
         }
     }
 
-    // Null for a machine that was removed: a whole word that is older must not bring it back.
-    private readonly record struct Stamped(HostMachine? Machine, long Stamp);
+    /// <param name="Machine">Null for one that a reply removed, until the watch says so too.</param>
+    /// <param name="IsAhead">A reply said it, and the watch has not come to it yet.</param>
+    private readonly record struct Word(HostMachine? Machine, long Stamp, bool IsAhead = false);
 }

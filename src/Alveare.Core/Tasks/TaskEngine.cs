@@ -36,6 +36,7 @@ public sealed class TaskEngine(
     // Tasks that only read a machine, by machine.
     private readonly Dictionary<EntityId, HashSet<string>> _readers = [];
     private long _last;
+    private volatile bool _isStopped;
 
     /// <summary>Says who carries out an operation.</summary>
     public void Handle<T>(Func<T, TaskContext, Task> handler)
@@ -79,6 +80,8 @@ public sealed class TaskEngine(
     /// of a privilege are audited.</summary>
     public async Task<TaskRecord> SubmitAsync(Session session, Operation operation)
     {
+        if (_isStopped)
+            throw new FaultException(new InvalidState("The engine", "being stopped", "running"));
         var declaration = operation.Declaration();
         var target = inventory.Current.Find(operation.Target);
         if (target is null || target.Id.Kind != declaration.Rules.Kind)
@@ -126,6 +129,9 @@ public sealed class TaskEngine(
         _ = RunAsync(entry, handler, operation);
         return accepted;
     }
+
+    /// <summary>Takes no operations any more. What is cut off from now on stays unended, as if the engine had been killed.</summary>
+    public void Stop() => _isStopped = true;
 
     /// <summary>Carries out an operation inside another one's task: same checks, no task of its own.</summary>
     public Task RunWithinAsync(TaskContext context, Operation operation) => _handlers[operation.GetType()](operation, context);
@@ -289,6 +295,11 @@ public sealed class TaskEngine(
             await handler(operation, context);
             context.Undo.Clear();
             await EndAsync(entry, TaskState.Succeeded, null, entry.Record.Result);
+        }
+        catch (Exception e) when (_isStopped)
+        {
+            // It did not fail, it was cut off: the next run of the engine finds it unended, and what it did stays as it is until then.
+            logger.LogInformation("Task {Task} was cut off: {Reason}", entry.Record.Id, e.Message);
         }
         catch (OperationCanceledException) when (context.Cancellation.IsCancellationRequested)
         {

@@ -18,6 +18,10 @@ public sealed class HostState(HostFacts facts)
     private ImmutableSortedDictionary<EntityId, HostMachine> machines = ImmutableSortedDictionary<EntityId, HostMachine>.Empty;
     private ImmutableArray<HostDatastore> datastores = [];
     private ImmutableArray<PortGroupSpec> portGroups = [];
+    private long revision;
+
+    /// <summary>The next revision of a machine; they rise over all machines.</summary>
+    public long NextRevision() => Interlocked.Increment(ref revision);
 
     public HostSnapshot Current
     {

@@ -9,7 +9,7 @@ namespace Alveare.Kvm.Machines;
 public sealed class Machine(HostState state, HostMachine initial) : IDisposable
 {
     private readonly Lock sync = new();
-    private HostMachine current = initial;
+    private HostMachine current = initial with { Revision = state.NextRevision() };
 
     public EntityId Id { get; } = initial.Id;
 
@@ -40,8 +40,8 @@ public sealed class Machine(HostState state, HostMachine initial) : IDisposable
             var changed = change(current);
             if (changed == current)
                 return;
-            current = changed;
-            state.Publish(new MachineChanged(changed));
+            current = changed with { Revision = state.NextRevision() };
+            state.Publish(new MachineChanged(current));
         }
     }
 

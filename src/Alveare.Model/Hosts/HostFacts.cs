@@ -124,6 +124,10 @@ public sealed record HostMachine
 
     /// <summary>When the machine was powered on, or null while it is off.</summary>
     public DateTimeOffset? StartedAt { get; init; }
+
+    /// <summary>Which of two words about the machine is the newer one: rises with every change of any machine while the agent runs. A command's
+    /// reply and the watch come over different streams, so one may overtake the other.</summary>
+    public long Revision { get; init; }
 }
 
 /// <summary>Everything a host knows at one moment.</summary>

@@ -31,7 +31,7 @@ internal sealed class AgentMachine(Board board, HostMachine initial)
 {
     private readonly Gate gate = new();
 
-    public HostMachine Current { get; private set; } = initial;
+    public HostMachine Current { get; private set; } = initial with { Revision = board.NextRevision() };
 
     public EntityId Id => Current.Id;
 
@@ -44,8 +44,8 @@ internal sealed class AgentMachine(Board board, HostMachine initial)
         var changed = change(Current);
         if (changed == Current)
             return;
-        Current = changed;
-        board.Put(changed);
+        Current = changed with { Revision = board.NextRevision() };
+        board.Put(Current);
     }
 
     /// <summary>Held by whatever changes the machine's power state, files or registration.</summary>

@@ -12,6 +12,11 @@ internal sealed class Board(HostFacts facts)
     private ImmutableArray<HostDatastore> datastores = [];
     private ImmutableArray<PortGroupSpec> portGroups = [];
 
+    private long revision;
+
+    /// <summary>The next revision of a machine; they rise over all machines.</summary>
+    public long NextRevision() => ++revision;
+
     public HostSnapshot Snapshot => new(facts, [.. machines.Values], datastores, portGroups);
 
     public void Watch(Subscription watcher)

@@ -21,7 +21,7 @@ internal sealed class MachineTable(Board board, HostDisk disk)
         if (TryFind(machine.Id) is { } known)
             return known;
         var added = machines[machine.Id] = new AgentMachine(board, machine);
-        board.Put(machine);
+        board.Put(added.Current);
         return added;
     }
 

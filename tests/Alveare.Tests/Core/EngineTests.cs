@@ -47,6 +47,7 @@ public sealed class EngineTests
         var killed = site.Engine;
         host.Answer = _ => new TaskCompletionSource<HostReply>().Task;
         var task = await killed.Tasks.SubmitAsync(Session.System, new ResetVm { Target = machine.Id });
+        // Orderly, and yet the task has not failed: it was cut off.
         await killed.DisposeAsync();
 
         var found = new TaskCompletionSource<LeftoverOutcome>();

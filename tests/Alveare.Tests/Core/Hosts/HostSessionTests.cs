@@ -176,21 +176,72 @@ public sealed class HostSessionTests
     }
 
     [Fact]
-    public async Task AReportThatWasOvertakenByANewerEpochIsIgnored()
+    public async Task AReplyThatOvertakesTheWatchStandsUntilTheWatchHasCaughtUp()
     {
         var host = new TestHost(1);
         var machine = TestHost.Machine(1, PowerState.Off, epoch: 4);
         host.Put(machine);
         await using var site = await TestSite.WithAsync(host);
 
-        host.Answer = _ => Task.FromResult<HostReply>(new MachineReply(machine with { Power = PowerState.On, LockEpoch = 5 }));
+        // The lock is taken before the machine is on: two changes, and the reply comes before both.
+        var taken = host.Have(machine with { LockEpoch = 5 });
+        var on = host.Have(machine with { LockEpoch = 5, Power = PowerState.On });
+        host.Answer = _ => Task.FromResult<HostReply>(new MachineReply(on));
         await site.Engine.Hosts.ExecuteAsync(host.Id, new StartMachine(machine.Id, 4), null, Soon);
         Assert.Equal(PowerState.On, site.Machine(machine.Id).Power);
 
-        host.Say(new MachineChanged(machine));
-        host.Say(new HostEventRaised("test.said", machine.Id, "said", IsProblem: false));
-        await site.EventAsync("test.said");
+        host.Say(new MachineChanged(taken));
+        await SaidAsync(site, host, "test.taken");
         Assert.Equal(PowerState.On, site.Machine(machine.Id).Power);
+        host.Say(new MachineChanged(on));
+        host.Put(machine with { LockEpoch = 5, Power = PowerState.Paused });
+        await site.UntilAsync(_ => site.Machine(machine.Id).Power == PowerState.Paused);
+    }
+
+    [Fact]
+    public async Task AMachineThatAReplySaysIsGoneDoesNotComeBackWithOldNews()
+    {
+        var host = new TestHost(1);
+        var machine = TestHost.Machine(1, PowerState.Off, epoch: 4);
+        host.Put(machine);
+        await using var site = await TestSite.WithAsync(host);
+        var last = host.Have(machine with { LockEpoch = 5 });
+        host.Answer = _ => Task.FromResult<HostReply>(Done.Instance);
+        await site.Engine.Hosts.ExecuteAsync(host.Id, new DestroyMachine(machine.Id), null, Soon);
+        await site.Engine.Inventory.ApplyAsync(_ => Alveare.Core.Inventory.InventoryEdit.Remove(machine.Id));
+
+        host.Say(new MachineChanged(last));
+        await SaidAsync(site, host, "test.changed");
+        Assert.Null(site.Now.Find(machine.Id));
+
+        // Registered anew, and again the reply comes first.
+        var anew = host.Have(machine with { LockEpoch = 6 });
+        host.Answer = _ => Task.FromResult<HostReply>(new MachineReply(anew));
+        await site.Engine.Hosts.ExecuteAsync(host.Id, new RegisterMachine(machine.Config), null, Soon);
+        host.Say(new MachineRemoved(machine.Id));
+        await SaidAsync(site, host, "test.removed");
+        Assert.Equal(host.Id, site.Machine(machine.Id).Host);
+        host.Say(new MachineChanged(anew));
+        host.Lose(machine.Id);
+        await site.UntilAsync(_ => site.Machine(machine.Id).Host is null);
+    }
+
+    [Fact]
+    public async Task AReportThatWasAskedForIsNewerThanTheWatch()
+    {
+        var host = new TestHost(1);
+        var (changes, goes) = (TestHost.Machine(1, PowerState.Off), TestHost.Machine(2, PowerState.Off));
+        host.Put(changes);
+        host.Put(goes);
+        await using var site = await TestSite.WithAsync(host);
+        var on = host.Have(changes with { Power = PowerState.On });
+        host.Forget(goes.Id);
+        await site.Engine.Hosts.RefreshAsync(host.Id, Soon);
+        Assert.Equal((PowerState.On, null), (site.Machine(changes.Id).Power, site.Machine(goes.Id).Host));
+
+        host.Say(new MachineChanged(on with { Power = PowerState.Off, Revision = on.Revision - 1 }));
+        await SaidAsync(site, host, "test.changed");
+        Assert.Equal(PowerState.On, site.Machine(changes.Id).Power);
     }
 
     [Fact]
@@ -202,8 +253,7 @@ public sealed class HostSessionTests
         using (site.Engine.Hosts.Expect(machine.Id))
         {
             host.Put(machine);
-            host.Say(new HostEventRaised("test.said", machine.Id, "said", IsProblem: false));
-            await site.EventAsync("test.said");
+            await SaidAsync(site, host, "test.said");
             Assert.Null(site.Now.Find(machine.Id));
         }
 
@@ -275,5 +325,12 @@ public sealed class HostSessionTests
         await using var site = await TestSite.WithAsync(host);
         Assert.Equal(("vm1", machine.InvalidReason), (site.Machine(machine.Id).Name, site.Machine(machine.Id).InvalidReason));
         Assert.Contains("line 3", await site.EventAsync("vm.invalid"));
+    }
+
+    // What a watch brings is taken in order: once this is an event, all before it is in the inventory.
+    private static async Task SaidAsync(TestSite site, TestHost host, string kind)
+    {
+        host.Say(new HostEventRaised(kind, host.Id, "said", IsProblem: false));
+        await site.EventAsync(kind);
     }
 }

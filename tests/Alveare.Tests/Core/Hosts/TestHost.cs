@@ -16,6 +16,7 @@ internal sealed class TestHost(int number) : IHost
     private List<HostDatastore> _datastores = [];
     private List<PortGroupSpec> _portGroups = [];
     private Fault? _away;
+    private long _revision;
 
     public EntityId Id { get; } = EntityId.Host(new Guid(number, 0, 0, new byte[8]));
 
@@ -50,17 +51,28 @@ internal sealed class TestHost(int number) : IHost
     /// <summary>Has a machine, or another state of it, and says so.</summary>
     public void Put(HostMachine machine)
     {
+        Say(new MachineChanged(Have(machine)));
+    }
+
+    /// <summary>Has a machine, or another state of it, and does not say so yet.</summary>
+    public HostMachine Have(HostMachine machine)
+    {
         lock (_gate)
-            _machines[machine.Id] = machine;
-        Say(new MachineChanged(machine));
+            return _machines[machine.Id] = machine with { Revision = ++_revision };
     }
 
     /// <summary>Has a machine no more; says so only when it is there.</summary>
     public void Lose(EntityId machine)
     {
+        Forget(machine);
+        Say(new MachineRemoved(machine));
+    }
+
+    /// <summary>Has a machine no more, and does not say so yet.</summary>
+    public void Forget(EntityId machine)
+    {
         lock (_gate)
             _machines.Remove(machine);
-        Say(new MachineRemoved(machine));
     }
 
     public void Say(HostChange change)
