@@ -21,6 +21,8 @@ public static class TransferSetup
             ["max-bandwidth"] = settings.BandwidthLimit > 0 ? settings.BandwidthLimit : Unlimited,
             ["downtime-limit"] = (long)settings.MaxPause.TotalMilliseconds,
         };
+        // QEMU would announce the guest when its memory has arrived. Whether it runs here the lock says later: MigrationEnd announces it then.
+        parameters["announce-rounds"] = 0;
         if (settings.Channels > 0)
             parameters["multifd-channels"] = settings.Channels;
         await run.Qmp.ExecuteAsync("migrate-set-parameters", parameters);

@@ -17,10 +17,15 @@ internal sealed partial class AgentProcess : IAsyncDisposable
     private AgentProcess(Process process) => this.process = process;
 
     /// <summary>Starts the agent of host <paramref name="name"/> in a room; the same name again is the same host.</summary>
-    public static AgentProcess Start(MachineRoom room, string name)
+    public static AgentProcess Start(MachineRoom room, string name) => Start(room, name, ["--listen", "127.0.0.1:0"], @namespace: null);
+
+    /// <summary>Starts an agent with further arguments, in a network namespace if one is given.</summary>
+    public static AgentProcess Start(MachineRoom room, string name, string[] arguments, string? @namespace)
     {
-        string[] arguments = ["--state", StateOf(room, name), "--listen", "127.0.0.1:0", "--name", name];
-        return new AgentProcess(Process.Start(new ProcessStartInfo(Program, arguments)
+        string[] command = [Program, "--state", StateOf(room, name), "--name", name, .. arguments];
+        // ip becomes the program that it runs: the process is the agent.
+        string[] all = @namespace is null ? command : ["ip", "netns", "exec", @namespace, .. command];
+        return new AgentProcess(Process.Start(new ProcessStartInfo(all[0], all[1..])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

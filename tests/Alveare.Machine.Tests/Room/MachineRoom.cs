@@ -80,6 +80,14 @@ internal sealed class MachineRoom : IAsyncDisposable
         return reply.Machine;
     }
 
+    /// <summary>Creates a machine with a network card whose disk is the echo guest; it is off.</summary>
+    public async Task<HostMachine> CreateEchoAsync(IHost host, string name, NicSpec nic)
+    {
+        var machine = await CreateTickingAsync(host, name, nic);
+        EchoGuest.WriteDisk(DiskOf(name));
+        return machine;
+    }
+
     /// <summary>Creates and starts a ticking guest.</summary>
     public async Task<HostMachine> StartTickingAsync(IHost host, string name)
     {
