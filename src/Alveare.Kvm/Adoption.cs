@@ -1,6 +1,5 @@
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Migration;
-using Alveare.Kvm.Networks;
 using Alveare.Kvm.Qemu;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -19,7 +18,6 @@ internal sealed class Adoption(
     PowerControl power,
     MigrationTable migrations,
     Surroundings surroundings,
-    PortGroupTable portGroups,
     string runRoot,
     List<string> warnings)
 {
@@ -33,17 +31,17 @@ internal sealed class Adoption(
             machines.AddVisiting(Describe(machine, runs.ContainsKey(machine.Id)));
         foreach (var machine in machines.All.Where(m => !runs.ContainsKey(m.Id)))
             ReleaseForgottenLock(machine);
-        RestorePortGroups(runs.Values);
+        RestoreSurroundings(runs.Values);
         var adoptions = runs.Values.Select(AdoptAsync).ToArray();
         await Task.WhenAny(Task.WhenAll(adoptions), Task.Delay(Patience));
     }
 
     /// <summary>Before machines are adopted, but never in their way: what cannot be built is said, and machines run on without.</summary>
-    private void RestorePortGroups(IEnumerable<RunDirectory> runs)
+    private void RestoreSurroundings(IEnumerable<RunDirectory> runs)
     {
         try
         {
-            portGroups.Restore(runs.SelectMany(r => RunRecord.Read(r)?.Attachments.Taps ?? []).ToHashSet());
+            surroundings.Restore([.. runs.Select(r => RunRecord.Read(r)?.Attachments).OfType<RunAttachments>()]);
         }
         catch (FaultException e)
         {

@@ -1,11 +1,13 @@
 using Alveare.Core.Hosts;
 using Alveare.Kvm.Accelerators;
+using Alveare.Kvm.Cgroups;
 using Alveare.Kvm.Clones;
 using Alveare.Kvm.Files;
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Migration;
 using Alveare.Kvm.Networks;
 using Alveare.Kvm.Qemu;
+using Alveare.Kvm.Statistics;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -29,6 +31,7 @@ public sealed class KvmHost : IHost
     private readonly Destruction destruction;
     private readonly CloneTable clones;
     private readonly PortGroupTable portGroups;
+    private readonly StatisticsSampler statistics;
     private readonly Surroundings surroundings;
     private readonly List<string> warnings = [];
     private readonly DatastoreTable datastores;
@@ -57,7 +60,9 @@ public sealed class KvmHost : IHost
             machines, ground, registration, images, setup.User, Path.Combine(options.StateDirectory, "clones")));
         portGroups = new PortGroupTable(options.HostId, options.HostName, options.Uplink, new PortGroupRecord(
             () => registry.Content.PortGroups, wanted => registry.Change(c => c with { PortGroups = wanted }), state.SetPortGroups, state.Publish));
-        surroundings = new Surroundings(portGroups, setup.User);
+        var groups = ControlGroupHierarchies.Open(options.HostId, warnings);
+        statistics = new StatisticsSampler(options.HostId, options.Uplink, machines, state, groups, options.Time);
+        surroundings = new Surroundings(portGroups, groups, setup.User);
         var launcher = new Launcher(setup, ground, surroundings, options.Time);
         power = new PowerControl(state, launcher, ground, surroundings);
         migrations = new MigrationTable(new MigrationGround(
@@ -100,9 +105,9 @@ public sealed class KvmHost : IHost
         var host = new KvmHost(options, facts, setup, stopping);
         host.clones.TakeBackUnfinished();
         await new Adoption(
-                options.HostId, host.state, host.machines, host.ground, host.listing, host.power, host.migrations, host.surroundings, host.portGroups,
-                runRoot, host.warnings)
+                options.HostId, host.state, host.machines, host.ground, host.listing, host.power, host.migrations, host.surroundings, runRoot, host.warnings)
             .RunAsync(host.registry.Content);
+        await host.statistics.StartAsync();
         _ = host.datastores.WatchAsync(host.stopping.Token);
         await Task.WhenAny(host.TellAcceleratorAsync(verdict), Task.Delay(ProofPatience, options.Time, cancellation));
         return host;
@@ -159,6 +164,8 @@ public sealed class KvmHost : IHost
             case CancelMigration cancel:
                 await migrations.CancelAsync(cancel.Migration);
                 return Done.Instance;
+            case ReadStatistics:
+                return new StatisticsReply(await statistics.SampleAsync());
             default:
                 throw new FaultException(new Unsupported($"Host '{options.HostName}'", command.GetType().Name));
         }
@@ -179,6 +186,7 @@ public sealed class KvmHost : IHost
         if (Interlocked.Exchange(ref disposed, true))
             return;
         await stopping.CancelAsync();
+        await statistics.DisposeAsync();
         foreach (var machine in machines.All)
         {
             if (machine.Run is { } run)

@@ -8,7 +8,7 @@ namespace Alveare.Kvm.Networks;
 /// <param name="Alias">The free text that an administrator or program has put on it, or empty.</param>
 /// <param name="Kind">The kernel's word, such as <c>bridge</c>, <c>vxlan</c> or <c>tun</c>; empty for a physical one.</param>
 /// <param name="Master">Index of the bridge it is a port of, or 0.</param>
-/// <param name="Lower">Index of the device it sends over, or 0.</param>
+/// <param name="Lower">Index of the device that a VXLAN device sends over, or 0.</param>
 internal sealed record Link(int Index, string Name, string Alias, string Kind, int Master, int Lower, int Mtu, bool IsUp);
 
 /// <summary>The network devices of this process's namespace, read and changed over rtnetlink.</summary>
@@ -17,8 +17,8 @@ internal sealed partial class Links : IDisposable
     private const uint FlagUp = 1;
     private const ushort Name = 3;
     private const ushort Mtu = 4;
-    private const ushort Lower = 5;
     private const ushort Master = 10;
+    private const ushort Counters64 = 1;
     private const ushort Info = 18;
     private const ushort InfoKind = 1;
     private const ushort InfoData = 2;
@@ -61,6 +61,25 @@ internal sealed partial class Links : IDisposable
             if (netlink.Dump(request, "listing network devices", payload => links.Add(Parse(payload))))
                 return links;
         }
+    }
+
+    /// <summary>The traffic of every device so far, by its index, in one answer of the kernel.</summary>
+    public IReadOnlyDictionary<int, LinkCounters> ReadCounters()
+    {
+        var counters = new Dictionary<int, LinkCounters>();
+        // struct if_stats_msg: family, device, mask of the groups of figures wanted.
+        var request = new NetlinkRequest(NetlinkRequest.GetStats, NetlinkRequest.FlagDump);
+        request.Append(0u);
+        request.Append(0u);
+        request.Append(1u << (Counters64 - 1));
+        netlink.Dump(request, "reading the counters of network devices", payload =>
+        {
+            // struct rtnl_link_stats64: packets in, packets out, bytes in, bytes out, ...
+            var figures = NetlinkAttributes.Find(payload[12..], Counters64);
+            if (figures.Length >= 32)
+                counters[BitConverter.ToInt32(payload[4..])] = new LinkCounters(BitConverter.ToInt64(figures[16..]), BitConverter.ToInt64(figures[24..]));
+        });
+        return counters;
     }
 
     /// <summary>The number of a device that must be there.</summary>
@@ -148,12 +167,18 @@ internal sealed partial class Links : IDisposable
                 Alias => link with { Alias = attributes.Text },
                 Mtu => link with { Mtu = attributes.Number },
                 Master => link with { Master = attributes.Number },
-                Lower => link with { Lower = attributes.Number },
-                Info => link with { Kind = Encoding.UTF8.GetString(NetlinkAttributes.Find(attributes.Value, InfoKind).TrimEnd((byte)0)) },
+                Info => Specify(link, attributes.Value),
                 _ => link,
             };
         }
 
         return link;
+    }
+
+    private static Link Specify(Link link, ReadOnlySpan<byte> info)
+    {
+        var kind = Encoding.UTF8.GetString(NetlinkAttributes.Find(info, InfoKind).TrimEnd((byte)0));
+        var lower = kind == "vxlan" ? NetlinkAttributes.Find(NetlinkAttributes.Find(info, InfoData), VxlanLower) : [];
+        return link with { Kind = kind, Lower = lower.IsEmpty ? 0 : BitConverter.ToInt32(lower) };
     }
 }

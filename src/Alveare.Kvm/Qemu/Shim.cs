@@ -4,24 +4,30 @@ using System.Globalization;
 namespace Alveare.Kvm.Qemu;
 
 /// <summary>Starts QEMU so that it outlives the agent and so that the cause of its end is known afterwards.</summary>
-/// <remarks>A few lines of shell in a session of their own: join the machine's control groups, give up all rights, become QEMU; the
-/// waiting half writes the exit status into the run directory. A shell stays because only a parent learns an exit status, and the
+/// <remarks>A few lines of shell in a session of their own: one half gives up all rights and becomes QEMU; the other puts it into the machine's
+/// control groups and writes the exit status into the run directory. A shell stays because only a parent learns an exit status, and the
 /// agent may not be there at that time.</remarks>
 internal static class Shim
 {
-    // "echo 0" into cgroup.procs moves the writer itself, on cgroup v1 and v2 alike; the shell stays outside, so that the group is
-    // empty as soon as QEMU has ended. setpriv comes last: joining needs root.
+    // Joining the first group takes the kernel 10 to 40 ms (cgroup_threadgroup_rwsem waits for an RCU grace period), a second one almost
+    // nothing. QEMU does not wait for it: it loads its libraries and firmware meanwhile, and has run no guest for long when it is moved. The shell
+    // stays outside, so that the group is empty as soon as QEMU has ended. One that ended before it was moved is no error of the move.
     private const string Script =
         """
         dir=$1 uid=$2 gid=$3 groups=$4 count=$5
         shift 5
         exec </dev/null >>"$dir/qemu.log" 2>&1
         (
-            while [ "$count" -gt 0 ]; do echo 0 >"$1/cgroup.procs" || exit 126; shift; count=$((count - 1)); done
+            shift "$count"
             exec setpriv --reuid="$uid" --regid="$gid" $groups --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"
         ) &
-        echo $! >"$dir/pid"
-        wait $!
+        pid=$!
+        echo $pid >"$dir/pid"
+        while [ "$count" -gt 0 ]; do
+            { echo $pid >"$1/cgroup.procs"; } 2>/dev/null || ! kill -0 $pid 2>/dev/null || echo "joining the control group $1 failed"
+            shift; count=$((count - 1))
+        done
+        wait $pid
         echo $? >"$dir/exit"
         """;
 

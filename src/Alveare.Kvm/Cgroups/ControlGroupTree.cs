@@ -1,0 +1,52 @@
+namespace Alveare.Kvm.Cgroups;
+
+/// <summary>The groups of one host in one hierarchy: <c>ROOT/alveare-HOST/MACHINE</c>.</summary>
+internal sealed class ControlGroupTree(string root, string parentName)
+{
+    private readonly string parent = Path.Combine(root, parentName);
+
+    public string Root => root;
+
+    /// <summary>Makes a machine's group. <paramref name="prepare"/> is called for a new parent.</summary>
+    public string Add(Guid machine, Action<string>? prepare = null)
+    {
+        if (!Directory.Exists(parent))
+        {
+            Directory.CreateDirectory(parent);
+            prepare?.Invoke(parent);
+        }
+
+        return Directory.CreateDirectory(Path.Combine(parent, machine.ToString("N"))).FullName;
+    }
+
+    public bool Contains(string group) => group.StartsWith(parent + "/", StringComparison.Ordinal);
+
+    /// <summary>Removes a group, and the parent with the last one.</summary>
+    public void Remove(string group)
+    {
+        RemoveEmpty(group);
+        RemoveEmpty(parent);
+    }
+
+    public void Sweep(IReadOnlySet<string> inUse)
+    {
+        if (!Directory.Exists(parent))
+            return;
+        foreach (var group in Directory.GetDirectories(parent).Where(g => !inUse.Contains(g)))
+            RemoveEmpty(group);
+        RemoveEmpty(parent);
+    }
+
+    private static void RemoveEmpty(string group)
+    {
+        try
+        {
+            // rmdir alone: the files in a group are the kernel's and go with it.
+            Directory.Delete(group, recursive: false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Gone already, or processes or groups are in it.
+        }
+    }
+}

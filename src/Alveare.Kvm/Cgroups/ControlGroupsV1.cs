@@ -1,0 +1,41 @@
+using System.Collections.Immutable;
+
+namespace Alveare.Kvm.Cgroups;
+
+/// <summary>Control groups of version 1: a hierarchy for each controller, of which several may be one.</summary>
+/// <param name="roots">The hierarchies to use, each once.</param>
+/// <param name="accounting">The one among them that counts CPU time (controller <c>cpuacct</c>).</param>
+internal sealed class ControlGroupsV1(ImmutableArray<string> roots, string accounting, string parentName) : IControlGroups
+{
+    private readonly ImmutableArray<ControlGroupTree> trees = [.. roots.Select(r => new ControlGroupTree(r, parentName))];
+    private readonly Lock sync = new();
+
+    public ImmutableArray<string> Add(Guid machine)
+    {
+        lock (sync)
+            return [.. trees.Select(t => t.Add(machine))];
+    }
+
+    public void Remove(ImmutableArray<string> groups)
+    {
+        lock (sync)
+        {
+            foreach (var group in groups)
+                trees.FirstOrDefault(t => t.Contains(group))?.Remove(group);
+        }
+    }
+
+    public void Sweep(IReadOnlySet<string> inUse)
+    {
+        lock (sync)
+        {
+            foreach (var tree in trees)
+                tree.Sweep(inUse);
+        }
+    }
+
+    public CpuCounter? CounterOf(ImmutableArray<string> groups) =>
+        groups.FirstOrDefault(trees.First(t => t.Root == accounting).Contains) is { } group
+            ? new CpuCounter(Path.Combine(group, "cpuacct.usage"), "", 1)
+            : null;
+}

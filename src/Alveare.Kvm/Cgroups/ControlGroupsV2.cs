@@ -1,0 +1,65 @@
+using System.Collections.Immutable;
+
+namespace Alveare.Kvm.Cgroups;
+
+/// <summary>Control groups of version 2: one hierarchy for all controllers.</summary>
+internal sealed class ControlGroupsV2(string root, string parentName) : IControlGroups
+{
+    private static readonly string[] Wanted = ["cpu", "memory"];
+
+    private readonly ControlGroupTree tree = new(root, parentName);
+    private readonly Lock sync = new();
+
+    public ImmutableArray<string> Add(Guid machine)
+    {
+        lock (sync)
+        {
+            return [tree.Add(machine, parent =>
+            {
+                Enable(root);
+                Enable(parent);
+            })];
+        }
+    }
+
+    public void Remove(ImmutableArray<string> groups)
+    {
+        lock (sync)
+        {
+            foreach (var group in groups.Where(tree.Contains))
+                tree.Remove(group);
+        }
+    }
+
+    public void Sweep(IReadOnlySet<string> inUse)
+    {
+        lock (sync)
+            tree.Sweep(inUse);
+    }
+
+    // Counted with or without the cpu controller.
+    public CpuCounter? CounterOf(ImmutableArray<string> groups) =>
+        groups.FirstOrDefault(tree.Contains) is { } group
+            ? new CpuCounter(Path.Combine(group, "cpu.stat"), "usage_usec", 1000)
+            : null;
+
+    /// <summary>Gives the children of a group the controllers that the group itself has. systemd has done it for the root already.</summary>
+    private static void Enable(string group)
+    {
+        var here = Words(Path.Combine(group, "cgroup.controllers"));
+        var below = Words(Path.Combine(group, "cgroup.subtree_control"));
+        foreach (var controller in Wanted.Where(c => here.Contains(c) && !below.Contains(c)))
+        {
+            try
+            {
+                File.WriteAllText(Path.Combine(group, "cgroup.subtree_control"), $"+{controller}");
+            }
+            catch (IOException)
+            {
+                // The root of a container's namespace has processes in it and cannot pass controllers on: CPU time is counted all the same.
+            }
+        }
+    }
+
+    private static string[] Words(string file) => File.ReadAllText(file).Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
+}

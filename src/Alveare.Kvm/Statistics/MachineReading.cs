@@ -1,0 +1,51 @@
+using Alveare.Kvm.Networks;
+using Alveare.Model;
+using Alveare.Model.Statistics;
+
+namespace Alveare.Kvm.Statistics;
+
+/// <summary>The counters of one running machine at one moment; all but memory count up from 0 at the start of its QEMU.</summary>
+/// <param name="ReadyNanoseconds">How long its virtual CPUs waited for a host CPU, all together.</param>
+/// <param name="MemoryConsumed">What the process has resident, with its share alone of pages that KSM has merged.</param>
+/// <param name="MemoryActive">See <see cref="GuestMemory"/>.</param>
+internal sealed record MachineReading(
+    EntityId Machine,
+    DateTimeOffset At,
+    int VirtualCpus,
+    long CpuNanoseconds,
+    long ReadyNanoseconds,
+    Bytes MemoryConsumed,
+    Bytes MemoryActive,
+    DiskCounters Disk,
+    LinkCounters Network)
+{
+    /// <summary>What a machine has used when it starts.</summary>
+    public static MachineReading Zero(EntityId machine, DateTimeOffset startedAt) =>
+        new(machine, startedAt, 0, 0, 0, Bytes.Zero, Bytes.Zero, default, default);
+
+    /// <summary>Averages between an earlier reading and this one. A counter that went back (a device that was made anew) counts as still.</summary>
+    public MachineSample Since(MachineReading earlier)
+    {
+        var seconds = (At - earlier.At).TotalSeconds;
+        return new MachineSample
+        {
+            Machine = Machine,
+            At = At,
+            CpuPercent = Rate(earlier.CpuNanoseconds, CpuNanoseconds, seconds) / 1e9 * 100,
+            CpuReadyPercent = VirtualCpus == 0 ? 0 : Math.Min(100, Rate(earlier.ReadyNanoseconds, ReadyNanoseconds, seconds) / 1e9 * 100 / VirtualCpus),
+            MemoryConsumed = MemoryConsumed,
+            MemoryActive = MemoryActive,
+            DiskReadBytesPerSecond = Rate(earlier.Disk.ReadBytes, Disk.ReadBytes, seconds),
+            DiskWriteBytesPerSecond = Rate(earlier.Disk.WrittenBytes, Disk.WrittenBytes, seconds),
+            DiskReadsPerSecond = Rate(earlier.Disk.Reads, Disk.Reads, seconds),
+            DiskWritesPerSecond = Rate(earlier.Disk.Writes, Disk.Writes, seconds),
+            NetworkReceivedBytesPerSecond = Rate(earlier.Network.ReceivedBytes, Network.ReceivedBytes, seconds),
+            NetworkSentBytesPerSecond = Rate(earlier.Network.SentBytes, Network.SentBytes, seconds),
+        };
+    }
+
+    internal static double Rate(long from, long to, double seconds) => seconds <= 0 ? 0 : Math.Max(0, to - from) / seconds;
+}
+
+/// <summary>What a machine's disks have done, all together.</summary>
+internal readonly record struct DiskCounters(long ReadBytes, long WrittenBytes, long Reads, long Writes);

@@ -1,0 +1,81 @@
+using System.Diagnostics;
+using Alveare.Core.Hosts;
+using Alveare.Machine.Tests.Room;
+using Alveare.Model;
+using Alveare.Model.Hosts;
+using Alveare.Model.Statistics;
+using Xunit;
+
+namespace Alveare.Machine.Tests.Statistics;
+
+public sealed class StatisticsTests
+{
+    [Fact]
+    public async Task AWorkingGuestShowsInEveryFigure()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(host, "tick");
+        using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
+        while (await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken) < 20)
+            continue;
+
+        var (all, sample) = await ReadAsync(host, machine.Id);
+
+        Assert.Equal(host.Id, all.Host.Host);
+        Assert.Equal(1, all.Host.RunningMachines);
+        Assert.True(all.Host.CpuPercent > 0);
+        Assert.True(all.Host.MemoryUsed > Bytes.Zero);
+        Assert.InRange(sample.CpuPercent, 0.1, 400);
+        Assert.InRange(sample.CpuReadyPercent, 0, 100);
+        Assert.True(sample.MemoryConsumed > Bytes.FromMib(8));
+        Assert.True(sample.MemoryActive > Bytes.Zero && sample.MemoryActive <= sample.MemoryConsumed);
+        // It writes one sector with every tick and reads its boot sector.
+        Assert.True(sample.DiskWritesPerSecond > 0);
+        Assert.Equal(512, sample.DiskWriteBytesPerSecond / sample.DiskWritesPerSecond, 3);
+        Assert.True(sample.DiskReadBytesPerSecond > 0);
+        Assert.Equal((0.0, 0.0), (sample.NetworkReceivedBytesPerSecond, sample.NetworkSentBytesPerSecond));
+    }
+
+    [Fact]
+    public async Task AMachineThatEndedIsInNoSampleAndOneThatStartsAgainBeginsAtZero()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(host, "tick");
+        await ReadAsync(host, machine.Id);
+        await MachineRoom.ExecuteAsync(host, new StopMachine(machine.Id));
+        var none = (StatisticsReply)await MachineRoom.ExecuteAsync(host, new ReadStatistics());
+        Assert.Empty(none.Samples.Machines);
+
+        await MachineRoom.ExecuteAsync(host, new StartMachine(machine.Id, 0));
+
+        Assert.True((await ReadAsync(host, machine.Id)).Sample.CpuPercent > 0);
+    }
+
+    [Fact]
+    public async Task AQemuThatHangsDoesNotHoldUpTheOthers()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(host, "tick");
+        var pid = Assert.Single(room.LivingProcesses());
+        NetworkDevices.Run("kill", "-STOP", $"{pid}");
+        try
+        {
+            var began = Stopwatch.GetTimestamp();
+            await ReadAsync(host, machine.Id);
+            Assert.InRange(Stopwatch.GetElapsedTime(began).TotalSeconds, 0, 10);
+        }
+        finally
+        {
+            NetworkDevices.Run("kill", "-CONT", $"{pid}");
+        }
+    }
+
+    private static async Task<(StatisticsSampled All, MachineSample Sample)> ReadAsync(IHost host, EntityId machine)
+    {
+        var reply = (StatisticsReply)await MachineRoom.ExecuteAsync(host, new ReadStatistics());
+        return (reply.Samples, Assert.Single(reply.Samples.Machines, s => s.Machine == machine));
+    }
+}
