@@ -100,6 +100,7 @@ public sealed class KvmHost : IHost
             CpuClock = hardware.Clock,
             CpuModel = hardware.CpuModel,
             Memory = hardware.Memory,
+            MemoryReserved = hardware.Reserved,
             MigrationAddress = options.MigrationAddress,
         };
         var host = new KvmHost(options, facts, setup, stopping);
