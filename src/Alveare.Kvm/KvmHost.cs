@@ -148,7 +148,7 @@ public sealed class KvmHost : IHost
             case CloneMachine clone:
                 return await clones.CloneAsync(clone, progress, cancellation);
             case StartMachine start:
-                await power.StartAsync(Find(start.Machine), start.MinLockEpoch, cancellation);
+                await power.StartAsync(Find(start.Machine), start.MinLockEpoch, start.Paused, cancellation);
                 return Answer(start.Machine);
             case StopMachine stop:
                 await PowerControl.StopAsync(Find(stop.Machine), cancellation);
@@ -156,6 +156,12 @@ public sealed class KvmHost : IHost
             case ResetMachine reset:
                 await PowerControl.ResetAsync(Find(reset.Machine), cancellation);
                 return Answer(reset.Machine);
+            case PauseMachine pause:
+                await PowerControl.PauseAsync(Find(pause.Machine), cancellation);
+                return Answer(pause.Machine);
+            case ResumeMachine resume:
+                await PowerControl.ResumeAsync(Find(resume.Machine), cancellation);
+                return Answer(resume.Machine);
             case PrepareIncoming prepare:
                 return await migrations.PrepareAsync(prepare, cancellation);
             case SendMachine send:

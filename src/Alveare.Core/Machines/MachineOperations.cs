@@ -26,6 +26,8 @@ internal static class MachineOperations
         tasks.Handle<PowerOn>(power.StartAsync);
         tasks.Handle<PowerOff>(power.StopAsync);
         tasks.Handle<ResetVm>(power.ResetAsync);
+        tasks.Handle<PauseVm>(power.PauseAsync);
+        tasks.Handle<ResumeVm>(power.ResumeAsync);
         tasks.Handle<ShutdownGuest>(power.ShutDownAsync);
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Alveare.Core.Placement;
 using Alveare.Core.Tasks;
+using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
@@ -33,7 +34,7 @@ internal sealed class MachinePower(MachineGround ground)
         context.Report(null, $"starting it on host '{ground.NameOf(room.Host)}'");
         // The newest epoch that any host has told of: an older view of the disk, there or here, does not start a machine again.
         var epoch = ground.Now.Get<VirtualMachine>(vm.Id).LockEpoch;
-        await ground.ExecuteAsync(room.Host, vm.Id, new StartMachine(vm.Id, epoch), m => HasStarted(vm, m, epoch));
+        await ground.ExecuteAsync(room.Host, vm.Id, new StartMachine(vm.Id, epoch, operation.Paused), m => HasStarted(vm, m, epoch));
         context.SetResult(room.Host);
     }
 
@@ -55,6 +56,12 @@ internal sealed class MachinePower(MachineGround ground)
             _ => throw new FaultException(new Interrupted($"Resetting virtual machine '{vm.Name}'", "the host's answer was lost, so it may or may not have been reset")));
     }
 
+    public Task PauseAsync(PauseVm operation, TaskContext context) =>
+        ExecuteAsync(operation.Target, new PauseMachine(operation.Target), PowerState.Paused);
+
+    public Task ResumeAsync(ResumeVm operation, TaskContext context) =>
+        ExecuteAsync(operation.Target, new ResumeMachine(operation.Target), PowerState.On);
+
     public async Task ShutDownAsync(ShutdownGuest operation, TaskContext context)
     {
         var vm = ground.Now.Get<VirtualMachine>(operation.Target);
@@ -71,6 +78,9 @@ internal sealed class MachinePower(MachineGround ground)
         if (!await ground.UntilAsync(now => IsOff(now.Find(vm.Id)), operation.Timeout, context.Cancellation))
             throw new FaultException(new GuestNotReachable(vm.Name, string.Create(CultureInfo.InvariantCulture, $"it was asked to shut down and still runs after {operation.Timeout.TotalSeconds:0.#} s")));
     }
+
+    private Task<HostReply> ExecuteAsync(EntityId machine, HostCommand command, PowerState power) =>
+        ground.ExecuteAsync(MachineGround.HostOf(ground.Now.Get<VirtualMachine>(machine)), machine, command, m => m?.Power == power);
 
     private static bool IsOff(Entity? vm) => vm is not VirtualMachine { Power: not PowerState.Off } and not VirtualMachine { IsStale: true };
 

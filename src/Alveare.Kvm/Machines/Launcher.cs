@@ -29,11 +29,13 @@ public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surrou
 
     /// <summary>Starts QEMU; on failure everything that was made for it is taken back.</summary>
     /// <param name="epoch">The epoch the lock is held at, 0 for an incoming migration.</param>
+    /// <param name="paused">Whether the guest stands before its first instruction.</param>
     public async Task<MachineRun> LaunchAsync(
         Machine machine,
         MachineSpec spec,
         long epoch,
         MigrationRecord? incoming,
+        bool paused,
         Action<QmpEvent> onEvent,
         CancellationToken cancellation)
     {
@@ -60,7 +62,7 @@ public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surrou
         try
         {
             var process = await QemuProcess.StartAsync(
-                run, setup.User, attachments.ControlGroups, CommandLine.Build(spec, runtime), onEvent, cancellation);
+                run, setup.User, attachments.ControlGroups, CommandLine.Build(spec, runtime with { Paused = paused }), onEvent, cancellation);
             undo.Clear();
             return new MachineRun(process, record);
         }

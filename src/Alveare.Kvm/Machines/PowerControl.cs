@@ -15,7 +15,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
     /// <summary>Asked first when a QEMU has ended: a migration decides about the lock of a machine that takes part in it.</summary>
     public Func<Machine, MachineRun, QemuEnd, Task<bool>>? EndedInMigration { get; set; }
 
-    public async Task StartAsync(Machine machine, long minLockEpoch, CancellationToken cancellation)
+    public async Task StartAsync(Machine machine, long minLockEpoch, bool paused, CancellationToken cancellation)
     {
         using var entered = await machine.EnterAsync(cancellation);
         machine.RequireOff();
@@ -28,10 +28,10 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         await using var undo = new UndoStack();
         undo.Push(() => ground.Release(config, epoch));
         ground.RequireUnused(config, spec);
-        var run = await launcher.LaunchAsync(machine, spec, epoch, incoming: null, e => OnEvent(machine, e), cancellation);
+        var run = await launcher.LaunchAsync(machine, spec, epoch, incoming: null, paused, e => OnEvent(machine, e), cancellation);
         undo.Clear();
         machine.Change(m => m with { Spec = spec, InvalidReason = null, LockEpoch = epoch });
-        Adopt(machine, run, PowerState.On);
+        Adopt(machine, run, paused ? PowerState.Paused : PowerState.On);
     }
 
     /// <summary>Takes a running QEMU as the machine's own and watches for its end.</summary>
@@ -75,6 +75,23 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         using var entered = await machine.EnterAsync(cancellation);
         var run = machine.RequireRun();
         await CommandAsync(machine, run, "system_reset");
+    }
+
+    /// <summary>Lets the guest stand still.</summary>
+    public static Task PauseAsync(Machine machine, CancellationToken cancellation) =>
+        SwitchAsync(machine, "stop", PowerState.Paused, cancellation);
+
+    /// <summary>Lets a guest that stands still go on.</summary>
+    public static Task ResumeAsync(Machine machine, CancellationToken cancellation) =>
+        SwitchAsync(machine, "cont", PowerState.On, cancellation);
+
+    private static async Task SwitchAsync(Machine machine, string command, PowerState power, CancellationToken cancellation)
+    {
+        using var entered = await machine.EnterAsync(cancellation);
+        var run = machine.RequireRun();
+        RequireNoMigration(machine);
+        await CommandAsync(machine, run, command);
+        machine.Change(m => m with { Power = power });
     }
 
     private static void RequireNoMigration(Machine machine)

@@ -47,7 +47,7 @@ public sealed class MigrationTable
         var record = new MigrationRecord(
             command.Migration, MigrationRole.Destination, command.SourceHost, command.SourceLockEpoch, command.Settings);
         machine.Change(m => m with { Migration = new HostMigration(record.Id, record.Role, MigrationPhase.Prepare) });
-        var run = await ground.Launcher.LaunchAsync(machine, spec, 0, record, e => ground.Power.OnEvent(machine, e), cancellation);
+        var run = await ground.Launcher.LaunchAsync(machine, spec, 0, record, paused: false, e => ground.Power.OnEvent(machine, e), cancellation);
         undo.Clear();
 
         var incoming = new IncomingMigration(machine, run, record, ground);

@@ -53,6 +53,8 @@ public static class CommandLine
             AddNic(arguments, i, spec.Nics[i], runtime.Taps[i]);
         if (runtime.Incoming)
             arguments.AddRange("-S", "-incoming", "defer");
+        else if (runtime.Paused)
+            arguments.Add("-S");
         return arguments.ToImmutable();
     }
 

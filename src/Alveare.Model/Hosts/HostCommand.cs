@@ -21,6 +21,8 @@ namespace Alveare.Model.Hosts;
 [JsonDerivedType(typeof(StartMachine), "start-machine")]
 [JsonDerivedType(typeof(StopMachine), "stop-machine")]
 [JsonDerivedType(typeof(ResetMachine), "reset-machine")]
+[JsonDerivedType(typeof(PauseMachine), "pause-machine")]
+[JsonDerivedType(typeof(ResumeMachine), "resume-machine")]
 [JsonDerivedType(typeof(ShutDownGuest), "shut-down-guest")]
 [JsonDerivedType(typeof(PrepareIncoming), "prepare-incoming")]
 [JsonDerivedType(typeof(SendMachine), "send-machine")]
@@ -76,13 +78,20 @@ public sealed record CloneMachine(
     GuestCustomization? Customization) : HostCommand;
 
 /// <summary>Start a registered machine: take its on-disk lock, then start QEMU. <paramref name="MinLockEpoch"/> is the newest epoch the
-/// sender knows; a host that finds an older one on disk, or a lock held elsewhere, refuses.</summary>
-public sealed record StartMachine(EntityId Machine, long MinLockEpoch) : HostCommand;
+/// sender knows; a host that finds an older one on disk, or a lock held elsewhere, refuses. A machine that is started
+/// <paramref name="Paused"/> stands before its first instruction until <see cref="ResumeMachine"/>.</summary>
+public sealed record StartMachine(EntityId Machine, long MinLockEpoch, bool Paused = false) : HostCommand;
 
 /// <summary>Power off at once.</summary>
 public sealed record StopMachine(EntityId Machine) : HostCommand;
 
 public sealed record ResetMachine(EntityId Machine) : HostCommand;
+
+/// <summary>Let the guest stand still, in memory. Answers <see cref="MachineReply"/>.</summary>
+public sealed record PauseMachine(EntityId Machine) : HostCommand;
+
+/// <summary>Let a paused guest go on. Answers <see cref="MachineReply"/>.</summary>
+public sealed record ResumeMachine(EntityId Machine) : HostCommand;
 
 /// <summary>Ask the guest to shut down: by its agent, else by ACPI. Answers when the request was delivered.</summary>
 public sealed record ShutDownGuest(EntityId Machine) : HostCommand;

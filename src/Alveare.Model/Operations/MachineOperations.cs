@@ -55,6 +55,9 @@ public sealed record PowerOn : Operation
 {
     /// <summary>Host to start on; null keeps the registered host if it fits, else lets placement choose.</summary>
     public EntityId? Host { get; init; }
+
+    /// <summary>Stand before the first instruction until it is resumed.</summary>
+    public bool Paused { get; init; }
 }
 
 [Operation(EntityKind.VirtualMachine, "power-off", Privilege.VmPower, "Power off at once, like pulling the plug.", States = PowerStates.Running)]
@@ -62,6 +65,12 @@ public sealed record PowerOff : Operation;
 
 [Operation(EntityKind.VirtualMachine, "reset", Privilege.VmPower, "Reset, like the reset button.", States = PowerStates.Running)]
 public sealed record ResetVm : Operation;
+
+[Operation(EntityKind.VirtualMachine, "pause", Privilege.VmPower, "Let the guest stand still, in memory.", States = PowerStates.On)]
+public sealed record PauseVm : Operation;
+
+[Operation(EntityKind.VirtualMachine, "resume", Privilege.VmPower, "Let a paused guest go on.", States = PowerStates.Paused)]
+public sealed record ResumeVm : Operation;
 
 [Operation(EntityKind.VirtualMachine, "shutdown-guest", Privilege.VmPower, "Ask the guest to shut down, and wait until it is off.", States = PowerStates.On, Cancellable = true)]
 public sealed record ShutdownGuest : Operation

@@ -86,7 +86,7 @@ public sealed class Agent
             case CloneMachine clone:
                 return Answer(await files.CloneAsync(clone, progress));
             case StartMachine start:
-                await power.StartAsync(machines.Find(start.Machine), start.MinLockEpoch);
+                await power.StartAsync(machines.Find(start.Machine), start.MinLockEpoch, start.Paused);
                 return Answer(machines.Find(start.Machine));
             case StopMachine stop:
                 var stopped = machines.Find(stop.Machine);
@@ -95,6 +95,12 @@ public sealed class Agent
             case ResetMachine reset:
                 machines.Find(reset.Machine).RequireRun();
                 return Answer(machines.Find(reset.Machine));
+            case PauseMachine pause:
+                await PowerControl.PauseAsync(machines.Find(pause.Machine));
+                return Answer(machines.Find(pause.Machine));
+            case ResumeMachine resume:
+                await PowerControl.ResumeAsync(machines.Find(resume.Machine));
+                return Answer(machines.Find(resume.Machine));
             case ShutDownGuest shutdown:
                 power.ShutDownGuest(machines.Find(shutdown.Machine));
                 return Answer(machines.Find(shutdown.Machine));

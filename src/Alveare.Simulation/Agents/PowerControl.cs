@@ -13,7 +13,7 @@ internal sealed class PowerControl(Ground ground, Board board)
     /// <summary>Asked first when a QEMU has ended: a migration decides about the lock of a machine that takes part in it.</summary>
     public Func<AgentMachine, MachineRun, Task<bool>>? EndedInMigration { get; set; }
 
-    public async Task StartAsync(AgentMachine machine, long minLockEpoch)
+    public async Task StartAsync(AgentMachine machine, long minLockEpoch, bool paused)
     {
         using var entered = await machine.EnterAsync();
         machine.RequireOff();
@@ -35,8 +35,9 @@ internal sealed class PowerControl(Ground ground, Board board)
         }
 
         machine.Change(m => m with { Spec = spec, InvalidReason = null, LockEpoch = epoch });
-        Adopt(machine, qemu, PowerState.On);
-        qemu.Continue();
+        Adopt(machine, qemu, paused ? PowerState.Paused : PowerState.On);
+        if (!paused)
+            qemu.Continue();
     }
 
     /// <summary>Starts a QEMU whose guest does not execute yet.</summary>
@@ -65,13 +66,36 @@ internal sealed class PowerControl(Ground ground, Board board)
         using (await machine.EnterAsync())
         {
             run = machine.RequireRun();
-            if (machine.Current.Migration is { } migration)
-                throw new FaultException(new InvalidState(machine.Name, $"being migrated ({migration.Id})", "in no migration: cancel it first"));
+            RequireNoMigration(machine);
             run.EndReason = EndReason.PoweredOff;
             run.Qemu.Quit("powered off");
         }
 
         await run.CleanedUp.Task;
+    }
+
+    public static async Task PauseAsync(AgentMachine machine)
+    {
+        using var entered = await machine.EnterAsync();
+        var run = machine.RequireRun();
+        RequireNoMigration(machine);
+        run.Qemu.Stop();
+        machine.Change(m => m with { Power = PowerState.Paused });
+    }
+
+    public static async Task ResumeAsync(AgentMachine machine)
+    {
+        using var entered = await machine.EnterAsync();
+        var run = machine.RequireRun();
+        RequireNoMigration(machine);
+        machine.Change(m => m with { Power = PowerState.On });
+        run.Qemu.Continue();
+    }
+
+    private static void RequireNoMigration(AgentMachine machine)
+    {
+        if (machine.Current.Migration is { } migration)
+            throw new FaultException(new InvalidState(machine.Name, $"being migrated ({migration.Id})", "in no migration: cancel it first"));
     }
 
     /// <summary>The guest powers itself off a little later, unless it is deaf.</summary>

@@ -27,4 +27,27 @@ public sealed class PowerTests
         // The guest prints a count before it writes it.
         Assert.True(TickingGuest.ReadCount(room.DiskOf("tick")) >= first);
     }
+
+    [Fact]
+    public async Task AMachineStartsPausedAndGoesOnWhenResumed()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machine = await room.CreateTickingAsync(host, "tick");
+
+        var started = (MachineReply)await MachineRoom.ExecuteAsync(host, new StartMachine(machine.Id, 0, Paused: true));
+        Assert.Equal(PowerState.Paused, started.Machine.Power);
+        using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
+
+        var resumed = (MachineReply)await MachineRoom.ExecuteAsync(host, new ResumeMachine(machine.Id));
+        Assert.Equal(PowerState.On, resumed.Machine.Power);
+        // It is the first count that there is: nothing ran before.
+        Assert.Equal(1u, await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken));
+
+        var paused = (MachineReply)await MachineRoom.ExecuteAsync(host, new PauseMachine(machine.Id));
+        Assert.Equal(PowerState.Paused, paused.Machine.Power);
+        var before = TickingGuest.ReadCount(room.DiskOf("tick"));
+        await MachineRoom.ExecuteAsync(host, new ResumeMachine(machine.Id));
+        Assert.True(await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken) >= before);
+    }
 }
