@@ -60,6 +60,7 @@ internal sealed class MachineMaking(MachineGround ground)
 
         context.Report(null, $"writing its files on host '{ground.NameOf(plan.Host)}'");
         await WriteFilesAsync(plan, directory, progress, cancellation);
+        cancellation.ThrowIfCancellationRequested();
         context.Undo.Clear();
         await ground.Inventory.ApplyAsync(now => now.Find(plan.Id) is VirtualMachine made
             ? InventoryEdit.Observed(made with { BusyTask = null })

@@ -24,6 +24,9 @@ internal sealed class InterceptedHosts(IHostConnector inner) : IHostConnector
         }
     }
 
+    /// <summary>Told of the first progress of every command that tells of any.</summary>
+    public Action? Begun { get; set; }
+
     /// <summary>The next command of this kind is carried out, but its answer does not arrive.</summary>
     public void LoseAnswer<T>(int times = 1)
         where T : HostCommand =>
@@ -92,6 +95,20 @@ internal sealed class InterceptedHosts(IHostConnector inner) : IHostConnector
         public int Left { get; set; }
     }
 
+    private sealed class Overheard(InterceptedHosts all, IProgress<HostProgress> progress) : IProgress<HostProgress>
+    {
+        private bool _hasBegun;
+
+        public void Report(HostProgress value)
+        {
+            progress.Report(value);
+            if (_hasBegun)
+                return;
+            _hasBegun = true;
+            all.Begun?.Invoke();
+        }
+    }
+
     private sealed class InterceptedHost(InterceptedHosts all, IHost host) : IHost
     {
         public EntityId Id => host.Id;
@@ -105,7 +122,7 @@ internal sealed class InterceptedHosts(IHostConnector inner) : IHostConnector
         }
 
         public Task<HostReply> ExecuteAsync(HostCommand command, IProgress<HostProgress>? progress, CancellationToken cancellation) =>
-            all.ExecuteAsync(host.Id, command, () => host.ExecuteAsync(command, progress, cancellation));
+            all.ExecuteAsync(host.Id, command, () => host.ExecuteAsync(command, progress is null ? null : new Overheard(all, progress), cancellation));
 
         public Task<Stream> OpenAsync(HostChannel channel, CancellationToken cancellation) => host.OpenAsync(channel, cancellation);
 

@@ -148,17 +148,39 @@ internal sealed class MachineSite : IAsyncDisposable
         }
     }
 
+    /// <summary>Runs an operation, and does something as soon as its host has told of its first progress, before anything else happens there.</summary>
+    public async Task<TaskRecord> EndWithAsync(Operation operation, Action<TaskRecord> inTheMiddle)
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Hosts.Begun = () =>
+        {
+            Hosts.Begun = null;
+            Simulation.World.Nature.Post(
+                _ =>
+                {
+                    inTheMiddle(Engine.Tasks.List()[0]);
+                    done.SetResult();
+                },
+                null);
+        };
+        var task = await SubmitAsync(operation);
+        await done.Task.WaitAsync(Bound);
+        return await EndAsync(task);
+    }
+
     /// <summary>Waits until a task says something of itself.</summary>
     public async Task<TaskRecord> UntilTaskAsync(TaskRecord task, Func<TaskRecord, bool> isSo, string what)
     {
-        await UntilAsync(_ => isSo(Engine.Tasks.Get(task.Id)), what);
-        return Engine.Tasks.Get(task.Id);
+        await UntilAsync(_ => Engine.Tasks.Get(task.Id) is var now && (now.HasEnded || isSo(now)), what);
+        var seen = Engine.Tasks.Get(task.Id);
+        Assert.True(isSo(seen), $"It ended {seen.State} before {what}: {seen.Fault?.Message}");
+        return seen;
     }
 
     /// <summary>An engine that is killed here and started again from what is on disk; what the old one still does goes nowhere.</summary>
-    public async Task KillAndRestartAsync()
+    public async Task KillAndRestartAsync(MemoryStore? disk = null)
     {
-        Store = Store.Copy();
+        Store = disk ?? Store.Copy();
         Engine = NewEngine();
         await Engine.StartAsync(CancellationToken.None);
     }

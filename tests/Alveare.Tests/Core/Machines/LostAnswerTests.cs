@@ -1,0 +1,145 @@
+using Alveare.Core.Hosts;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
+using Xunit;
+
+namespace Alveare.Tests.Core.Machines;
+
+/// <summary>A command whose answer is lost, or that does not arrive at all, ends as if nothing had happened, and has one effect.</summary>
+public sealed class LostAnswerTests
+{
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task ALifeIsLivedOverAConnectionThatKeepsBreaking(bool isCarriedOut)
+    {
+        await using var site = await MachineSite.OpenAsync();
+        void Break<T>()
+            where T : HostCommand
+        {
+            if (isCarriedOut)
+                site.Hosts.LoseAnswer<T>();
+            else
+                site.Hosts.LoseCommand<T>();
+        }
+
+        Break<CreateMachine>();
+        var id = await site.CreateAsync("web01", host: 1);
+        Break<ReconfigureMachine>();
+        await site.SucceedAsync(new ReconfigureVm { Target = id, Cpus = 4, AddDisks = [Bytes.FromGib(1)] });
+        Assert.Equal((4, 2), (site.Vm(id).Spec!.Cpus, site.Vm(id).Spec!.Disks.Length));
+        Break<RegisterMachine>();
+        Break<UnregisterMachine>();
+        await site.SucceedAsync(new MigrateVm { Target = id });
+        Assert.Equal(site.Host(2), site.Vm(id).Host);
+        Assert.Null(await site.OnHostAsync(1, id));
+        Break<StartMachine>();
+        await site.SucceedAsync(new PowerOn { Target = id });
+        Assert.Equal(1, site.Vm(id).LockEpoch);
+        Break<StopMachine>();
+        await site.SucceedAsync(new PowerOff { Target = id });
+        Break<CloneMachine>();
+        var clone = await site.SucceedAsync(new CloneVm { Target = id, Name = "web02" });
+        Assert.Equal(2, site.Now.OfType<VirtualMachine>().Count());
+        Break<DestroyMachine>();
+        await site.SucceedAsync(new DestroyVm { Target = id });
+        Break<UnregisterMachine>();
+        await site.SucceedAsync(new UnregisterVm { Target = clone.Result!.Value });
+        Assert.Empty(site.Now.OfType<VirtualMachine>());
+        Assert.DoesNotContain(site.Files.Files, f => f.Key.StartsWith("web01/", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task ARegistrationFindsOutWhatItRegistered()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01");
+        await site.SucceedAsync(new UnregisterVm { Target = id });
+        site.Hosts.LoseAnswer<RegisterMachine>();
+        var registered = await site.SucceedAsync(new RegisterVm { Target = site.Datacenter, Datastore = site.Datastore, Path = "web01/web01.vmx" });
+        Assert.Equal(id, registered.Result);
+    }
+
+    [Fact]
+    public async Task AResetIsNotRepeated()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", on: true);
+        site.Hosts.LoseAnswer<ResetMachine>();
+        await site.FailAsync<Interrupted>(new ResetVm { Target = id });
+        Assert.Single(site.Hosts.Sent, s => s.Command is ResetMachine);
+    }
+
+    [Fact]
+    public async Task AMachineThatStartedAndEndedBehindALostAnswerIsNotStartedAgain()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01");
+        site.Hosts.On<StartMachine>(async carryOut =>
+        {
+            await carryOut();
+            site.Simulation.Hosts.Single(h => h.Living.Any()).KillQemu(id);
+            await site.UntilAsync(now => now.Get<VirtualMachine>(id) is { Power: PowerState.Off, LockEpoch: > 0 }, "its death is known");
+            throw new FaultException(new HostNotConnected("lost", "the connection broke before the answer came"));
+        });
+        await site.FailAsync<MachineStartFailed>(new PowerOn { Target = id });
+        Assert.Single(site.Hosts.Sent, s => s.Command is StartMachine);
+    }
+
+    [Fact]
+    public async Task ATaskEndsWhenTheHostStaysAway()
+    {
+        await using var site = await MachineSite.OpenAsync(time: new FastTime(200));
+        var id = await site.CreateAsync("web01", host: 1);
+        site.Hosts.On<StartMachine>(async carryOut =>
+        {
+            await carryOut();
+            site.Simulation.Hosts[0].KillAgent();
+            throw new FaultException(new HostNotConnected("lost", "the connection broke before the answer came"));
+        });
+        var fault = await site.FailAsync<Interrupted>(new PowerOn { Target = id });
+        Assert.Contains($"{HostSessions.Patience.TotalSeconds}", fault.Message, StringComparison.Ordinal);
+
+        site.Simulation.Hosts[0].StartAgent();
+        await site.UntilAsync(now => now.Get<VirtualMachine>(id) is { IsStale: false, Power: PowerState.On }, "what it did is known afterwards");
+    }
+
+    [Fact]
+    public async Task ACreationOfAKilledEngineThatNeverReachedTheHostLeavesNothing()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var held = site.Hosts.Hold<CreateMachine>();
+        var task = await site.SubmitAsync(site.Creation("web01"));
+        await held.ArrivedAsync();
+        await site.KillAndRestartAsync();
+        var ended = await site.EndAsync(task);
+        Assert.Equal(TaskState.Failed, ended.State);
+        Assert.IsType<Interrupted>(ended.Fault);
+        Assert.Empty(site.Now.OfType<VirtualMachine>());
+        await site.CreateAsync("web01");
+    }
+
+    [Fact]
+    public async Task ACreationOfAKilledEngineThatWasDoneIsASuccess()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var done = new TaskCompletionSource();
+        site.Hosts.On<CreateMachine>(async carryOut =>
+        {
+            await carryOut();
+            done.SetResult();
+            return await new TaskCompletionSource<HostReply>().Task;
+        });
+        var task = await site.SubmitAsync(site.Creation("web01"));
+        await done.Task.WaitAsync(MachineSite.Bound, TestContext.Current.CancellationToken);
+        await site.KillAndRestartAsync();
+        var ended = await site.EndAsync(task);
+        Assert.Equal((TaskState.Succeeded, site.Vm("web01").Id), (ended.State, ended.Result!.Value));
+        await site.SucceedAsync(new PowerOn { Target = ended.Result!.Value });
+    }
+}

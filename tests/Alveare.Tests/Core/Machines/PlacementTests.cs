@@ -1,0 +1,96 @@
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
+using Xunit;
+
+namespace Alveare.Tests.Core.Machines;
+
+/// <summary>Which host a machine gets, and what it is told when it gets none.</summary>
+public sealed class PlacementTests
+{
+    private static readonly Bytes Gib = Bytes.FromGib(1);
+
+    [Fact]
+    public async Task TwoThatStartAtOnceDoNotBothTakeTheLastMemory()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 1, memory: Gib);
+        var first = await site.CreateAsync("web01", memory: Bytes.FromMib(600));
+        var second = await site.CreateAsync("web02", memory: Bytes.FromMib(600));
+        var held = site.Hosts.Hold<StartMachine>();
+        var starting = await site.SubmitAsync(new PowerOn { Target = first });
+        await held.ArrivedAsync();
+
+        var fault = await site.FailAsync<NoHostFits>(new PowerOn { Target = second });
+        Assert.Contains("424 MiB", Assert.Single(fault.Refusals).Reason, StringComparison.Ordinal);
+        held.Release();
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(starting)).State);
+
+        await site.SucceedAsync(new PowerOff { Target = first });
+        await site.SucceedAsync(new PowerOn { Target = second });
+    }
+
+    [Fact]
+    public async Task AMachineStartsWhereItIsRegisteredAsLongAsItFits()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2, memory: Gib);
+        var idle = await site.CreateAsync("web01", host: 1, memory: Bytes.FromMib(512));
+        var busy = await site.CreateAsync("web02", host: 1, memory: Bytes.FromMib(400), on: true);
+        await site.SucceedAsync(new PowerOn { Target = idle });
+        Assert.Equal(site.Host(1), site.Vm(idle).Host);
+        Assert.Equal(site.Host(1), site.Vm(busy).Host);
+    }
+
+    [Fact]
+    public async Task AMachineThatDoesNotFitStartsOnAnotherHost()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2, memory: Gib);
+        var moving = await site.CreateAsync("web01", host: 1, memory: Bytes.FromMib(600));
+        await site.CreateAsync("web02", host: 1, memory: Bytes.FromMib(600), on: true);
+        await site.SucceedAsync(new PowerOn { Target = moving });
+        Assert.Equal((site.Host(2), PowerState.On), (site.Vm(moving).Host!.Value, site.Vm(moving).Power));
+        Assert.Null(await site.OnHostAsync(1, moving));
+    }
+
+    [Fact]
+    public async Task AFaultTellsOfEveryHostWhyNot()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3, memory: Gib);
+        var id = await site.CreateAsync("big", memory: Bytes.FromMib(2048));
+        site.Simulation.Hosts[2].KillAgent();
+        await site.UntilAsync(now => now.Get<Host>(site.Host(3)).Connection == HostConnection.NotResponding, "the third host is lost");
+        var fault = await site.FailAsync<NoHostFits>(new PowerOn { Target = id });
+        Assert.Equal(["h1", "h2", "h3"], fault.Refusals.Select(r => r.HostName).Order());
+        Assert.Contains("does not answer", fault.Refusals.Single(r => r.HostName == "h3").Reason, StringComparison.Ordinal);
+        Assert.Equal(2, fault.Refusals.Count(r => r.Reason.Contains("1 GiB", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task ANamedHostIsTakenOrItsOwnReasonGiven()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2, memory: Gib);
+        var id = await site.CreateAsync("web01", host: 1);
+        await site.SucceedAsync(new PowerOn { Target = id, Host = site.Host(2) });
+        Assert.Equal(site.Host(2), site.Vm(id).Host);
+        var big = await site.CreateAsync("big", memory: Bytes.FromMib(2048));
+        await site.FailAsync<InsufficientMemory>(new PowerOn { Target = big, Host = site.Host(2) });
+    }
+
+    [Fact]
+    public async Task NewMachinesSpreadOverTheHosts()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        var template = await site.CreateAsync("debian");
+        await site.SucceedAsync(new MarkTemplate { Target = template });
+        var deployments = new List<TaskRecord>();
+        for (var number = 1; number <= 6; number++)
+            deployments.Add(await site.SubmitAsync(new CloneVm { Target = template, Name = $"web{number}", Kind = CloneKind.Linked, PowerOn = true }));
+        foreach (var deployment in deployments)
+            Assert.Equal(TaskState.Succeeded, (await site.EndAsync(deployment)).State);
+        var perHost = site.Now.OfType<VirtualMachine>().Where(v => v.Power == PowerState.On).CountBy(v => v.Host!.Value).Select(c => c.Value);
+        Assert.Equal([2, 2, 2], perHost);
+    }
+}

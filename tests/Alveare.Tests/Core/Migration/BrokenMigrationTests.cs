@@ -1,0 +1,220 @@
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
+using Alveare.Tests.Core.Machines;
+using Xunit;
+
+namespace Alveare.Tests.Core.Migration;
+
+/// <summary>Migrations in which something breaks: the task ends, says the truth, and the machine is in one place.</summary>
+public sealed class BrokenMigrationTests
+{
+    /// <summary>Things take a little time, so that there is a middle.</summary>
+    private const double Brisk = 0.05;
+
+    [Fact]
+    public async Task ATargetThatCannotPrepareLeavesTheMachineWhereItIs()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        site.Hosts.Refuse<PrepareIncoming>(new MachineStartFailed("web01", "no memory"));
+        var ended = await site.EndAsync(await site.SubmitAsync(new MigrateVm { Target = id }));
+        Assert.IsType<MachineStartFailed>(ended.Fault);
+        await LiveMigrationTests.AssertStayedAsync(site, id, ended, TaskState.Failed);
+    }
+
+    [Fact]
+    public async Task APreparationWhoseAnswerIsLostLeavesNoProcessThatWaits()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        site.Hosts.LoseAnswer<PrepareIncoming>();
+        var ended = await site.EndAsync(await site.SubmitAsync(new MigrateVm { Target = id }));
+        Assert.IsType<HostNotConnected>(ended.Fault);
+        await LiveMigrationTests.AssertStayedAsync(site, id, ended, TaskState.Failed);
+    }
+
+    [Fact]
+    public async Task ASourceThatRefusesLeavesNoProcessThatWaits()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        site.Hosts.Refuse<SendMachine>(new HostOperationFailed("Sending", "the socket is broken"));
+        var ended = await site.EndAsync(await site.SubmitAsync(new MigrateVm { Target = id }));
+        Assert.Equal("h1", Assert.IsType<MigrationFailed>(ended.Fault).RunsOn);
+        Assert.Contains("the socket is broken", ended.Fault.Message, StringComparison.Ordinal);
+        await LiveMigrationTests.AssertStayedAsync(site, id, ended, TaskState.Failed);
+    }
+
+    [Fact]
+    public async Task ASendingThatNeverArrivesLeavesTheMachineWhereItIs()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        site.Hosts.LoseCommand<SendMachine>();
+        // The target is waiting for a connection, and nobody tells it otherwise but the task.
+        var held = site.Hosts.Hold<AwaitIncoming>();
+        var task = await site.SubmitAsync(new MigrateVm { Target = id });
+        await held.ArrivedAsync();
+        site.Hosts.LoseCommand<AwaitIncoming>();
+        held.Released.SetException(new FaultException(new HostNotConnected("lost", "the connection broke")));
+        await LiveMigrationTests.AssertStayedAsync(site, id, await site.EndAsync(task), TaskState.Failed);
+    }
+
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public async Task ALostAnswerIsFoundOutAbout(bool ofSource, bool ofTarget)
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        if (ofSource)
+            site.Hosts.LoseAnswer<SendMachine>();
+        if (ofTarget)
+            site.Hosts.LoseAnswer<AwaitIncoming>();
+        var moved = await site.SucceedAsync(new MigrateVm { Target = id });
+        Assert.Equal((site.Host(2), site.Host(2)), (moved.Result!.Value, site.Vm(id).Host!.Value));
+        await LiveMigrationTests.AssertOnlyOnAsync(site, id, 2);
+    }
+
+    [Fact]
+    public async Task ASourceThatIsLostInTheMiddleIsAskedAgainWhenItIsBack()
+    {
+        await using var site = await MachineSite.OpenAsync(pace: Brisk);
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var ended = await site.EndWithAsync(new MigrateVm { Target = id }, _ =>
+        {
+            site.Simulation.Hosts[0].KillAgent();
+            site.Simulation.Hosts[0].StartAgent();
+        });
+        var place = ended.State == TaskState.Succeeded ? 2 : 1;
+        await site.UntilAsync(now => now.Get<VirtualMachine>(id) is { Power: PowerState.On, IsStale: false } vm && vm.Host == site.Host(place), "the inventory agrees");
+        await LiveMigrationTests.AssertOnlyOnAsync(site, id, place);
+    }
+
+    [Fact]
+    public async Task ATargetsProcessThatDiesLeavesTheMachineOnTheSource()
+    {
+        await using var site = await MachineSite.OpenAsync(pace: Brisk);
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var ended = await site.EndWithAsync(new MigrateVm { Target = id }, _ => site.Simulation.Hosts[1].KillQemu(id));
+        Assert.Equal("h1", Assert.IsType<MigrationFailed>(ended.Fault).RunsOn);
+        Assert.Equal((site.Host(1), PowerState.On), (site.Vm(id).Host!.Value, site.Vm(id).Power));
+        await LiveMigrationTests.AssertOnlyOnAsync(site, id, 1);
+    }
+
+    [Fact]
+    public async Task ASourcesProcessThatDiesLeavesTheMachineOff()
+    {
+        await using var site = await MachineSite.OpenAsync(pace: Brisk);
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var ended = await site.EndWithAsync(new MigrateVm { Target = id }, _ => site.Simulation.Hosts[0].KillQemu(id));
+        Assert.Null(Assert.IsType<MigrationFailed>(ended.Fault).RunsOn);
+        Assert.Equal(PowerState.Off, site.Vm(id).Power);
+        Assert.Empty(site.ProcessesOf(id));
+        await site.SucceedAsync(new PowerOn { Target = id });
+    }
+
+    [Fact]
+    public async Task ATargetThatGoesDownLeavesTheMachineOnTheSource()
+    {
+        await using var site = await MachineSite.OpenAsync(pace: Brisk);
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var ended = await site.EndWithAsync(new MigrateVm { Target = id }, _ => site.Simulation.Hosts[1].Crash());
+        Assert.Equal("h1", Assert.IsType<MigrationFailed>(ended.Fault).RunsOn);
+        Assert.Equal([1], site.ProcessesOf(id));
+    }
+
+    [Fact]
+    public async Task ASourceThatStaysAwayEndsTheTaskWithWhatIsKnown()
+    {
+        await using var site = await MachineSite.OpenAsync(time: new FastTime(100), pace: 1);
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var ended = await site.EndWithAsync(new MigrateVm { Target = id }, _ => site.Simulation.Hosts[0].Crash());
+        var fault = Assert.IsType<Interrupted>(ended.Fault);
+        Assert.Contains("known to be on 'h1'", fault.Message, StringComparison.Ordinal);
+        Assert.True(site.Vm(id).IsStale);
+
+        site.Simulation.Hosts[0].Boot();
+        await site.UntilAsync(now => now.Get<VirtualMachine>(id) is { IsStale: false, Power: PowerState.Off }, "the host says that it is off");
+    }
+
+    [Fact]
+    public async Task AnEngineThatIsKilledInThePreparationFindsTheMachineOnTheSource()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var held = site.Hosts.Hold<SendMachine>();
+        var task = await site.SubmitAsync(new MigrateVm { Target = id });
+        await held.ArrivedAsync();
+        Assert.Equal([1, 2], site.ProcessesOf(id));
+
+        await site.KillAndRestartAsync();
+        var ended = await site.EndAsync(task);
+        Assert.Equal("h1", Assert.IsType<MigrationFailed>(ended.Fault).RunsOn);
+        await LiveMigrationTests.AssertStayedAsync(site, id, ended, TaskState.Failed);
+    }
+
+    [Fact]
+    public async Task AnEngineThatIsKilledInTheTransferCallsItOff()
+    {
+        await using var site = await MachineSite.OpenAsync(pace: Brisk);
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        // The transfer stands still while the engine is away.
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        site.Hosts.Begun = () => site.Simulation.World.Nature.Post(
+            _ =>
+            {
+                site.Hosts.Begun = null;
+                site.Simulation.Network.Cut(site.Host(1), site.Host(2));
+                begun.TrySetResult();
+            },
+            null);
+        var task = await site.SubmitAsync(new MigrateVm { Target = id });
+        await begun.Task.WaitAsync(MachineSite.Bound, TestContext.Current.CancellationToken);
+        await site.KillAndRestartAsync();
+        await site.FailAsync<ObjectInUse>(new PowerOff { Target = id });
+        var ended = await site.EndAsync(task);
+        site.Simulation.Network.HealAll();
+        await LiveMigrationTests.AssertStayedAsync(site, id, ended, TaskState.Failed);
+    }
+
+    [Fact]
+    public async Task AnEngineThatIsKilledAfterTheSwitchFindsASuccess()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        // The engine is killed before it has heard of anything: what is on disk still says the source.
+        var disk = (MemoryStore?)null;
+        site.Hosts.On<SendMachine>(async carryOut =>
+        {
+            disk = site.Store.Copy();
+            return await carryOut();
+        });
+        var task = await site.SubmitAsync(new MigrateVm { Target = id });
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(task)).State);
+        await site.KillAndRestartAsync(disk);
+        var ended = await site.EndAsync(task);
+        Assert.Equal((TaskState.Succeeded, site.Host(2)), (ended.State, ended.Result!.Value));
+        Assert.Equal((site.Host(2), PowerState.On), (site.Vm(id).Host!.Value, site.Vm(id).Power));
+    }
+
+    [Fact]
+    public async Task AnEngineThatIsKilledBeforeAnythingBeganSaysSo()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1);
+        var held = site.Hosts.Hold<RegisterMachine>();
+        var task = await site.SubmitAsync(new MigrateVm { Target = id });
+        await held.ArrivedAsync();
+        await site.KillAndRestartAsync();
+        Assert.IsType<Interrupted>((await site.EndAsync(task)).Fault);
+        Assert.Equal(site.Host(1), site.Vm(id).Host);
+        await site.UntilAsync(now => now.Get<VirtualMachine>(id) is { IsStale: false, BusyTask: null }, "the machine is free");
+        await site.SucceedAsync(new PowerOn { Target = id });
+    }
+}

@@ -1,0 +1,187 @@
+using Alveare.Core.Migration;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
+using Alveare.Tests.Core.Machines;
+using Xunit;
+
+namespace Alveare.Tests.Core.Migration;
+
+/// <summary>What may start to move, how many at once, and how a move is called off.</summary>
+public sealed class LiveMigrationTests
+{
+    [Fact]
+    public async Task WhereItIsAMachineDoesNotMove()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var on = await site.CreateAsync("web01", host: 1, on: true);
+        var off = await site.CreateAsync("web02", host: 1);
+        await site.FailAsync<InvalidArgument>(new MigrateVm { Target = on, Host = site.Host(1) });
+        await site.FailAsync<InvalidArgument>(new MigrateVm { Target = off, Host = site.Host(1) });
+    }
+
+    [Fact]
+    public async Task EveryCheckHasItsOwnFault()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3, memory: Bytes.FromGib(1));
+        var id = await site.CreateAsync("web01", host: 1, on: true, memory: Bytes.FromMib(600));
+        await site.CreateAsync("web02", host: 2, on: true, memory: Bytes.FromMib(600));
+        await site.FailAsync<InsufficientMemory>(new MigrateVm { Target = id, Host = site.Host(2) });
+        site.Simulation.Hosts[2].SetLost(site.Files, true);
+        await site.UntilAsync(now => now.Get<Host>(site.Host(3)).Datastores[0].Problem is not null, "the datastore is known to be lost");
+        await site.FailAsync<DatastoreNotAccessible>(new MigrateVm { Target = id, Host = site.Host(3) });
+        Assert.Equal(2, (await site.FailAsync<NoHostFits>(new MigrateVm { Target = id })).Refusals.Length);
+
+        site.Simulation.Hosts[2].KillAgent();
+        await site.UntilAsync(now => now.Get<Host>(site.Host(3)).Connection == HostConnection.NotResponding, "the host is known to be lost");
+        await site.FailAsync<HostNotConnected>(new MigrateVm { Target = id, Host = site.Host(3) });
+        await site.FailAsync<InvalidArgument>(new MigrateVm { Target = id, BandwidthLimit = -1 });
+        Assert.DoesNotContain(site.Hosts.Sent, s => s.Command is PrepareIncoming);
+        Assert.Equal([1], site.ProcessesOf(id));
+    }
+
+    [Fact]
+    public async Task EveryMigrationHasAKeyOfItsOwn()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        await site.SucceedAsync(new MigrateVm { Target = id });
+        await site.SucceedAsync(new MigrateVm { Target = id, BandwidthLimit = 1_000_000 });
+        var sent = site.Hosts.Sent.Select(s => s.Command).OfType<SendMachine>().ToList();
+        var prepared = site.Hosts.Sent.Select(s => s.Command).OfType<PrepareIncoming>().ToList();
+        Assert.Equal(sent.Select(s => s.Settings), prepared.Select(p => p.Settings));
+        Assert.Equal(2, sent.Select(s => s.Settings.TlsKey).Distinct().Count());
+        Assert.All(sent, s => Assert.Equal(64, s.Settings.TlsKey!.Length));
+        Assert.Equal(1_000_000, sent[1].Settings.BandwidthLimit);
+    }
+
+    [Fact]
+    public async Task TheNinthMigrationOfAHostWaitsAndCanBeCalledOff()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var machines = new List<EntityId>();
+        for (var number = 1; number <= MigrationOperations.SlotsPerHost + 2; number++)
+            machines.Add(await site.CreateAsync($"web{number:00}", host: 1, on: true));
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        site.Hosts.On<SendMachine>(
+            async carryOut =>
+            {
+                await release.Task;
+                return await carryOut();
+            },
+            MigrationOperations.SlotsPerHost);
+
+        var tasks = new List<TaskRecord>();
+        foreach (var machine in machines)
+            tasks.Add(await site.SubmitAsync(new MigrateVm { Target = machine }));
+        foreach (var waiting in tasks.TakeLast(2))
+            await site.UntilTaskAsync(waiting, t => t.State == TaskState.Queued, "it waits for a slot");
+        site.Cancel(tasks[^1]);
+        Assert.Equal(TaskState.Cancelled, (await site.EndAsync(tasks[^1])).State);
+
+        release.SetResult();
+        foreach (var task in tasks.SkipLast(1))
+            Assert.Equal(TaskState.Succeeded, (await site.EndAsync(task)).State);
+        Assert.Equal(site.Host(1), site.Vm(machines[^1]).Host);
+        await site.SucceedAsync(new MigrateVm { Target = machines[^1] });
+    }
+
+    [Fact]
+    public async Task AMachineMovesOnceAtATime()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var held = site.Hosts.Hold<SendMachine>();
+        var moving = await site.SubmitAsync(new MigrateVm { Target = id, Host = site.Host(2) });
+        await held.ArrivedAsync();
+        await site.FailAsync<ObjectInUse>(new MigrateVm { Target = id, Host = site.Host(3) });
+        await site.FailAsync<ObjectInUse>(new PowerOff { Target = id });
+        held.Release();
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(moving)).State);
+    }
+
+    [Fact]
+    public async Task AMoveIsCalledOffWhileItIsPrepared()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var held = site.Hosts.Hold<PrepareIncoming>();
+        var task = await site.SubmitAsync(new MigrateVm { Target = id });
+        await held.ArrivedAsync();
+        site.Cancel(task);
+        held.Release();
+        await AssertStayedAsync(site, id, await site.EndAsync(task), TaskState.Cancelled);
+    }
+
+    [Fact]
+    public async Task AMoveIsCalledOffAlthoughTheSourceHearsOfItBeforeItBegins()
+    {
+        await using var site = await MachineSite.OpenAsync(pace: 0.05);
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var held = site.Hosts.Hold<SendMachine>();
+        var task = await site.SubmitAsync(new MigrateVm { Target = id });
+        await held.ArrivedAsync();
+        site.Cancel(task);
+        Assert.True(site.Engine.Tasks.Get(task.Id).CancelRequested);
+        held.Release();
+        // It may have been quicker than the second telling: then it has moved, and the task says so.
+        var ended = await site.EndAsync(task);
+        var place = ended.State == TaskState.Succeeded ? 2 : 1;
+        Assert.Equal((site.Host(place), PowerState.On), (site.Vm(id).Host!.Value, site.Vm(id).Power));
+        await AssertOnlyOnAsync(site, id, place);
+    }
+
+    [Fact]
+    public async Task AMoveIsCalledOffDuringTheTransfer()
+    {
+        await using var site = await MachineSite.OpenAsync(pace: 0.05);
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var ended = await site.EndWithAsync(new MigrateVm { Target = id }, task => site.Cancel(task));
+        await AssertStayedAsync(site, id, ended, TaskState.Cancelled);
+    }
+
+    [Fact]
+    public async Task AMoveIsNotCalledOffAfterTheSwitch()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        site.Hosts.On<SendMachine>(async carryOut =>
+        {
+            var reply = await carryOut();
+            await release.Task;
+            return reply;
+        });
+        var task = await site.SubmitAsync(new MigrateVm { Target = id });
+        await site.UntilTaskAsync(task, t => t.Step == "cleaning up the source", "it has switched");
+        Assert.IsType<NotCancellable>(Assert.Throws<FaultException>(() => site.Cancel(task)).Fault);
+        Assert.Equal(site.Host(2), site.Vm(id).Host);
+        release.SetResult();
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(task)).State);
+        Assert.IsType<TaskAlreadyEnded>(Assert.Throws<FaultException>(() => site.Cancel(task)).Fault);
+    }
+
+    internal static async Task AssertStayedAsync(MachineSite site, EntityId id, TaskRecord ended, TaskState state)
+    {
+        Assert.True(ended.State == state, $"it ended {ended.State}: {ended.Fault?.Message}");
+        Assert.Equal((site.Host(1), PowerState.On), (site.Vm(id).Host!.Value, site.Vm(id).Power));
+        await AssertOnlyOnAsync(site, id, 1);
+        await site.SucceedAsync(new MigrateVm { Target = id });
+    }
+
+    /// <summary>One process, one registration, and no second one left behind.</summary>
+    internal static async Task AssertOnlyOnAsync(MachineSite site, EntityId id, int host)
+    {
+        for (var number = 1; number <= site.Simulation.Hosts.Count; number++)
+        {
+            var there = number == host;
+            using var limit = new CancellationTokenSource(MachineSite.Bound);
+            while ((await site.OnHostAsync(number, id) is null) == there || site.ProcessesOf(id).Contains(number) != there)
+                await Task.Delay(10, limit.Token);
+        }
+    }
+}
