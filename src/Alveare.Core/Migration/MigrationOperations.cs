@@ -30,12 +30,16 @@ internal sealed class MigrationOperations(MachineGround ground)
         ground.Tasks.FindOut<MigrateVm>(operations.FindOutAsync);
     }
 
-    private Task MigrateAsync(MigrateVm operation, TaskContext context)
+    private async Task MigrateAsync(MigrateVm operation, TaskContext context)
     {
         var vm = ground.Now.Get<VirtualMachine>(operation.Target);
         if (operation.BandwidthLimit < 0)
             throw new FaultException(new InvalidArgument(vm.Name, "the bandwidth limit", $"{operation.BandwidthLimit} bytes per second", "0 (no limit) or more"));
-        return vm.Power == PowerState.Off ? MoveAsync(vm, operation.Host, context) : MigrateLiveAsync(vm, operation, context);
+        // Its host is asked, not the inventory: a machine that was started a moment ago must not be registered elsewhere.
+        if (vm.Host is { } host && await FindOnAsync(host, vm, context) is { Power: not PowerState.Off })
+            await MigrateLiveAsync(vm, operation, context);
+        else
+            await MoveAsync(vm, operation.Host, context);
     }
 
     /// <summary>A machine that is off only changes its registration.</summary>
@@ -66,13 +70,16 @@ internal sealed class MigrationOperations(MachineGround ground)
         using var slot = await TakeSlotAsync([source, room.Host], context);
         // Its place is kept, but much may have changed while it waited: the target is asked for once more.
         using var still = PromiseTarget(vm, source, room.Host);
-        var machine = (await ground.Hosts.RefreshAsync(source, context.Cancellation)).Machines.FirstOrDefault(m => m.Id == vm.Id);
+        var machine = await FindOnAsync(source, vm, context);
         if (machine?.Power != PowerState.On)
             throw new FaultException(new InvalidPowerState(vm.Name, machine?.Power ?? PowerState.Unknown, PowerStates.On));
         var move = new MachineMove(ground.Ids.NewUuid(), source, room.Host);
         var settings = new MigrationSettings { BandwidthLimit = operation.BandwidthLimit, TlsKey = ground.Ids.NewSecret(32) };
         await new LiveMigration(ground, vm, move, settings, context).RunAsync(machine.LockEpoch);
     }
+
+    private async Task<HostMachine?> FindOnAsync(EntityId host, VirtualMachine vm, TaskContext context) =>
+        (await ground.Hosts.RefreshAsync(host, context.Cancellation)).Machines.FirstOrDefault(m => m.Id == vm.Id);
 
     private PromisedRoom PromiseTarget(VirtualMachine vm, EntityId source, EntityId? named)
     {

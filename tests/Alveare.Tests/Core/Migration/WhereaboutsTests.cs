@@ -11,7 +11,7 @@ public sealed class WhereaboutsTests
 {
     private static readonly Guid Migration = new(1, 0, 0, new byte[8]);
 
-    private static readonly Sighting Away;
+    private static readonly Sighting Away = new(false, null);
     private static readonly Sighting Absent = new(true, null);
     private static readonly Sighting Off = Seen(PowerState.Off, 4);
     private static readonly Sighting Sending = Seen(PowerState.On, 3, MigrationRole.Source, MigrationPhase.Transfer);
