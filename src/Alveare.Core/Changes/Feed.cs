@@ -1,3 +1,4 @@
+using Alveare.Core.Waiting;
 using Alveare.Model;
 using Alveare.Model.Events;
 using Alveare.Model.Inventory;
@@ -65,7 +66,7 @@ public sealed class Feed(int capacity = 20_000)
     public Task WaitAsync(long sequence, CancellationToken cancellation)
     {
         lock (_gate)
-            return sequence < Last ? Task.CompletedTask : _changed.Task.WaitAsync(cancellation);
+            return sequence < Last ? Task.CompletedTask : _changed.Task.OrCancelledAsync(cancellation);
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -1,5 +1,6 @@
 using Alveare.Core.Events;
 using Alveare.Core.Statistics;
+using Alveare.Core.Waiting;
 using Alveare.Model;
 using Alveare.Model.Events;
 using Alveare.Model.Faults;
@@ -69,7 +70,7 @@ internal sealed class HostSession : IAsyncDisposable
     public Task ConnectedAsync(CancellationToken cancellation)
     {
         lock (_gate)
-            return _connected.Task.WaitAsync(cancellation);
+            return _connected.Task.OrCancelledAsync(cancellation);
     }
 
     /// <summary>Carries out a command; what it answers about a machine is in the inventory when this ends.</summary>

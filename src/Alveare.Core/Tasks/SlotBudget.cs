@@ -1,3 +1,4 @@
+using Alveare.Core.Waiting;
 using Alveare.Model;
 
 namespace Alveare.Core.Tasks;
@@ -28,7 +29,7 @@ public sealed class SlotBudget(int perKey)
 
         try
         {
-            await waiter.Ready.Task.WaitAsync(cancellation);
+            await waiter.Ready.Task.OrCancelledAsync(cancellation);
         }
         catch (OperationCanceledException)
         {

@@ -4,6 +4,7 @@ using Alveare.Core.Events;
 using Alveare.Core.Inventory;
 using Alveare.Core.Security;
 using Alveare.Core.Store;
+using Alveare.Core.Waiting;
 using Alveare.Model;
 using Alveare.Model.Events;
 using Alveare.Model.Faults;
@@ -149,7 +150,7 @@ public sealed class TaskEngine(
     public async Task<TaskRecord> WaitAsync(string id, CancellationToken cancellation)
     {
         var entry = Find(id);
-        await entry.Ended.Task.WaitAsync(cancellation);
+        await entry.Ended.Task.OrCancelledAsync(cancellation);
         return entry.Record;
     }
 

@@ -128,9 +128,12 @@ public sealed class Agent
             ?? throw new FaultException(new DatastoreNotAccessible(mount.Name, ground.Facts.HostName, $"the directory '{mount.Path}' does not exist"));
         if (store.LostBy.Contains(ground.Host))
             throw new FaultException(new DatastoreNotAccessible(mount.Name, ground.Facts.HostName, "it does not answer"));
-        store.Id ??= mount.Datastore;
-        if (store.Id != mount.Datastore)
-            throw new FaultException(new InvalidState(mount.Path, $"datastore {store.Id}", $"datastore {mount.Datastore} or none yet"));
+        if (mount.Mark)
+            store.Id ??= mount.Datastore;
+        if (store.Id is not { } marked)
+            throw new FaultException(new DatastoreNotAccessible(mount.Name, ground.Facts.HostName, $"'{mount.Path}' is not marked as a datastore: the storage is not mounted there"));
+        if (marked != mount.Datastore)
+            throw new FaultException(new DatastoreIsAnother(mount.Name, ground.Facts.HostName, mount.Path, marked));
         ground.Disk.Datastores[mount.Datastore] = mount;
         board.Put(ground.Offered);
         return Done.Instance;

@@ -1,3 +1,4 @@
+using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 using Alveare.Simulation.Processes;
@@ -64,10 +65,10 @@ internal sealed class IncomingEnd(AgentMachine machine, MachineRun run, Migratio
         if (stage != Stage.Waiting || Qemu.HasEnded)
             return;
         stage = Stage.Claiming;
-        if (!await ClaimAsync() && World.Defect != Defect.DestinationSkipsLock)
+        if (WhyNotClaimed() is { } lost && World.Defect != Defect.DestinationSkipsLock)
         {
             stage = Stage.Waiting;
-            GiveUp("the source took the machine back before all of it had arrived");
+            GiveUp(lost);
             return;
         }
 
@@ -98,18 +99,23 @@ internal sealed class IncomingEnd(AgentMachine machine, MachineRun run, Migratio
         }
     }
 
-    /// <summary>Wins or loses the machine. An agent that ended after winning finds itself the owner.</summary>
-    private async Task<bool> ClaimAsync()
+    /// <summary>Wins or loses the machine; answers why it is lost, or null. An agent that ended after winning finds itself the owner.</summary>
+    /// <remarks>A destination does not wait for a datastore that is away: the source has the machine, and can decide as well.</remarks>
+    private string? WhyNotClaimed()
     {
-        if (!await TryPublishAsync(owned: true))
+        try
         {
-            var held = await ReadLockAsync();
-            if (held.Epoch != NextEpoch || held.Owner != Ground.Host)
-                return false;
+            if (!Ground.TryPublish(Qemu.Config, NextEpoch, owned: true)
+                && Ground.ReadLock(Qemu.Config) is var held && (held.Epoch != NextEpoch || held.Owner != Ground.Host))
+                return "the source took the machine back before all of it had arrived";
+        }
+        catch (FaultException e)
+        {
+            return e.Fault.Message;
         }
 
         Qemu.Record = Qemu.Record with { LockEpoch = NextEpoch };
-        return true;
+        return null;
     }
 
     private async Task SettleAsync(TimeSpan switchTime)

@@ -124,6 +124,13 @@ public sealed class SimulatedHost : IHost
 
     internal void Forget(SimulatedLink link) => links.Remove(link);
 
+    /// <summary>Whoever held the other end of its connections is gone.</summary>
+    internal void CloseLinks()
+    {
+        foreach (var link in links.Where(l => l != local).ToList())
+            link.Close();
+    }
+
     private void BreakOff(string reason)
     {
         foreach (var link in links.ToList())

@@ -50,17 +50,19 @@ public sealed class SimulatedLink : IHost
 
     public ValueTask DisposeAsync()
     {
-        World.Nature.Enter(() =>
-        {
-            if (isClosed)
-                return;
-            isClosed = true;
-            plant.Network.WasCut -= OnCut;
-            host.Forget(this);
-            Break("this end closed the connection");
-        });
+        Close();
         return ValueTask.CompletedTask;
     }
+
+    internal void Close() => World.Nature.Enter(() =>
+    {
+        if (isClosed)
+            return;
+        isClosed = true;
+        plant.Network.WasCut -= OnCut;
+        host.Forget(this);
+        Break("this end closed the connection");
+    });
 
     /// <summary>Everybody who waits at this link hears that the host is not connected.</summary>
     internal void Break(string reason)

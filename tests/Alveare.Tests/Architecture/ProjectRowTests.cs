@@ -9,7 +9,7 @@ public sealed class ProjectRowTests
     private static readonly Dictionary<string, int> Rows = new()
     {
         ["Model"] = 0, ["Wire"] = 0, ["Planning"] = 1, ["Core"] = 2, ["Kvm"] = 3, ["HostLink"] = 3, ["Simulation"] = 3, ["Api"] = 3,
-        ["Host"] = 4, ["Center"] = 4, ["Cli"] = 4,
+        ["Host"] = 4, ["Center"] = 4, ["Cli"] = 4, ["Simulate"] = 4,
     };
 
     private static readonly string[] Pure = ["Model", "Planning", "Core", "Simulation"];

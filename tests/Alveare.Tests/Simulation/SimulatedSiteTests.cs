@@ -142,7 +142,7 @@ public sealed class SimulatedSiteTests
             {
                 Id = joined.Id, Name = joined.HostName, Address = host.Address, Fingerprint = joined.Fingerprint,
             });
-            await DoAsync(link, new MountDatastore(Ds, "ds", "/ds"));
+            await DoAsync(link, new MountDatastore(Ds, "ds", "/ds", Mark: true));
             hosts.Add(link);
         }
 

@@ -1,0 +1,3 @@
+using Alveare.Simulate;
+
+return SimulateCommand.Run(args, Console.Out, Console.Error);

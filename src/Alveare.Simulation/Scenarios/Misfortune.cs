@@ -1,0 +1,122 @@
+using Alveare.Simulation.Sites;
+using Alveare.Simulation.Worlds;
+
+namespace Alveare.Simulation.Scenarios;
+
+/// <summary>What goes wrong in a scenario, by the dice; everything is mended after a while but the dead.</summary>
+internal sealed class Misfortune(World world, ScenarioSite site, EngineRuns engines, Promises promises)
+{
+    private Random Dice => world.Dice;
+
+    private SimulatedSite Site => site.Site;
+
+    public void Strike() => world.Nature.Enter(() => world.Begin("Misfortune", StrikeAsync));
+
+    /// <summary>Mends everything that is broken.</summary>
+    public async Task MendAsync()
+    {
+        world.Tell("everything is mended");
+        Site.Network.LostAnswers = Site.Network.SlowAnswers = 0;
+        Site.Network.HealAll();
+        foreach (var datastore in Site.Datastores)
+        {
+            datastore.IsFull = false;
+            foreach (var host in Site.Hosts)
+                host.SetLost(datastore, isLost: false);
+        }
+
+        foreach (var host in Site.Hosts)
+        {
+            host.Boot();
+            host.StartAgent();
+        }
+
+        if (engines.Current is null)
+            await engines.StartAsync();
+    }
+
+    private Task StrikeAsync() => Dice.Next(10) switch
+    {
+        0 or 1 => KillAgentAsync(Pick(Site.Hosts)),
+        2 => CrashHostAsync(Pick(Site.Hosts)),
+        3 or 4 => KillQemuAsync(),
+        5 => CutAsync(Network.Center, Pick(Site.Hosts).Id),
+        6 => CutAsync(Site.Hosts[0].Id, Site.Hosts[Dice.Next(1, Site.Hosts.Count)].Id),
+        7 => LoseStorageAsync(Pick(Site.Hosts)),
+        8 => FillStorageAsync(),
+        _ => KillEngineAsync(),
+    };
+
+    private async Task KillAgentAsync(SimulatedHost host)
+    {
+        host.KillAgent();
+        await AWhileAsync(15);
+        host.StartAgent();
+    }
+
+    private async Task CrashHostAsync(SimulatedHost host)
+    {
+        foreach (var qemu in host.Living)
+            promises.Disturb(qemu.Machine);
+        // A start may be under way that has no process yet.
+        foreach (var machine in host.Disk.Machines.Keys)
+            promises.Disturb(machine);
+        host.Crash();
+        await AWhileAsync(40);
+        host.Boot();
+    }
+
+    private Task KillQemuAsync()
+    {
+        var living = Site.Hosts.SelectMany(h => h.Living.Select(q => (Host: h, Qemu: q))).ToList();
+        if (living.Count > 0)
+        {
+            var (host, qemu) = living[Dice.Next(living.Count)];
+            promises.Disturb(qemu.Machine);
+            host.KillQemu(qemu.Machine);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    private async Task CutAsync(Model.EntityId one, Model.EntityId other)
+    {
+        world.Tell($"the network is cut between {NameOf(one)} and {NameOf(other)}");
+        Site.Network.Cut(one, other);
+        await AWhileAsync(30);
+        world.Tell($"the network between {NameOf(one)} and {NameOf(other)} is mended");
+        Site.Network.Heal(one, other);
+    }
+
+    private async Task LoseStorageAsync(SimulatedHost host)
+    {
+        var datastore = Pick(Site.Datastores);
+        host.SetLost(datastore, isLost: true);
+        await AWhileAsync(30);
+        host.SetLost(datastore, isLost: false);
+    }
+
+    private async Task FillStorageAsync()
+    {
+        var datastore = Pick(Site.Datastores);
+        world.Tell($"datastore {datastore.Path} is full");
+        datastore.IsFull = true;
+        await AWhileAsync(20);
+        datastore.IsFull = false;
+    }
+
+    private async Task KillEngineAsync()
+    {
+        if (engines.Current is null)
+            return;
+        engines.Kill();
+        await AWhileAsync(10);
+        await engines.StartAsync();
+    }
+
+    private Task AWhileAsync(double seconds) => world.PauseAsync(TimeSpan.FromSeconds(seconds * Dice.NextDouble()));
+
+    private T Pick<T>(IReadOnlyList<T> from) => from[Dice.Next(from.Count)];
+
+    private string NameOf(Model.EntityId id) => Site.Hosts.FirstOrDefault(h => h.Id == id)?.Name ?? "the center";
+}

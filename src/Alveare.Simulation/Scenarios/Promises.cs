@@ -1,0 +1,97 @@
+using Alveare.Model;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
+using Alveare.Simulation.Worlds;
+
+namespace Alveare.Simulation.Scenarios;
+
+/// <summary>What the engine has acknowledged, and whether it is true: at the moment it says so, and at the end.</summary>
+internal sealed class Promises(World world, ScenarioSite site)
+{
+    private readonly SortedDictionary<EntityId, int> disturbances = [];
+    private readonly SortedSet<EntityId> made = [];
+    private readonly SortedSet<EntityId> endangered = [];
+    private readonly SortedSet<EntityId> destroyed = [];
+
+    /// <summary>Ids of the tasks that were accepted.</summary>
+    public SortedSet<string> Accepted { get; } = new(StringComparer.Ordinal);
+
+    public int Succeeded { get; private set; }
+
+    public int Failed { get; private set; }
+
+    /// <summary>Something happens to a machine that may change what was true of it. Answers a mark for <see cref="Ended"/>.</summary>
+    public int Disturb(EntityId machine) => disturbances[machine] = disturbances.GetValueOrDefault(machine) + 1;
+
+    public int Mark(EntityId machine) => disturbances.GetValueOrDefault(machine);
+
+    /// <summary>A machine may be gone from now on: somebody asked for that.</summary>
+    public void Endanger(EntityId machine) => endangered.Add(machine);
+
+    /// <summary>The engine says how a task ended.</summary>
+    /// <param name="mark">The target's mark when the task was accepted: nobody touched it since if it is the same.</param>
+    public void Ended(Operation operation, TaskRecord task, int mark)
+    {
+        if (task.Fault is Model.Faults.InternalError)
+            world.Break($"{task.Id} ({task.Operation}) failed by a bug.");
+        if (task.State != TaskState.Succeeded)
+        {
+            Failed++;
+            return;
+        }
+
+        Succeeded++;
+        if (operation is CreateVm or CloneVm && task.Result is { } result)
+            made.Add(result);
+        if (operation is DestroyVm)
+            destroyed.Add(operation.Target);
+        if (mark == Mark(operation.Target))
+            CheckNow(operation, task);
+    }
+
+    /// <summary>Nothing acknowledged is lost: checked when all is quiet.</summary>
+    public void CheckAtTheEnd(EngineRun run)
+    {
+        var known = run.Engine.Tasks.List().ToDictionary(t => t.Id);
+        foreach (var id in Accepted)
+        {
+            if (!known.TryGetValue(id, out var task))
+                world.Break($"{id} was accepted and is not known any more.");
+            else if (!task.HasEnded)
+                world.Break($"{id} ({task.Operation} on '{task.TargetName}') has not ended; its step is '{task.Step}'.");
+        }
+
+        foreach (var id in made.Where(m => !endangered.Contains(m)))
+        {
+            if (run.Engine.Inventory.Current.Find(id) is not VirtualMachine vm)
+                world.Break($"{id} was made, nobody removed it, and it is not in the inventory.");
+            else if (!HasFiles(vm.Config))
+                world.Break($"'{vm.Name}' was made, nobody removed it, and its files are gone.");
+        }
+
+        foreach (var id in destroyed.Where(d => run.Engine.Inventory.Current.Find(d) is not null))
+            world.Break($"{id} was destroyed and is in the inventory.");
+    }
+
+    private void CheckNow(Operation operation, TaskRecord task)
+    {
+        var executes = site.Site.Executions.Of(operation.Target).Select(q => q.Host).ToList();
+        switch (operation)
+        {
+            case PowerOn when executes.Count != 1:
+                world.Break($"{task.Id}: '{task.TargetName}' was powered on and does not execute.");
+                break;
+            case PowerOff or ShutdownGuest when executes.Count != 0:
+                world.Break($"{task.Id}: '{task.TargetName}' was powered off and executes.");
+                break;
+            case MigrateVm { Host: { } target } when executes.Count > 0 && executes[0] != target:
+                world.Break($"{task.Id}: '{task.TargetName}' was migrated and executes elsewhere.");
+                break;
+        }
+    }
+
+    private bool HasFiles(DatastorePath config) =>
+        site.Site.Datastores.FirstOrDefault(d => d.Id == config.Datastore)?.Find(config.Path) is not null;
+}
