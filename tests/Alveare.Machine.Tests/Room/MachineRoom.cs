@@ -39,7 +39,7 @@ internal sealed class MachineRoom : IAsyncDisposable
     }
 
     /// <summary>Starts an agent; the same <paramref name="name"/> again is the same host, restarted.</summary>
-    public async Task<KvmHost> OpenHostAsync(string name)
+    public async Task<KvmHost> OpenHostAsync(string name, TimeProvider? time = null)
     {
         var host = await KvmHost.OpenAsync(
             new KvmOptions
@@ -49,6 +49,7 @@ internal sealed class MachineRoom : IAsyncDisposable
                 StateDirectory = System.IO.Path.Combine(Path, name),
                 MigrationAddress = "127.0.0.1",
                 Ids = Ids,
+                Time = time ?? TimeProvider.System,
                 TranslationCacheMib = 32,
             },
             TestContext.Current.CancellationToken);
@@ -156,7 +157,26 @@ internal sealed class MachineRoom : IAsyncDisposable
         await UntilAsync(() => Processes(shims: true).Count == 0, "every process of the room has ended");
         foreach (var device in NetworkDevices.Of(hosts.Select(h => h.Id)))
             NetworkDevices.Run("ip", "link", "delete", device);
+        RemoveControlGroups();
         System.IO.Directory.Delete(Path, recursive: true);
+    }
+
+    // Of machines that outlived their agent: their run directories are still there.
+    private void RemoveControlGroups()
+    {
+        var runs = System.IO.Directory.EnumerateDirectories(Path)
+            .Select(host => System.IO.Path.Combine(host, "run")).Where(System.IO.Directory.Exists)
+            .SelectMany(System.IO.Directory.EnumerateDirectories).Select(System.IO.Path.GetFileName).ToHashSet();
+        var groups = File.ReadLines("/proc/mounts").Select(l => l.Split(' ')).Where(f => f[2] is "cgroup" or "cgroup2")
+            .SelectMany(f => System.IO.Directory.EnumerateDirectories(f[1], "alveare-*"))
+            .SelectMany(System.IO.Directory.EnumerateDirectories).Where(g => runs.Contains(System.IO.Path.GetFileName(g)));
+        foreach (var group in groups.ToArray())
+        {
+            var parent = System.IO.Path.GetDirectoryName(group)!;
+            System.IO.Directory.Delete(group);
+            if (!System.IO.Directory.EnumerateDirectories(parent).Any())
+                System.IO.Directory.Delete(parent);
+        }
     }
 
     private List<int> Processes(bool shims) =>
