@@ -1,5 +1,6 @@
 using Alveare.Core.Hosts;
 using Alveare.Core.Tasks;
+using Alveare.Kvm.Customization;
 using Alveare.Kvm.Locks;
 using Alveare.Kvm.Machines;
 using Alveare.Model.Faults;
@@ -17,18 +18,19 @@ internal sealed class CloneJob(CloneMachine command, CloneGround ground)
     {
         if (File.Exists(target))
             throw new FaultException(new FileExists(target));
-        if (command.Customization is not null)
-            throw new FaultException(new Unsupported("This host", "customizing a guest"));
         var plan = ClonePlan.Make(command, ground.Ground.ReadSpec(command.Source));
+        var seed = command.Customization is { } customization ? SeedText.Write(plan.Spec, customization) : null;
         using var use = ground.Ground.UsersOf(command.Source).Enter(UserOf(plan));
         RequireSourceOff(plan);
         using var unfinished = UnfinishedClone.Begin(
-            ground.UnfinishedDirectory, new UnfinishedRecord(target, [.. plan.Disks.Select(d => TargetPath(d.Disk))]),
+            ground.UnfinishedDirectory, new UnfinishedRecord(target, [.. plan.Files.Select(TargetPath)]),
             flush: command.Kind == CloneKind.Full);
         await using var undo = new UndoStack();
         Registration.MakeDirectory(target, undo);
         await MakeDisksAsync(plan, undo, progress, cancellation);
         CopyFirmwareVariables(undo);
+        if (seed is not null)
+            await WriteSeedAsync(plan.Spec.CustomizationSeed!, seed, undo, cancellation);
         ground.Ground.WriteSpec(command.Target, plan.Spec);
         undo.Push(() => File.Delete(target));
         var reply = ground.Registration.Register(command.Target);
@@ -43,7 +45,7 @@ internal sealed class CloneJob(CloneMachine command, CloneGround ground)
         var directory = Path.GetDirectoryName(ground.Ground.PathOf(command.Source))!;
         IEnumerable<StandingDisk> disks = command.Kind == CloneKind.Full ? [] : plan.Disks
             .Where(d => d.Source is not null)
-            .Select(d => new StandingDisk(d.Source!.File, Path.GetRelativePath(directory, TargetPath(d.Disk))));
+            .Select(d => new StandingDisk(d.Source!.File, Path.GetRelativePath(directory, TargetPath(d.Disk.File))));
         return new DiskUser(plan.Spec.Uuid, plan.Spec.Name, [.. disks]);
     }
 
@@ -71,14 +73,14 @@ internal sealed class CloneJob(CloneMachine command, CloneGround ground)
         {
             var share = disk.Source is null || total == 0 ? 0 : 100 * disk.Source.Capacity.Value / total;
             await MakeDiskAsync(disk, percent => progress?.Report(new HostProgress(done + (percent * share / 100), "copy")), cancellation);
-            undo.Push(() => File.Delete(TargetPath(disk.Disk)));
+            undo.Push(() => File.Delete(TargetPath(disk.Disk.File)));
             done += share;
         }
     }
 
     private async Task MakeDiskAsync(PlannedDisk disk, Action<double> percent, CancellationToken cancellation)
     {
-        var path = TargetPath(disk.Disk);
+        var path = TargetPath(disk.Disk.File);
         if (disk.Source is null)
         {
             await ground.Images.CreateAsync(path, disk.Disk, cancellation);
@@ -110,6 +112,16 @@ internal sealed class CloneJob(CloneMachine command, CloneGround ground)
         }
     }
 
+    private async Task WriteSeedAsync(string file, SeedText seed, UndoStack undo, CancellationToken cancellation)
+    {
+        var path = TargetPath(file);
+        if (File.Exists(path))
+            throw new FaultException(new FileExists(path));
+        var image = await SeedImage.MakeAsync(seed, ground.UnfinishedDirectory, cancellation);
+        ground.Ground.Write(command.Target.Sibling(file), image);
+        undo.Push(() => File.Delete(path));
+    }
+
     private void CopyFirmwareVariables(UndoStack undo)
     {
         var source = Path.ChangeExtension(ground.Ground.PathOf(command.Source), ".nvram");
@@ -122,5 +134,5 @@ internal sealed class CloneJob(CloneMachine command, CloneGround ground)
 
     private string SourcePath(DiskSpec disk) => ground.Ground.PathOf(command.Source.Sibling(disk.File));
 
-    private string TargetPath(DiskSpec disk) => ground.Ground.PathOf(command.Target.Sibling(disk.File));
+    private string TargetPath(string file) => ground.Ground.PathOf(command.Target.Sibling(file));
 }

@@ -11,6 +11,9 @@ namespace Alveare.Kvm.Clones;
 /// <param name="Disks">One for each disk of <paramref name="Spec"/>, in its order.</param>
 public sealed record ClonePlan(MachineSpec Spec, ImmutableArray<PlannedDisk> Disks)
 {
+    /// <summary>The files that are made for the clone, beside its configuration.</summary>
+    public IEnumerable<string> Files => Spec.Disks.Select(d => d.File).Concat(Spec.CustomizationSeed is { } seed ? [seed] : []);
+
     /// <summary>The first disks of the clone are the source's disks, in their order; further ones are new and empty.</summary>
     public static ClonePlan Make(CloneMachine command, MachineSpec source)
     {
@@ -23,7 +26,9 @@ public sealed record ClonePlan(MachineSpec Spec, ImmutableArray<PlannedDisk> Dis
             throw Invalid(name, "the datastore", command.Target.Datastore.ToString(), $"{command.Source.Datastore}, where the disks are that the clone stands on");
         var stem = Path.GetFileNameWithoutExtension(command.Target.FileName);
         var disks = command.Spec.Disks.Select((disk, i) => Plan(command, stem, i, disk, source.Disks.ElementAtOrDefault(i))).ToImmutableArray();
-        return new ClonePlan(command.Spec with { Disks = [.. disks.Select(d => d.Disk)] }, disks);
+        // The source's seed is for the source: a clone has one only if it is told something.
+        var seed = command.Customization is null ? null : $"{stem}-seed.img";
+        return new ClonePlan(command.Spec with { Disks = [.. disks.Select(d => d.Disk)], CustomizationSeed = seed }, disks);
     }
 
     private static PlannedDisk Plan(CloneMachine command, string stem, int index, DiskSpec wanted, DiskSpec? source)
