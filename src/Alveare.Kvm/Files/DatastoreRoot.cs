@@ -24,8 +24,8 @@ public sealed class DatastoreRoot(MountDatastore mount, string hostName)
 
     public string Directory => mount.Path;
 
-    /// <summary>Takes a directory as the datastore: writes the marker when there is none, refuses another datastore's.</summary>
-    /// <param name="mayMark">False for a datastore that this host has used before: then a missing marker means that it is not there.</param>
+    /// <summary>Takes a directory as the datastore; refuses another datastore's.</summary>
+    /// <param name="mayMark">Write the marker when there is none; else a missing marker means that the datastore is not there.</param>
     public void Claim(bool mayMark)
     {
         if (!Path.IsPathRooted(Directory))
@@ -48,6 +48,10 @@ public sealed class DatastoreRoot(MountDatastore mount, string hostName)
         catch (FaultException e) when (e.Fault is DatastoreNotAccessible fault)
         {
             return fault.Reason;
+        }
+        catch (FaultException e) when (e.Fault is DatastoreIsAnother)
+        {
+            return e.Message.TrimEnd('.');
         }
     }
 
@@ -104,8 +108,11 @@ public sealed class DatastoreRoot(MountDatastore mount, string hostName)
     private void RequirePresent()
     {
         var found = ReadMarker() ?? throw Inaccessible($"'{Directory}' has no file {Marker}: the storage is not mounted there");
-        if (found.Trim() != Id.ToString())
-            throw Inaccessible($"the file {Marker} in '{Directory}' says that it is {Shown(found)}, expected {Id}");
+        if (found.Trim() == Id.ToString())
+            return;
+        if (EntityId.TryParse(found.Trim(), out var other) && other.Kind == EntityKind.Datastore)
+            throw new FaultException(new DatastoreIsAnother(Name, hostName, Directory, other));
+        throw Inaccessible($"the file {Marker} in '{Directory}' says that it is {Shown(found)}, expected {Id}");
     }
 
     private string? ReadMarker()

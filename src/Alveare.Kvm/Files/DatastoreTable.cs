@@ -30,7 +30,7 @@ public sealed class DatastoreTable(string hostName, TimeProvider time, Action<Im
         var known = roots.TryGetValue(mount.Datastore, out var before) && before.Directory == mount.Path;
         try
         {
-            await Task.Run(() => root.Claim(mayMark: !known)).WaitAsync(Patience, time);
+            await Task.Run(() => root.Claim(mayMark: mount.Mark && !known)).WaitAsync(Patience, time);
         }
         catch (TimeoutException e)
         {

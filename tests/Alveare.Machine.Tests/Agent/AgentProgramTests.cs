@@ -27,7 +27,7 @@ public sealed class AgentProgramTests
         var invitation = await first.ReadyAsync();
         var joined = await center.JoinAsync(invitation, Cancellation);
         await using var host = center.Connect(Record(joined, invitation));
-        await MachineRoom.ExecuteAsync(host, new MountDatastore(room.Datastore, "shared", room.DatastorePath));
+        await MachineRoom.ExecuteAsync(host, new MountDatastore(room.Datastore, "shared", room.DatastorePath, Mark: true));
         var machine = await room.StartTickingAsync(host, "tick");
         var pid = Assert.Single(room.LivingProcesses());
         var before = await CountAsync(host, machine);

@@ -110,7 +110,7 @@ public sealed class JoinedPortGroupTests
         {
             Id = joined.Id, Name = joined.HostName, Address = invitation.Address, Fingerprint = joined.Fingerprint,
         });
-        await MachineRoom.ExecuteAsync(host, new MountDatastore(room.Datastore, "shared", room.DatastorePath));
+        await MachineRoom.ExecuteAsync(host, new MountDatastore(room.Datastore, "shared", room.DatastorePath, Mark: true));
         await MachineRoom.ExecuteAsync(host, new ApplyPortGroups([Red]));
         return host;
     }

@@ -54,7 +54,7 @@ internal sealed class MachineRoom : IAsyncDisposable
             },
             TestContext.Current.CancellationToken);
         hosts.Add(host);
-        await ExecuteAsync(host, new MountDatastore(Datastore, "shared", DatastorePath));
+        await ExecuteAsync(host, new MountDatastore(Datastore, "shared", DatastorePath, Mark: true));
         return host;
     }
 

@@ -37,7 +37,7 @@ public sealed class ListingTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Directory.CreateDirectory(Storage);
-        await _datastores.MountAsync(new MountDatastore(Datastore, "shared", Storage));
+        await _datastores.MountAsync(new MountDatastore(Datastore, "shared", Storage, Mark: true));
     }
 
     public ValueTask DisposeAsync()
@@ -132,7 +132,7 @@ public sealed class ListingTests : IAsyncLifetime
         Directory.Move(Storage, Storage + ".away");
         Directory.CreateDirectory(Storage);
 
-        var refused = await Assert.ThrowsAsync<FaultException>(() => _datastores.MountAsync(new MountDatastore(Datastore, "shared", Storage)));
+        var refused = await Assert.ThrowsAsync<FaultException>(() => _datastores.MountAsync(new MountDatastore(Datastore, "shared", Storage, Mark: true)));
 
         Assert.IsType<DatastoreNotAccessible>(refused.Fault);
         Assert.Empty(Directory.GetFileSystemEntries(Storage));

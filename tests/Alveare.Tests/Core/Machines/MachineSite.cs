@@ -61,7 +61,7 @@ internal sealed class MachineSite : IAsyncDisposable
     public static async Task<MachineSite> OpenAsync(int hosts = 2, Bytes? memory = null, double pace = 0, TimeProvider? time = null)
     {
         var site = new MachineSite(time ?? TimeProvider.System, pace);
-        site.Simulation.AddDatastore("/shared");
+        site.Simulation.AddDatastore("/shared").Id = site.Datastore;
         for (var number = 1; number <= hosts; number++)
             site.Simulation.AddHost($"h{number}", memory);
         await site.Engine.StartAsync(CancellationToken.None);

@@ -45,7 +45,7 @@ public sealed class DatastoreRootTests : IDisposable
     public void AnotherDatastoresDirectoryIsRefusedAndItsMarkStays()
     {
         Claimed();
-        Assert.Contains($"says that it is {Id}, expected {Other}", Refusal<DatastoreNotAccessible>(() => Root(Other).Claim(mayMark: true)).Reason);
+        Assert.Equal(Id, Refusal<DatastoreIsAnother>(() => Root(Other).Claim(mayMark: true)).Actual);
         Assert.Equal($"{Id}\n", File.ReadAllText(Marker));
     }
 
