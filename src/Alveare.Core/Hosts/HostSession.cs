@@ -15,7 +15,7 @@ namespace Alveare.Core.Hosts;
 internal sealed class HostSession : IAsyncDisposable
 {
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(250);
-    private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(5);
 
     private readonly EntityId _id;
     private readonly IHost _host;

@@ -40,8 +40,7 @@ public sealed class HostSessions : IAsyncDisposable
         {
             if (_sessions.ContainsKey(host))
                 return;
-            var session = new HostSession(
-                host, _connector.Connect(_view.Current.Get<Host>(host)), _view, _events, _statistics, _clock, _logger);
+            var session = new HostSession(host, Connect(_view.Current.Get<Host>(host)), _view, _events, _statistics, _clock, _logger);
             _sessions.Add(host, session);
             session.Start();
         }
@@ -147,6 +146,18 @@ public sealed class HostSessions : IAsyncDisposable
             all = [.. _sessions.Keys];
         foreach (var host in all)
             await StopAsync(host);
+    }
+
+    private IHost Connect(Host host)
+    {
+        try
+        {
+            return _connector.Connect(host);
+        }
+        catch (FaultException e)
+        {
+            return new UnreachableHost(host.Id, e.Fault);
+        }
     }
 
     private HostSession? Find(EntityId host)

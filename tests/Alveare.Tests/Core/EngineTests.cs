@@ -79,6 +79,18 @@ public sealed class EngineTests
     }
 
     [Fact]
+    public async Task AHostThatCannotBeConnectedToKeepsNobodyFromStarting()
+    {
+        var (good, bad) = (new TestHost(1), new TestHost(2));
+        await using var site = await TestSite.WithAsync(good, bad);
+        await site.Engine.DisposeAsync();
+        site.Unreadable = bad.Name;
+        await site.StartAsync();
+        await site.UntilAsync(_ => site.Host(bad).Connection == HostConnection.NotResponding && site.Host(good).Connection == HostConnection.Connected);
+        Assert.Contains("expected a name and a port", site.Host(bad).Problem);
+    }
+
+    [Fact]
     public async Task AnAcknowledgedSiteIsThereAfterTheEngineWasKilled()
     {
         var host = new TestHost(1) { Directories = new() { ["/data"] = null } };

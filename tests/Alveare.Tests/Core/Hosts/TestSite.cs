@@ -23,6 +23,9 @@ internal sealed class TestSite : IHostConnector, IAsyncDisposable
 
     public List<EntityId> Released { get; } = [];
 
+    /// <summary>An address that no connection can be made of.</summary>
+    public string? Unreadable { get; set; }
+
     /// <summary>What joining is refused with.</summary>
     public Fault? Refusal { get; set; }
 
@@ -115,7 +118,9 @@ internal sealed class TestSite : IHostConnector, IAsyncDisposable
         return Task.FromResult(new JoinedHost(host.Id, host.Name, invitation.Fingerprint));
     }
 
-    public IHost Connect(Host host) => Hosts.Values.Single(h => h.Id == host.Id);
+    public IHost Connect(Host host) => host.Address == Unreadable
+        ? throw new FaultException(new InvalidArgument($"Host '{host.Name}'", "the address", host.Address, "a name and a port"))
+        : Hosts.Values.Single(h => h.Id == host.Id);
 
     public Task ReleaseAsync(Host host, CancellationToken cancellation)
     {
