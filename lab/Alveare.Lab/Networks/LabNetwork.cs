@@ -63,6 +63,14 @@ public sealed class LabNetwork(LabPlan plan)
     /// <summary>Pulls or plugs a host's cable to the network between hosts.</summary>
     public Task CutUplinkAsync(string host, bool cut) => SetCableAsync(host, Uplink, cut);
 
+    /// <summary>The devices that connect virtual machines on a host.</summary>
+    public async Task<IReadOnlyList<string>> TapsAsync(string host)
+    {
+        // "2: NAME: <FLAGS> ..." a line.
+        var listed = await Command.RunAsync("ip", ["-n", plan.NamespaceOf(host), "-o", "link", "show", "type", "tun"]);
+        return [.. listed.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(": ")[1])];
+    }
+
     private Task SetCableAsync(string host, string bridge, bool cut) =>
         BatchAsync(plan.Wire, [$"link set {bridge}-{host} {(cut ? "down" : "up")}"]);
 

@@ -1,0 +1,58 @@
+using Alveare.Cluster.Tests.Cluster;
+using Xunit;
+
+namespace Alveare.Cluster.Tests.Hosts;
+
+/// <summary>Hosts that the center cannot reach, or must not believe.</summary>
+[Collection(ClusterCollection.Name)]
+public sealed class ConnectionTests(TestCluster cluster)
+{
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
+
+    [Fact]
+    public async Task AHostThatIsCutOffDoesNotRespondAndItsMachineIsStaleUntilItIsBack()
+    {
+        await cluster.MendAsync();
+        var host = await cluster.HostOfMachineAsync();
+
+        await cluster.Lab.Network.CutManagementAsync(host, cut: true);
+        await Until.TrueAsync(async () => (await cluster.Site.HostAsync(host)).Connection == "not-responding", Bound, () => $"{host} does not respond");
+        Assert.NotNull((await cluster.Site.HostAsync(host)).Problem);
+        await Until.TrueAsync(async () => (await cluster.MachineAsync()).IsStale, Bound, () => "what is known of the machine is old");
+        Assert.True(await cluster.Client.EchoedAsync(90, Bound), "The guest must not notice.");
+
+        await cluster.Lab.Network.CutManagementAsync(host, cut: false);
+        await Until.TrueAsync(async () => (await cluster.Site.HostAsync(host)).Connection == "connected", Bound, () => $"{host} is connected again");
+        var back = await cluster.SettledAsync();
+        Assert.Equal("on", back.Power);
+        Assert.Null((await cluster.Site.HostAsync(host)).Problem);
+    }
+
+    [Fact]
+    public async Task AHostWithAnotherCertificateIsNotBelieved()
+    {
+        await cluster.MendAsync();
+        var host = cluster.Plan.Hosts.First(h => h != cluster.HostOfMachineAsync().GetAwaiter().GetResult());
+        var program = cluster.Lab.Hosts[host];
+        var identity = Path.Combine(program.State, "link");
+        await program.StopAsync();
+        Directory.Move(identity, identity + ".kept");
+        try
+        {
+            await cluster.Lab.EnsureHostAsync(host);
+            await Until.TrueAsync(
+                async () => await cluster.Site.HostAsync(host) is { Connection: not "connected", Problem: { } problem } && problem.Contains("certificate", StringComparison.OrdinalIgnoreCase),
+                Bound,
+                () => $"the center says that the certificate of {host} is another one: it says '{cluster.Site.HostAsync(host).GetAwaiter().GetResult().Problem}'");
+        }
+        finally
+        {
+            await program.StopAsync();
+            Directory.Delete(identity, recursive: true);
+            Directory.Move(identity + ".kept", identity);
+        }
+
+        await cluster.Lab.EnsureHostAsync(host);
+        await Until.TrueAsync(async () => (await cluster.Site.HostAsync(host)).Connection == "connected", Bound, () => $"{host} is believed again");
+    }
+}
