@@ -81,6 +81,7 @@ public sealed class TestCluster : IAsyncLifetime
         await new LabEnd(Plan).RemoveAsync();
         _claim.Release();
         _claim.Dispose();
+        _claim = null;
     }
 
     /// <summary>Skips the test where there can be no cluster; else makes it whole: every program runs, every cable is plugged, every host is
