@@ -69,7 +69,12 @@ public sealed class LabEnd(LabPlan plan)
         foreach (var pattern in new[] { $"*{id:N}*", $"*{id:D}*" })
         {
             foreach (var group in Directory.EnumerateDirectories("/sys/fs/cgroup", pattern, options).OrderByDescending(d => d.Length).ToList())
+            {
                 TryRemove(group);
+                // The group of the host's machines, alveare-HOST, which its agent removes with the last of them.
+                if (Path.GetDirectoryName(group) is { } parent && Path.GetFileName(parent).StartsWith("alveare-", StringComparison.Ordinal))
+                    TryRemove(parent);
+            }
         }
     }
 

@@ -82,6 +82,8 @@ internal sealed partial class Links : IDisposable
         return counters;
     }
 
+    public static bool Exists(string name) => IndexOfName(name) > 0;
+
     /// <summary>The number of a device that must be there.</summary>
     public static int IndexOf(string name) => IndexOfName(name) is > 0 and var index
         ? index

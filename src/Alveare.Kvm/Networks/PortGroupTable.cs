@@ -38,11 +38,14 @@ public sealed class PortGroupTable(EntityId host, string hostName, string? uplin
     {
         lock (sync)
         {
-            using var links = new Links();
-            foreach (var tap in links.List().Where(l => names.IsTap(l) && !tapsInUse.Contains(l.Name)))
-                links.Remove(tap.Name);
-            Build(links, record.Wanted);
-            record.Offer(record.Wanted);
+            Guard("Building the port groups anew", () =>
+            {
+                using var links = new Links();
+                foreach (var tap in links.List().Where(l => names.IsTap(l) && !tapsInUse.Contains(l.Name)))
+                    links.Remove(tap.Name);
+                Build(links, record.Wanted);
+                record.Offer(record.Wanted);
+            });
         }
     }
 
@@ -81,6 +84,8 @@ public sealed class PortGroupTable(EntityId host, string hostName, string? uplin
                 {
                     TapDevices.AllowUsers();
                     using var links = new Links();
+                    if (!bridges.All(Links.Exists))
+                        Build(links, record.Wanted);
                     for (var nic = 0; nic < taps.Length; nic++)
                         AddTap(links, taps[nic], names.AliasOfTap(machine, nic), bridges[nic], user);
                 });
@@ -95,7 +100,8 @@ public sealed class PortGroupTable(EntityId host, string hostName, string? uplin
         }
     }
 
-    /// <summary>Removes the taps of a machine that has ended, and port groups that only waited for it.</summary>
+    /// <summary>Removes the taps of a machine that has ended, and port groups that only waited for it. What the kernel refuses is reported and left
+    /// for the next start of the agent: the machine has ended all the same.</summary>
     public void RemoveTaps(ImmutableArray<string> taps)
     {
         lock (sync)
@@ -104,10 +110,18 @@ public sealed class PortGroupTable(EntityId host, string hostName, string? uplin
 
     private void Remove(ImmutableArray<string> taps)
     {
-        using var links = new Links();
-        foreach (var tap in taps)
-            links.Remove(tap);
-        RemoveUnwanted(links, report: false);
+        try
+        {
+            using var links = new Links();
+            foreach (var tap in taps)
+                links.Remove(tap);
+            RemoveUnwanted(links, report: false);
+        }
+        catch (NetlinkException e)
+        {
+            record.Report(new HostEventRaised(
+                "host.network-leftover", host, $"On host '{hostName}' a network device that nobody uses any more stays: {e.Message}.", IsProblem: true));
+        }
     }
 
     private static void AddTap(Links links, string name, string alias, string bridge, QemuUser user)

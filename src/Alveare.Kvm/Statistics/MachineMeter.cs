@@ -9,12 +9,13 @@ namespace Alveare.Kvm.Statistics;
 /// <summary>Reads the counters of one run of a machine.</summary>
 internal sealed class MachineMeter : IDisposable
 {
-    // A QEMU whose main loop waits for its storage answers late: the others' figures do not wait for it.
+    // A QEMU whose main loop waits for its storage answers late: the others' figures do not wait for it, and once it is known to hang, not at all.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     private readonly EntityId machine;
     private readonly ProcessMeter process;
     private readonly int[] taps;
+    private Task<DiskCounters>? asked;
     private DiskCounters disk;
     private Bytes? inUse;
     private bool asksGuest;
@@ -36,19 +37,7 @@ internal sealed class MachineMeter : IDisposable
     public async Task<MachineReading> ReadAsync(
         DateTimeOffset now, IReadOnlyDictionary<int, LinkCounters> links, PageMerging merging, bool askGuest, TimeSpan interval)
     {
-        // Begun first, so that all QEMUs work at once while the kernel's files are read.
-        var disks = BlockStatistics.ReadAsync(Run.Qmp, Patience);
-        var guest = askGuest ? AskGuestAsync(interval) : Task.CompletedTask;
-        try
-        {
-            disk = await disks;
-            await guest;
-        }
-        catch (Exception e) when (e is QmpException or QmpClosedException)
-        {
-            // Its end is noticed elsewhere.
-        }
-
+        await AskQemuAsync(askGuest, interval);
         var network = default(LinkCounters);
         foreach (var tap in taps)
             network += links.GetValueOrDefault(tap).FromOtherEnd();
@@ -59,6 +48,23 @@ internal sealed class MachineMeter : IDisposable
     }
 
     public void Dispose() => process.Dispose();
+
+    private async Task AskQemuAsync(bool askGuest, TimeSpan interval)
+    {
+        if (asked is { IsCompleted: false })
+            return;
+        asked = BlockStatistics.ReadAsync(Run.Qmp, QmpConnection.DefaultTimeout);
+        try
+        {
+            disk = await asked.WaitAsync(Patience);
+            if (askGuest)
+                await AskGuestAsync(interval);
+        }
+        catch (Exception e) when (e is QmpException or QmpClosedException or TimeoutException)
+        {
+            // What it said last stands. Its end, if that is why, is noticed elsewhere.
+        }
+    }
 
     private async Task AskGuestAsync(TimeSpan interval)
     {

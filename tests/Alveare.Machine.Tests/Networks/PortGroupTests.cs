@@ -103,6 +103,21 @@ public sealed class PortGroupTests
     }
 
     [Fact]
+    public async Task ABridgeThatSomebodyRemovedIsBuiltAnewForTheNextMachine()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var bridge = new DeviceNames(host.Id).Bridge(5001);
+        await ApplyAsync(host, Group("red", 5001));
+        NetworkDevices.Run("ip", "link", "delete", bridge);
+        var machine = await room.CreateTickingAsync(host, "tick", new NicSpec(Mac, "red"));
+
+        await MachineRoom.ExecuteAsync(host, new StartMachine(machine.Id, 0));
+
+        Assert.Single(NetworkDevices.PortsOf(bridge));
+    }
+
+    [Fact]
     public async Task TheTapOfAMachineThatDiedWithoutAnAgentIsRemovedByTheNext()
     {
         await using var room = MachineRoom.Open();
