@@ -140,6 +140,7 @@ public sealed class LostAnswerTests
         await site.KillAndRestartAsync();
         var ended = await site.EndAsync(task);
         Assert.Equal((TaskState.Succeeded, site.Vm("web01").Id), (ended.State, ended.Result!.Value));
+        await site.UntilAsync(now => now.Get<VirtualMachine>(ended.Result!.Value) is { IsStale: false, BusyTask: null }, "its host has spoken");
         await site.SucceedAsync(new PowerOn { Target = ended.Result!.Value });
     }
 }

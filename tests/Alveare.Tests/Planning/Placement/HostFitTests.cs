@@ -54,6 +54,15 @@ public sealed class HostFitTests
     }
 
     [Fact]
+    public void WhatIsClonedMustBeSeenToo()
+    {
+        var other = EntityId.Datastore(new Guid(5, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0]));
+        var needs = Needs with { Source = new NamedDatastore(other, "templates") };
+        Assert.Equal("templates", Assert.IsType<DatastoreNotAccessible>(Assert.Single(HostFit.Check(needs, Room))).Datastore);
+        Assert.Empty(HostFit.Check(Needs with { Source = new NamedDatastore(PlanningGen.Shared, "shared") }, Room));
+    }
+
+    [Fact]
     public void ADatastoreInTroubleIsRefusedWithItsTrouble()
     {
         var room = Room with { Datastores = [Room.Datastores[0] with { Problem = "the mount is stale" }] };
