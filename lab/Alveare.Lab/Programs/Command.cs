@@ -4,7 +4,7 @@ using System.Diagnostics;
 namespace Alveare.Lab.Programs;
 
 /// <summary>Runs one of the system's programs to its end.</summary>
-internal static class Command
+public static class Command
 {
     /// <summary>What it printed; throws <see cref="LabException"/> with what it said on stderr when it fails.</summary>
     public static async Task<string> RunAsync(string program, IEnumerable<string> arguments, string? input = null)

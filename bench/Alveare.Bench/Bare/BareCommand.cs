@@ -1,0 +1,17 @@
+using Alveare.Lab.Layout;
+
+namespace Alveare.Bench.Bare;
+
+/// <summary>Turns the command of a machine's QEMU into one that can be run by hand beside it: the same arguments, with sockets in a
+/// directory of the bench and disks at their place outside the host's mount namespace.</summary>
+internal sealed class BareCommand(LabPlan plan, IReadOnlyList<string> command, string runDirectory)
+{
+    public (IReadOnlyList<string> Command, string ControlSocket) In(string directory)
+    {
+        Directory.CreateDirectory(directory);
+        string[] moved = [.. command.Select(a => a
+            .Replace(runDirectory, directory, StringComparison.Ordinal)
+            .Replace(plan.MountPoint, plan.SharedDirectory, StringComparison.Ordinal))];
+        return (moved, Path.Combine(directory, "qmp.sock"));
+    }
+}

@@ -1,0 +1,103 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+using Alveare.Bench.Report;
+using Alveare.Core;
+using Alveare.Core.Security;
+using Alveare.Core.Store;
+using Alveare.Model;
+using Alveare.Model.Inventory;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
+using Alveare.Simulation.Sites;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Alveare.Bench.Measures;
+
+/// <summary>A center's engine over its real store with a thousand simulated machines on four hosts that report statistics as real ones do.
+/// The simulated hosts live in the same process, so their share is in the figures.</summary>
+internal static class CenterMeasure
+{
+    private const int Hosts = 4;
+    private const int Machines = 1_000;
+
+    private static readonly TimeSpan StatisticsInterval = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Watched = TimeSpan.FromSeconds(60);
+
+    public static async Task<IReadOnlyList<Line>> RunAsync()
+    {
+        var state = Directory.CreateTempSubdirectory("alveare-bench").FullName;
+        try
+        {
+            await using var store = new SqliteStore(Path.Combine(state, "center.db"));
+            var site = SimulatedSite.Open(TimeProvider.System);
+            var ids = new IdSource(RandomNumberGenerator.Fill);
+            await using (var engine = NewEngine(store, site, ids))
+                await FillAsync(engine, site);
+
+            var start = Stopwatch.GetTimestamp();
+            await using var again = NewEngine(store, site, ids);
+            await again.StartAsync(CancellationToken.None);
+            var started = Stopwatch.GetElapsedTime(start);
+            await ReportStatisticsAsync(site, rounds: 1);
+            GC.Collect();
+            var usage = new Usage(Environment.ProcessId);
+            await ReportStatisticsAsync(site, rounds: (int)(Watched / StatisticsInterval));
+            return
+            [
+                Line.Limit($"engine with {Machines} machines, restart to serving", started.TotalMilliseconds, 2_000, "ms"),
+                Line.Limit($"engine with {Machines} machines, CPU", usage.CpuPercent(), 1, "% of a core"),
+                Line.Limit($"engine with {Machines} machines, memory (PSS)", usage.MemoryMb(), 250, "MB"),
+            ];
+        }
+        finally
+        {
+            Directory.Delete(state, recursive: true);
+        }
+    }
+
+    private static Engine NewEngine(SqliteStore store, SimulatedSite site, IdSource ids) =>
+        new(store, site, TimeProvider.System, ids, NullLoggerFactory.Instance);
+
+    private static async Task FillAsync(Engine engine, SimulatedSite site)
+    {
+        await engine.StartAsync(CancellationToken.None);
+        site.AddDatastore("/ds");
+        var datacenter = await DoAsync(engine, new CreateDatacenter { Target = EntityId.Root, Name = "dc" });
+        for (var number = 1; number <= Hosts; number++)
+        {
+            var host = site.AddHost($"h{number}", Bytes.FromGib(1024));
+            await DoAsync(engine, new JoinHost
+            {
+                Target = datacenter, Address = host.Address, Fingerprint = host.Fingerprint, User = SimulatedSite.User, Password = SimulatedSite.Password,
+            });
+        }
+
+        var datastore = await DoAsync(engine, new CreateDatastore { Target = datacenter, Name = "ds", Path = "/ds" });
+        var hosts = engine.Inventory.Current.OfType<Host>().ToList();
+        for (var number = 0; number < Machines; number++)
+        {
+            var machine = await DoAsync(engine, new CreateVm
+            {
+                Target = datacenter, Name = $"vm-{number}", Datastore = datastore, Location = hosts[number % Hosts].Id, Disks = [Bytes.FromGib(1)],
+            });
+            await DoAsync(engine, new PowerOn { Target = machine });
+        }
+    }
+
+    private static async Task<EntityId> DoAsync(Engine engine, Operation operation)
+    {
+        var task = await engine.Tasks.SubmitAsync(Session.System, operation);
+        var ended = await engine.Tasks.WaitAsync(task.Id, CancellationToken.None);
+        return ended.State == TaskState.Succeeded ? ended.Result ?? operation.Target : throw new InvalidOperationException(ended.Fault!.Message);
+    }
+
+    private static async Task ReportStatisticsAsync(SimulatedSite site, int rounds)
+    {
+        for (var round = 0; round < rounds; round++)
+        {
+            foreach (var host in site.Hosts)
+                host.Agent!.RaiseStatistics();
+            await Task.Delay(StatisticsInterval);
+        }
+    }
+}

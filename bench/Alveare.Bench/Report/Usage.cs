@@ -1,0 +1,40 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Alveare.Bench.Report;
+
+/// <summary>What a process used, from the kernel's own counters.</summary>
+internal sealed class Usage
+{
+    // USER_HZ, which the kernel's interface fixes at 100.
+    private const double TicksPerSecond = 100;
+
+    private readonly int _pid;
+    private readonly double _secondsBefore;
+    private readonly long _since = Stopwatch.GetTimestamp();
+
+    public Usage(int pid)
+    {
+        _pid = pid;
+        _secondsBefore = CpuSeconds();
+    }
+
+    /// <summary>Percent of one core since this object was made.</summary>
+    public double CpuPercent() => 100 * (CpuSeconds() - _secondsBefore) / Stopwatch.GetElapsedTime(_since).TotalSeconds;
+
+    /// <summary>Memory that only this process holds and its share of the rest (PSS).</summary>
+    public double MemoryMb()
+    {
+        var line = File.ReadLines($"/proc/{_pid}/smaps_rollup").First(l => l.StartsWith("Pss:", StringComparison.Ordinal));
+        var kibibytes = line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
+        return double.Parse(kibibytes, CultureInfo.InvariantCulture) * 1024 / 1_000_000;
+    }
+
+    private double CpuSeconds()
+    {
+        // The name in parentheses may hold blanks; utime and stime are the 12th and 13th field after it.
+        var stat = File.ReadAllText($"/proc/{_pid}/stat");
+        var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+        return (double.Parse(fields[11], CultureInfo.InvariantCulture) + double.Parse(fields[12], CultureInfo.InvariantCulture)) / TicksPerSecond;
+    }
+}
