@@ -56,6 +56,8 @@ internal sealed class MachineClaims
                     said[id] = known;
             }
 
+            foreach (var (id, removed) in old.Where(o => o.Value.Machine is null))
+                said.TryAdd(id, removed with { IsAhead = false });
             _hosts[host] = said;
             return [.. old.Keys.Union(said.Keys)];
         }
@@ -71,7 +73,7 @@ internal sealed class MachineClaims
             foreach (var machine in machines)
             {
                 // What was removed since it was asked for stays removed.
-                if (said.GetValueOrDefault(machine.Id) is not { Machine: null, IsAhead: true } removed || removed.Stamp <= asOf)
+                if (!said.TryGetValue(machine.Id, out var removed) || removed.Machine is not null || removed.Stamp <= asOf)
                     Reply(host, machine);
             }
 
@@ -106,7 +108,8 @@ internal sealed class MachineClaims
             // It was registered anew, and the watch is still before that.
             if (known is { IsAhead: true, Machine: not null })
                 return false;
-            said.Remove(machine);
+            // Remembered: a whole word that was asked for before may still be on its way, and must not bring the machine back.
+            said[machine] = new Word(null, ++_stamp);
             return known.Machine is not null;
         }
     }
@@ -165,7 +168,7 @@ internal sealed class MachineClaims
         }
     }
 
-    /// <param name="Machine">Null for one that a reply removed, until the watch says so too.</param>
+    /// <param name="Machine">Null for one that was removed.</param>
     /// <param name="IsAhead">A reply said it, and the watch has not come to it yet.</param>
     private readonly record struct Word(HostMachine? Machine, long Stamp, bool IsAhead = false);
 }

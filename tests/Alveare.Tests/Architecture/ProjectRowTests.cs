@@ -14,9 +14,7 @@ public sealed class ProjectRowTests
 
     private static readonly string[] Pure = ["Model", "Planning", "Core", "Simulation"];
 
-    private static string Source => Path.Combine(Root(), "src");
-
-    public static TheoryData<string> Projects => [.. Directory.GetDirectories(Source).Select(d => Path.GetFileName(d)["Alveare.".Length..])];
+    public static TheoryData<string> Projects => [.. Checkout.Projects];
 
     [Theory]
     [MemberData(nameof(Projects))]
@@ -42,13 +40,5 @@ public sealed class ProjectRowTests
             .Select(e => Path.GetFileNameWithoutExtension(e.Attribute("Include")!.Value)["Alveare.".Length..]);
 
     private static XDocument Load(string project) =>
-        XDocument.Load(Path.Combine(Source, $"Alveare.{project}", $"Alveare.{project}.csproj"));
-
-    private static string Root()
-    {
-        var directory = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(directory, "Alveare.slnx")))
-            directory = Path.GetDirectoryName(directory) ?? throw new InvalidOperationException("The tests run outside a checkout.");
-        return directory;
-    }
+        XDocument.Load(Path.Combine(Checkout.Source, $"Alveare.{project}", $"Alveare.{project}.csproj"));
 }

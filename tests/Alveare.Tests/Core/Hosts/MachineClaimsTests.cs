@@ -1,0 +1,49 @@
+using Alveare.Core.Hosts;
+using Alveare.Model;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+using Xunit;
+
+namespace Alveare.Tests.Core.Hosts;
+
+public sealed class MachineClaimsTests
+{
+    private static readonly EntityId Host = EntityId.Host(new Guid(1, 0, 0, new byte[8]));
+    private static readonly EntityId Vm = EntityId.Vm(new Guid(2, 0, 0, new byte[8]));
+
+    private readonly MachineClaims _claims = new();
+
+    public MachineClaimsTests() => _claims.Watch(Host, [Machine(1)]);
+
+    [Fact]
+    public void AWholeWordAskedForBeforeARemovalDoesNotBringTheMachineBack()
+    {
+        var asked = _claims.Now;
+        _claims.ReplyRemoved(Host, Vm);
+        _claims.WatchRemoved(Host, Vm);
+        _claims.Reply(Host, [Machine(1)], asked);
+        Assert.Empty(_claims.Of(Vm));
+    }
+
+    [Fact]
+    public void AWholeWordOfTheWatchInBetweenDoesNotMakeARemovalForgotten()
+    {
+        var asked = _claims.Now;
+        _claims.ReplyRemoved(Host, Vm);
+        _claims.Watch(Host, []);
+        _claims.Reply(Host, [Machine(1)], asked);
+        Assert.Empty(_claims.Of(Vm));
+    }
+
+    [Fact]
+    public void AMachineThatIsRegisteredAnewIsThereAgain()
+    {
+        _claims.ReplyRemoved(Host, Vm);
+        _claims.Watch(Host, []);
+        Assert.True(_claims.Watch(Host, Machine(2)));
+        Assert.Equal(2, Assert.Single(_claims.Of(Vm)).Machine.Revision);
+    }
+
+    private static HostMachine Machine(long revision) =>
+        new() { Id = Vm, Config = new DatastorePath(EntityId.Datastore(Guid.Empty), "vm/vm.vmx"), Power = PowerState.Off, Revision = revision };
+}
