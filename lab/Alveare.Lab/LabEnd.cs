@@ -25,11 +25,10 @@ public sealed class LabEnd(LabPlan plan)
     /// <summary>Ends everything and removes namespaces, control groups and the state directory.</summary>
     public async Task RemoveAsync()
     {
-        var machines = Machines().ToList();
+        var (hosts, machines) = (HostIds().ToList(), Machines().ToList());
         await EndProcessesAsync();
         await new LabNetwork(plan).RemoveAsync();
-        foreach (var machine in machines)
-            RemoveControlGroups(machine);
+        await ControlGroups.RemoveAsync(hosts, machines);
         if (Directory.Exists(plan.State))
             Directory.Delete(plan.State, recursive: true);
     }
@@ -58,37 +57,14 @@ public sealed class LabEnd(LabPlan plan)
     private IEnumerable<string> RunDirectories() =>
         plan.Hosts.Select(h => Path.Combine(plan.StateOf(h), "run")).Where(Directory.Exists).SelectMany(Directory.EnumerateDirectories);
 
+    // As the hosts said when they were ready.
+    private IEnumerable<string> HostIds() =>
+        plan.Hosts.Select(h => TryRead(plan.StateOf(h) + ".ready")).OfType<string>()
+            .SelectMany(line => line.Split(' '))
+            .Where(word => word.StartsWith("id=host-", StringComparison.Ordinal))
+            .Select(word => word["id=host-".Length..]);
+
     private IEnumerable<string> Machines() => RunDirectories().Select(d => Path.GetFileName(d)!).Distinct();
-
-    // Named after the machine's id, with or without dashes, somewhere below a hierarchy of control groups.
-    private static void RemoveControlGroups(string machine)
-    {
-        if (!Guid.TryParse(machine, out var id))
-            return;
-        var options = new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 4, IgnoreInaccessible = true, AttributesToSkip = FileAttributes.ReparsePoint };
-        foreach (var pattern in new[] { $"*{id:N}*", $"*{id:D}*" })
-        {
-            foreach (var group in Directory.EnumerateDirectories("/sys/fs/cgroup", pattern, options).OrderByDescending(d => d.Length).ToList())
-            {
-                TryRemove(group);
-                // The group of the host's machines, alveare-HOST, which its agent removes with the last of them.
-                if (Path.GetDirectoryName(group) is { } parent && Path.GetFileName(parent).StartsWith("alveare-", StringComparison.Ordinal))
-                    TryRemove(parent);
-            }
-        }
-    }
-
-    private static void TryRemove(string group)
-    {
-        try
-        {
-            Directory.Delete(group);
-        }
-        catch (IOException)
-        {
-            // Its processes were killed a moment ago and the kernel has not let go of them, or it is gone already.
-        }
-    }
 
     private static IEnumerable<int> Numbers(string directory) =>
         Directory.EnumerateDirectories(directory).Select(d => int.TryParse(Path.GetFileName(d), out var pid) ? pid : 0).Where(pid => pid > 0);

@@ -20,7 +20,11 @@ public sealed class LabSite(LabInstance lab) : IDisposable
 
     public string Datacenter { get; private set; } = "";
 
-    public Task LogInAsync() => _client.LogInAsync("admin", lab.Password, CancellationToken.None);
+    public async Task LogInAsync()
+    {
+        await _client.LogInAsync("admin", lab.Password, CancellationToken.None);
+        Datacenter = (await FindAsync<ObjectDto>("datacenters", DatacenterName))?.Id ?? "";
+    }
 
     public async Task EnsureDatacenterAsync()
     {

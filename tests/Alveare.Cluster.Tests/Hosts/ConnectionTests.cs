@@ -1,4 +1,5 @@
 using Alveare.Cluster.Tests.Cluster;
+using Alveare.Lab.Programs;
 using Xunit;
 
 namespace Alveare.Cluster.Tests.Hosts;
@@ -29,27 +30,27 @@ public sealed class ConnectionTests(TestCluster cluster)
     }
 
     [Fact]
-    public async Task AHostWithAnotherCertificateIsNotBelieved()
+    public async Task AnAgentWithAnotherCertificateAtAHostsAddressIsNotBelieved()
     {
         await cluster.MendAsync();
-        var host = cluster.Plan.Hosts.First(h => h != cluster.HostOfMachineAsync().GetAwaiter().GetResult());
-        var program = cluster.Lab.Hosts[host];
-        var identity = Path.Combine(program.State, "link");
-        await program.StopAsync();
-        Directory.Move(identity, identity + ".kept");
+        var at = await cluster.HostOfMachineAsync();
+        var host = cluster.Plan.Hosts.First(h => h != at);
+        await cluster.Lab.Hosts[host].StopAsync();
+        var impostor = new LabProgram(cluster.Plan, "impostor", cluster.Plan.NamespaceOf(host), "Alveare.Host");
         try
         {
-            await cluster.Lab.EnsureHostAsync(host);
+            await impostor.EnsureAsync(
+                ["--state", impostor.State, "--listen", (await cluster.Site.HostAsync(host)).Address, "--name", host], new Dictionary<string, string>());
+            var problem = "";
             await Until.TrueAsync(
-                async () => await cluster.Site.HostAsync(host) is { Connection: not "connected", Problem: { } problem } && problem.Contains("certificate", StringComparison.OrdinalIgnoreCase),
+                async () => await cluster.Site.HostAsync(host) is { Connection: not "connected" } now
+                    && (problem = now.Problem ?? "").Contains("certificate", StringComparison.OrdinalIgnoreCase),
                 Bound,
-                () => $"the center says that the certificate of {host} is another one: it says '{cluster.Site.HostAsync(host).GetAwaiter().GetResult().Problem}'");
+                () => $"the center says that the certificate of {host} is another one: it says '{problem}'");
         }
         finally
         {
-            await program.StopAsync();
-            Directory.Delete(identity, recursive: true);
-            Directory.Move(identity + ".kept", identity);
+            await impostor.StopAsync();
         }
 
         await cluster.Lab.EnsureHostAsync(host);

@@ -130,7 +130,15 @@ internal sealed class Move(TestCluster cluster, VmDto machine, string source, st
         await Until.TrueAsync(
             async () => (taps = await cluster.Lab.Network.TapsAsync(host)).Count == (runs ? 1 : 0), Bound,
             () => $"{host} has {(runs ? "one tap" : "no tap")}: it has [{string.Join(' ', taps)}]");
+        var id = await cluster.Site.HostIdAsync(host);
+        await Until.TrueAsync(() => ControlGroups(id).Any() == runs, Bound, () => $"{host} has {(runs ? "a" : "no")} control group of the machine");
     }
+
+    // In every hierarchy of version 1, or in the one of version 2.
+    private IEnumerable<string> ControlGroups(string hostId) =>
+        Directory.EnumerateDirectories("/sys/fs/cgroup").Append("/sys/fs/cgroup")
+            .Select(hierarchy => Path.Combine(hierarchy, $"alveare-{hostId["host-".Length..]}", machine.Spec!.Uuid.ToString("N")))
+            .Where(Directory.Exists);
 
     private ProcessIdentity Process(string host) => cluster.Lab.Hosts[host].Process!;
 
