@@ -3,6 +3,7 @@ using Alveare.Kvm.Accelerators;
 using Alveare.Kvm.Cgroups;
 using Alveare.Kvm.Clones;
 using Alveare.Kvm.Files;
+using Alveare.Kvm.Guest;
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Migration;
 using Alveare.Kvm.Networks;
@@ -37,6 +38,7 @@ public sealed class KvmHost : IHost
     private readonly DatastoreTable datastores;
     private readonly Listing listing;
     private readonly CancellationTokenSource stopping;
+    private readonly MachineLog log;
     private bool disposed;
     private readonly MigrationTable migrations;
 
@@ -58,16 +60,18 @@ public sealed class KvmHost : IHost
         destruction = new Destruction(machines, ground);
         clones = new CloneTable(new CloneGround(
             machines, ground, registration, images, setup.User, Path.Combine(options.StateDirectory, "clones")));
+        log = new MachineLog(ground, options.HostName, options.Time);
         portGroups = new PortGroupTable(options.HostId, options.HostName, options.Uplink, new PortGroupRecord(
             () => registry.Content.PortGroups, wanted => registry.Change(c => c with { PortGroups = wanted }), state.SetPortGroups, state.Publish));
         var groups = ControlGroupHierarchies.Open(options.HostId, warnings);
         statistics = new StatisticsSampler(options.HostId, options.Uplink, machines, state, groups, options.Time);
         surroundings = new Surroundings(portGroups, groups, setup.User);
-        var launcher = new Launcher(setup, ground, surroundings, options.Time);
-        power = new PowerControl(state, launcher, ground, surroundings);
+        var launcher = new Launcher(setup, ground, surroundings, log, options.Time);
+        power = new PowerControl(state, launcher, ground, surroundings, log) { Adopted = GuestWatch.Begin };
         migrations = new MigrationTable(new MigrationGround(
             options.HostId, options.HostName, options.MigrationAddress, machines, ground, power, launcher, setup.User, options.Time,
             stopping.Token));
+        _ = log.KeepShortAsync(machines, stopping.Token);
     }
 
     public EntityId Id => options.HostId;
@@ -162,6 +166,9 @@ public sealed class KvmHost : IHost
             case ResumeMachine resume:
                 await PowerControl.ResumeAsync(Find(resume.Machine), cancellation);
                 return Answer(resume.Machine);
+            case ShutDownGuest shutDown:
+                await GuestShutdown.RequestAsync(Find(shutDown.Machine), cancellation);
+                return Done.Instance;
             case PrepareIncoming prepare:
                 return await migrations.PrepareAsync(prepare, cancellation);
             case SendMachine send:
@@ -182,7 +189,7 @@ public sealed class KvmHost : IHost
     {
         var machine = Find(channel.Machine);
         if (channel.Kind == HostChannelKind.Log)
-            throw new FaultException(new Unsupported($"Host '{options.HostName}'", "reading logs"));
+            return log.Open(machine.Current.Config);
         var run = machine.RequireRun();
         return await run.Consoles.OpenAsync(machine.Name, run.Directory, channel.Kind, cancellation);
     }

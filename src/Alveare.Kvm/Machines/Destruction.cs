@@ -60,7 +60,6 @@ public sealed class Destruction(MachineTable machines, Ground ground)
 
     private static string[] Companions(DatastorePath config)
     {
-        var stem = Path.GetFileNameWithoutExtension(config.FileName);
-        return [stem + ".nvram", stem + ".log", stem + ".1.log", stem + ".serial.log", stem + ".serial.1.log"];
+        return [Path.ChangeExtension(config.FileName, ".nvram"), .. MachineLog.FilesOf(config.FileName)];
     }
 }

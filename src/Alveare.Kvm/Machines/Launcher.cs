@@ -23,7 +23,7 @@ public sealed record QemuSetup(
     string? UefiVariables);
 
 /// <summary>Starts the QEMU of a machine with everything around it, for a power-on and for an incoming migration alike.</summary>
-public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surroundings, TimeProvider time)
+public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surroundings, MachineLog log, TimeProvider time)
 {
     public string RunRoot => setup.RunRoot;
 
@@ -55,20 +55,41 @@ public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surrou
             LockEpoch = epoch,
             Attachments = attachments,
             Migration = incoming,
+            HasBegun = paused || incoming is not null,
         };
 
+        var command = CommandLine.Build(spec, runtime);
         // Before the process: an agent that ends right after starting it must find the record.
         record.Write(run);
         try
         {
-            var process = await QemuProcess.StartAsync(
-                run, setup.User, attachments.ControlGroups, CommandLine.Build(spec, runtime with { Paused = paused }), onEvent, cancellation);
+            var process = await QemuProcess.StartAsync(run, setup.User, attachments.ControlGroups, command, onEvent, cancellation);
+            var started = new MachineRun(process, record);
+            if (!record.HasBegun)
+                await BeginAsync(spec, started);
+            log.Write(config, $"QEMU started, {(incoming is null ? $"lock epoch {epoch}" : "waiting for a migration")}: {string.Join(' ', command)}");
             undo.Clear();
-            return new MachineRun(process, record);
+            return started;
         }
         catch (QemuStartException e)
         {
-            throw new FaultException(e.End.ToFault(spec.Name), e);
+            throw new FaultException(e.IsMute ? new MachineStartFailed(spec.Name, e.Message) : e.End.ToFault(spec.Name), e);
+        }
+    }
+
+    /// <summary>Lets the guest of a QEMU that answers execute.</summary>
+    private static async Task BeginAsync(MachineSpec spec, MachineRun run)
+    {
+        try
+        {
+            await run.Qmp.ExecuteAsync("cont");
+            run.Remember(r => r with { HasBegun = true });
+        }
+        catch (Exception e) when (e is QmpException or QmpClosedException)
+        {
+            run.Process.Kill();
+            var end = await run.Process.AwaitEndAsync();
+            throw new FaultException(e is QmpException ? new MachineStartFailed(spec.Name, e.Message) : end.ToFault(spec.Name), e);
         }
     }
 
@@ -84,7 +105,7 @@ public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surrou
             ground.CheckDisk(config, disk, alone: !incoming);
         var disks = spec.Disks.Select(d => ground.Give(config.Sibling(d.File), setup.User)).ToImmutableArray();
         var seed = spec.CustomizationSeed is { } file ? ground.Give(config.Sibling(file), setup.User) : null;
-        var serialLog = Path.Combine(run.Path, "serial.log");
+        var serialLog = log.PrepareSerial(config, setup.User);
         return new QemuRuntime
         {
             Program = setup.Program,

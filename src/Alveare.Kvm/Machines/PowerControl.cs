@@ -8,12 +8,15 @@ using Alveare.Model.Machines;
 namespace Alveare.Kvm.Machines;
 
 /// <summary>Turns machines on and off, and cleans up after a QEMU that ended, whatever it ended of.</summary>
-public sealed class PowerControl(HostState state, Launcher launcher, Ground ground, Surroundings surroundings)
+public sealed class PowerControl(HostState state, Launcher launcher, Ground ground, Surroundings surroundings, MachineLog log)
 {
     private static readonly TimeSpan QuitTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>Asked first when a QEMU has ended: a migration decides about the lock of a machine that takes part in it.</summary>
     public Func<Machine, MachineRun, QemuEnd, Task<bool>>? EndedInMigration { get; set; }
+
+    /// <summary>Told of every QEMU that was started here or adopted.</summary>
+    public Action<Machine, MachineRun>? Adopted { get; set; }
 
     public async Task StartAsync(Machine machine, long minLockEpoch, bool paused, CancellationToken cancellation)
     {
@@ -40,6 +43,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         machine.Run = run;
         machine.Change(m => m with { Power = power, StartedAt = power == PowerState.Off ? null : run.Record.StartedAt });
         _ = SuperviseAsync(machine, run);
+        Adopted?.Invoke(machine, run);
     }
 
     public static async Task StopAsync(Machine machine, CancellationToken cancellation)
@@ -131,16 +135,26 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
             case "RESUME" when machine.Current.Migration is null:
                 machine.Change(m => m.Power == PowerState.Paused ? m with { Power = PowerState.On } : m);
                 break;
+            case "POWERDOWN":
+                log.Write(machine.Current.Config, "The power button was pressed.");
+                break;
             case "BLOCK_IO_ERROR" when happened.Text("action") != "ignore":
                 Raise("vm.disk-error", machine, $"Virtual machine '{machine.Name}' has a disk error: {happened.Text("reason")}.", isProblem: true);
                 break;
         }
     }
 
-    /// <summary>Reads whether the guest executes.</summary>
+    /// <summary>Reads whether the guest of an adopted QEMU executes; finishes a start that an earlier agent began.</summary>
     public static async Task<PowerState> ReadPowerAsync(MachineRun run)
     {
         var status = await run.Qmp.ExecuteAsync("query-status");
+        if (!run.Record.HasBegun && status.GetProperty("status").GetString() == "prelaunch")
+        {
+            await run.Qmp.ExecuteAsync("cont");
+            run.Remember(r => r with { HasBegun = true });
+            return PowerState.On;
+        }
+
         return status.GetProperty("running").GetBoolean() ? PowerState.On : PowerState.Paused;
     }
 
@@ -178,6 +192,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
     /// <summary>Raises the event for a QEMU that ended, unless somebody here ended it.</summary>
     public void Announce(Machine machine, MachineRun run, QemuEnd end)
     {
+        log.Write(run.Record.Config, $"QEMU ended ({run.EndReason}): {end.Describe()}");
         switch (run.EndReason)
         {
             case EndReason.PoweredOff or EndReason.MovedAway:

@@ -17,6 +17,9 @@ public sealed record RunRecord
 
     public required RunAttachments Attachments { get; init; }
 
+    /// <summary>False while the start is not finished: the guest was to execute and has not been told to yet.</summary>
+    public bool HasBegun { get; init; } = true;
+
     /// <summary>The migration in progress, or null.</summary>
     public MigrationRecord? Migration { get; init; }
 

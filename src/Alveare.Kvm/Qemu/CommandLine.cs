@@ -51,10 +51,10 @@ public static class CommandLine
             AddSeed(arguments, seed);
         for (var i = 0; i < spec.Nics.Length; i++)
             AddNic(arguments, i, spec.Nics[i], runtime.Taps[i]);
+        // The guest executes when it is told to: a QEMU that cannot be controlled never runs it.
+        arguments.Add("-S");
         if (runtime.Incoming)
-            arguments.AddRange("-S", "-incoming", "defer");
-        else if (runtime.Paused)
-            arguments.Add("-S");
+            arguments.AddRange("-incoming", "defer");
         return arguments.ToImmutable();
     }
 

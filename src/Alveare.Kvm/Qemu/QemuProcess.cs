@@ -13,6 +13,10 @@ public sealed class QemuProcess
     // The steps in which a file that is due within milliseconds is looked for: a watch costs more than it saves here.
     private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(1);
 
+    // A busy machine may need seconds; what hangs, hangs for ever.
+    private static readonly TimeSpan FirstGreeting = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan EndingTime = TimeSpan.FromMilliseconds(500);
+
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(100);
 
     private QemuProcess(RunDirectory run, int pid, QmpConnection qmp)
@@ -28,7 +32,9 @@ public sealed class QemuProcess
 
     public QmpConnection Qmp { get; }
 
-    /// <summary>Starts QEMU and returns when it answers on its control socket.</summary>
+    /// <summary>Starts QEMU and returns when it answers on its control socket. Its guest does not execute yet.</summary>
+    /// <remarks>A connection that meets QEMU 7.2 in its very first moments can hang for ever. Nothing runs in it then, so it is ended and
+    /// started once more.</remarks>
     /// <exception cref="QemuStartException">It ended first; the exception has what it said.</exception>
     public static async Task<QemuProcess> StartAsync(
         RunDirectory run,
@@ -36,6 +42,26 @@ public sealed class QemuProcess
         IReadOnlyList<string> controlGroups,
         IReadOnlyList<string> command,
         Action<QmpEvent> onEvent,
+        CancellationToken cancellation)
+    {
+        try
+        {
+            return await TryStartAsync(run, user, controlGroups, command, onEvent, FirstGreeting, cancellation);
+        }
+        catch (QemuStartException e) when (e.IsMute)
+        {
+            run.Forget();
+            return await TryStartAsync(run, user, controlGroups, command, onEvent, ReadyTimeout, cancellation);
+        }
+    }
+
+    private static async Task<QemuProcess> TryStartAsync(
+        RunDirectory run,
+        QemuUser user,
+        IReadOnlyList<string> controlGroups,
+        IReadOnlyList<string> command,
+        Action<QmpEvent> onEvent,
+        TimeSpan greeting,
         CancellationToken cancellation)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -46,24 +72,31 @@ public sealed class QemuProcess
             while (!File.Exists(run.Qmp))
             {
                 if (run.ReadExitStatus() is not null || shim.HasExited)
-                    throw StartFailure(run);
+                    throw new QemuStartException(new QemuEnd(run.ReadExitStatus(), run.LastLines(5)));
                 await Task.Delay(Step, limit.Token);
             }
 
-            var qmp = await ConnectAsync(run, onEvent, limit.Token);
+            var qmp = await ConnectAsync(run, onEvent, greeting, limit.Token);
             return new QemuProcess(run, await AwaitPidAsync(run, limit.Token), qmp);
         }
         catch (Exception e) when (e is OperationCanceledException or QmpClosedException)
         {
-            if (e is QmpClosedException)
-                await AwaitStatusAsync(run);
-            var failure = StartFailure(run);
-            if (run.ReadPid() is { } pid && IsOurs(run, pid))
-                Native.Kill(pid, Native.SigKill);
+            var failure = await GiveUpAsync(run, e);
             cancellation.ThrowIfCancellationRequested();
-            // Without an exit status it lived, and could not be talked to: then that is the cause.
-            throw failure.End.Status is null ? new QemuStartException(failure.End, $"it runs and cannot be controlled: {e.Message}", e) : failure;
+            throw failure;
         }
+    }
+
+    /// <summary>Ends a QEMU that could not be talked to, and says why.</summary>
+    private static async Task<QemuStartException> GiveUpAsync(RunDirectory run, Exception reason)
+    {
+        // One that is ending already says more than we can.
+        await AwaitStatusAsync(run, EndingTime);
+        var isMute = run.ReadExitStatus() is null;
+        if (run.ReadPid() is { } pid && IsOurs(run, pid))
+            Native.Kill(pid, Native.SigKill);
+        await AwaitStatusAsync(run, StatusTimeout);
+        return new QemuStartException(new QemuEnd(run.ReadExitStatus(), run.LastLines(5)), isMute ? reason : null);
     }
 
     /// <summary>Finds the QEMU of a run directory again, or returns null when it has ended. Waits for one that lives and does not answer.</summary>
@@ -73,7 +106,7 @@ public sealed class QemuProcess
         {
             try
             {
-                return new QemuProcess(run, pid, await ConnectAsync(run, onEvent, cancellation));
+                return new QemuProcess(run, pid, await ConnectAsync(run, onEvent, FirstGreeting, cancellation));
             }
             catch (Exception e) when (e is QmpClosedException or IOException)
             {
@@ -96,7 +129,7 @@ public sealed class QemuProcess
     public async Task<QemuEnd> AwaitEndAsync()
     {
         await Qmp.Closed;
-        await AwaitStatusAsync(Run);
+        await AwaitStatusAsync(Run, StatusTimeout);
         await Qmp.DisposeAsync();
         return new QemuEnd(Run.ReadExitStatus(), Run.LastLines(5));
     }
@@ -115,13 +148,17 @@ public sealed class QemuProcess
         }
     }
 
-    private static async Task<QmpConnection> ConnectAsync(RunDirectory run, Action<QmpEvent> onEvent, CancellationToken cancellation)
+    private static async Task<QmpConnection> ConnectAsync(
+        RunDirectory run,
+        Action<QmpEvent> onEvent,
+        TimeSpan patience,
+        CancellationToken cancellation)
     {
         while (true)
         {
             try
             {
-                return await QmpConnection.ConnectAsync(run.Qmp, onEvent, cancellation);
+                return await QmpConnection.ConnectAsync(run.Qmp, onEvent, patience, cancellation);
             }
             catch (SocketException) when (run.ReadExitStatus() is null && !cancellation.IsCancellationRequested)
             {
@@ -146,25 +183,21 @@ public sealed class QemuProcess
         }
     }
 
-    private static async Task AwaitStatusAsync(RunDirectory run)
+    private static async Task AwaitStatusAsync(RunDirectory run, TimeSpan atMost)
     {
-        using var limit = new CancellationTokenSource(StatusTimeout);
+        using var limit = new CancellationTokenSource(atMost);
         while (run.ReadExitStatus() is null && !limit.IsCancellationRequested)
             await Task.Delay(Step);
     }
-
-    private static QemuStartException StartFailure(RunDirectory run) => new(new QemuEnd(run.ReadExitStatus(), run.LastLines(5)));
 }
 
 /// <summary>QEMU did not start.</summary>
-public sealed class QemuStartException : Exception
+/// <param name="mute">Why a QEMU that did not end by itself was ended, or null for one that did.</param>
+public sealed class QemuStartException(QemuEnd end, Exception? mute = null)
+    : Exception(mute is null ? end.Describe() : $"it runs and cannot be controlled: {mute.Message}", mute)
 {
-    public QemuStartException(QemuEnd end)
-        : base(end.Describe()) => End = end;
+    public QemuEnd End { get; } = end;
 
-    /// <summary>For a QEMU that did not end by itself.</summary>
-    public QemuStartException(QemuEnd end, string cause, Exception inner)
-        : base(cause, inner) => End = end;
-
-    public QemuEnd End { get; }
+    /// <summary>It lived, and could not be talked to.</summary>
+    public bool IsMute => InnerException is not null;
 }

@@ -31,11 +31,8 @@ public sealed record QemuRuntime
     /// <summary>Needed by UEFI machines.</summary>
     public UefiFiles? Uefi { get; init; }
 
-    /// <summary>Start as the destination of a live migration: wait for the memory, then stand still until told to run.</summary>
+    /// <summary>Start as the destination of a live migration: wait for the memory.</summary>
     public bool Incoming { get; init; }
-
-    /// <summary>Stand before the guest's first instruction.</summary>
-    public bool Paused { get; init; }
 }
 
 /// <summary>The two flash images of a UEFI machine.</summary>

@@ -57,6 +57,13 @@ public sealed class RunDirectory(string root, Guid machine)
         user.Own(Path);
     }
 
+    /// <summary>Removes what a QEMU that has ended left there, for another one.</summary>
+    public void Forget()
+    {
+        foreach (var path in (string[])[Qmp, PidFile, ExitFile])
+            File.Delete(path);
+    }
+
     public void Remove()
     {
         try

@@ -42,9 +42,14 @@ public sealed class QmpConnection : IAsyncDisposable
     public Task Closed => closed.Task;
 
     /// <summary>Connects, takes the greeting and negotiates. <paramref name="onEvent"/> misses no event after negotiation.</summary>
+    /// <param name="patience">How long all of this may take.</param>
     /// <exception cref="SocketException">Nobody listens there.</exception>
-    /// <exception cref="QmpClosedException">The process ended before it greeted.</exception>
-    public static async Task<QmpConnection> ConnectAsync(string path, Action<QmpEvent>? onEvent, CancellationToken cancellation)
+    /// <exception cref="QmpClosedException">The process ended before it greeted, or hangs.</exception>
+    public static async Task<QmpConnection> ConnectAsync(
+        string path,
+        Action<QmpEvent>? onEvent,
+        TimeSpan patience,
+        CancellationToken cancellation)
     {
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
@@ -58,13 +63,20 @@ public sealed class QmpConnection : IAsyncDisposable
         }
 
         var connection = new QmpConnection(socket) { handlers = onEvent };
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(patience);
         try
         {
-            if (await connection.ReadMessageAsync(cancellation) is not { } greeting || !greeting.TryGetProperty("QMP", out _))
+            if (await connection.ReadMessageAsync(limit.Token) is not { } greeting || !greeting.TryGetProperty("QMP", out _))
                 throw new QmpClosedException("QEMU closed its control socket without a greeting");
             _ = connection.ReadLoopAsync();
-            await connection.ExecuteAsync("qmp_capabilities", cancellation: cancellation);
+            await connection.ExecuteAsync("qmp_capabilities", cancellation: limit.Token);
             return connection;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            await connection.DisposeAsync();
+            throw new QmpClosedException($"QEMU did not greet in {patience.TotalSeconds} s");
         }
         catch
         {

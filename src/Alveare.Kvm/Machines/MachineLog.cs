@@ -1,0 +1,117 @@
+using System.Globalization;
+using Alveare.Kvm.Qemu;
+using Alveare.Model.Faults;
+using Alveare.Model.Machines;
+
+namespace Alveare.Kvm.Machines;
+
+/// <summary>The log files of machines, in their own directories: <c>NAME.log</c> tells what happened to a machine on whatever host, and
+/// <c>NAME.serial.log</c> collects what its guest writes to the serial line.</summary>
+/// <remarks>Both are bounded, with one older part beside them: a guest can write without end. A log that cannot be written keeps no
+/// machine from anything.</remarks>
+public sealed class MachineLog(Ground ground, string hostName, TimeProvider time)
+{
+    private const long MaxLog = 1 << 20;
+    private const long MaxSerial = 16 << 20;
+    private const int KeptSerial = 1 << 20;
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
+
+    public static string LogOf(string config) => Path.ChangeExtension(config, ".log");
+
+    public static string SerialOf(string config) => Path.ChangeExtension(config, ".serial.log");
+
+    /// <summary>Names of the log files beside a configuration.</summary>
+    public static IEnumerable<string> FilesOf(string config)
+    {
+        foreach (var log in (string[])[LogOf(config), SerialOf(config)])
+        {
+            yield return log;
+            yield return OlderOf(log);
+        }
+    }
+
+    /// <summary>Adds a line to a machine's log.</summary>
+    public void Write(DatastorePath config, string line)
+    {
+        try
+        {
+            var path = ground.PathOf(config with { Path = LogOf(config.Path) });
+            if (new FileInfo(path) is { Exists: true, Length: > MaxLog })
+                File.Move(path, OlderOf(path), overwrite: true);
+            var clean = string.Concat(line.Select(c => char.IsControl(c) ? ' ' : c));
+            File.AppendAllText(path, string.Create(CultureInfo.InvariantCulture, $"{time.GetUtcNow():yyyy-MM-ddTHH:mm:ss.fffZ} {hostName}: {clean}\n"));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FaultException)
+        {
+            // Nothing depends on it, and whoever reads it sees that it ends.
+        }
+    }
+
+    /// <summary>Makes the serial log of a machine for a QEMU that runs as <paramref name="user"/>.</summary>
+    public string PrepareSerial(DatastorePath config, QemuUser user)
+    {
+        var path = ground.PathOf(config with { Path = SerialOf(config.Path) });
+        File.Open(path, FileMode.OpenOrCreate).Dispose();
+        user.Own(path);
+        return path;
+    }
+
+    /// <summary>Opens a machine's log from its beginning.</summary>
+    public Stream Open(DatastorePath config)
+    {
+        var path = ground.PathOf(config with { Path = LogOf(config.Path) });
+        try
+        {
+            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new FaultException(new FileNotFoundFault(path), e);
+        }
+        catch (IOException e)
+        {
+            throw new FaultException(new HostOperationFailed($"Reading '{path}'", e.Message), e);
+        }
+    }
+
+    /// <summary>Keeps the serial logs of running machines short, until <paramref name="stopping"/>.</summary>
+    public async Task KeepShortAsync(MachineTable machines, CancellationToken stopping)
+    {
+        using var timer = new PeriodicTimer(Interval, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stopping))
+            {
+                foreach (var machine in machines.All.Where(m => m.Run is not null))
+                    CutSerial(machine.Current.Config);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The agent ends.
+        }
+    }
+
+    /// <summary>Cuts a serial log that has grown too long; QEMU appends to the same file on.</summary>
+    public void CutSerial(DatastorePath config)
+    {
+        try
+        {
+            var path = ground.PathOf(config with { Path = SerialOf(config.Path) });
+            if (new FileInfo(path) is not { Exists: true, Length: > MaxSerial })
+                return;
+            using var log = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+            var end = new byte[KeptSerial];
+            log.Seek(-KeptSerial, SeekOrigin.End);
+            log.ReadExactly(end);
+            File.WriteAllBytes(OlderOf(path), end);
+            log.SetLength(0);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FaultException)
+        {
+            // Tried again the next time.
+        }
+    }
+
+    private static string OlderOf(string log) => Path.ChangeExtension(log, ".1.log");
+}

@@ -1,0 +1,62 @@
+using Alveare.Core.Hosts;
+using Alveare.Machine.Tests.Clones;
+using Alveare.Machine.Tests.Room;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Xunit;
+
+namespace Alveare.Machine.Tests.Machines;
+
+public sealed class ConsoleTests
+{
+    [Fact]
+    public async Task WhatAGuestWritesToItsSerialLineIsInItsDirectoryToo()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(host, "tick");
+        using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
+
+        var count = await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken);
+
+        Assert.Contains($"{count:x8}", await File.ReadAllTextAsync(
+            Path.Combine(room.DatastorePath, "tick", "tick.serial.log"), TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task TheScreenSpeaksVnc()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(host, "tick");
+
+        await using var screen = await host.OpenAsync(new HostChannel(machine.Id, HostChannelKind.Vnc), TestContext.Current.CancellationToken);
+
+        var greeting = new byte[12];
+        await screen.ReadExactlyAsync(greeting, TestContext.Current.CancellationToken);
+        Assert.Equal("RFB 003.008\n"u8.ToArray(), greeting);
+    }
+
+    [Fact]
+    public async Task TheLogTellsWhatHappenedAndIsThereWhenTheMachineIsOff()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(host, "tick");
+        await MachineRoom.ExecuteAsync(host, new ShutDownGuest(machine.Id));
+        // The ticking guest knows no power button, so it runs on.
+        await MachineRoom.ExecuteAsync(host, new StopMachine(machine.Id));
+
+        var log = await ReadLogAsync(host, machine);
+
+        Assert.Matches("QEMU started, lock epoch 1: .*qemu-system-x86_64 .*\n.*power button.*\n.*QEMU ended \\(PoweredOff\\)", log);
+        Assert.IsType<InvalidPowerState>(await Cloning.RefusedAsync(host, new ShutDownGuest(machine.Id)));
+    }
+
+    private static async Task<string> ReadLogAsync(IHost host, HostMachine machine)
+    {
+        using var log = new StreamReader(
+            await host.OpenAsync(new HostChannel(machine.Id, HostChannelKind.Log), TestContext.Current.CancellationToken));
+        return await log.ReadToEndAsync(TestContext.Current.CancellationToken);
+    }
+}
