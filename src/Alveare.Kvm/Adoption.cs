@@ -1,6 +1,7 @@
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Migration;
 using Alveare.Kvm.Qemu;
+using Alveare.Kvm.Qmp;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -76,6 +77,7 @@ internal sealed class Adoption(
             ?? machines.AddVisiting(Describe(new RegisteredMachine(EntityId.Vm(run.Machine), record.Config), mayRun: true));
         using (await machine.EnterAsync(CancellationToken.None))
         {
+            await EndIfLostAsync(machine, run, record);
             if (await QemuProcess.FindAsync(run, e => power.OnEvent(machine, e), CancellationToken.None) is { } process)
                 await AdoptAsync(machine, new MachineRun(process, record));
             else
@@ -93,17 +95,27 @@ internal sealed class Adoption(
             return;
         }
 
-        // A lock that cannot be read proves nothing against a guest that runs.
-        if (ground.TryReadLock(run.Record.Config) is { } held && held.Owner != host)
+        power.Adopt(machine, run, PowerState.Unknown);
+        try
         {
-            run.EndReason = EndReason.MovedAway;
-            power.Adopt(machine, run, PowerState.Unknown);
-            run.Process.Kill();
-            Raise("vm.fenced", machine, $"Virtual machine '{machine.Name}' was ended here: '{held.OwnerName ?? "nobody"}' holds its lock since epoch {held.Epoch}.");
-            return;
+            var running = await PowerControl.ReadPowerAsync(run);
+            machine.Change(m => m with { Power = running });
         }
+        catch (Exception e) when (e is QmpException or QmpClosedException)
+        {
+            // It ends just now, which is seen to like any end, or it hangs: then its state stays unknown.
+        }
+    }
 
-        power.Adopt(machine, run, await PowerControl.ReadPowerAsync(run));
+    /// <summary>Ends a QEMU whose machine another host has taken meanwhile: by its process id, because it may not be open to words.</summary>
+    private async Task EndIfLostAsync(Machine machine, RunDirectory run, RunRecord record)
+    {
+        // A lock that cannot be read proves nothing against a guest that runs.
+        var known = Math.Max(record.LockEpoch, record.Migration?.SourceEpoch ?? 0);
+        if (ground.TryReadLock(record.Config) is not { } held || held.Owner == host || held.Epoch <= known)
+            return;
+        if (await QemuProcess.EndAsync(run) && record.Migration is null)
+            Raise("vm.fenced", machine, $"Virtual machine '{machine.Name}' was ended here: '{held.OwnerName ?? "nobody"}' holds its lock since epoch {held.Epoch}.");
     }
 
     /// <summary>A QEMU ended while no agent was there.</summary>

@@ -98,7 +98,7 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
         catch (Exception e) when (e is QmpClosedException or QmpException or FaultException or IOException)
         {
             // A process that ended is handled by OnProcessEndedAsync, and one that this agent lets go of is the next agent's.
-            if (Run.Qmp.Closed.IsCompleted)
+            if (Run.IsDetached || Run.Qmp.Closed.IsCompleted)
                 return;
             giveUpReason ??= e.Message;
             Run.Process.Kill();

@@ -107,8 +107,9 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         }
         catch (Exception e) when (e is QmpClosedException or QmpException or FaultException or IOException)
         {
-            // A dead process is handled by OnProcessEndedAsync; whatever else went wrong, the machine is taken back if it lives.
-            if (!Run.Qmp.Closed.IsCompleted)
+            // A dead process is handled by OnProcessEndedAsync, and one that this agent lets go of is the next agent's; whatever else
+            // went wrong, the machine is taken back.
+            if (!Run.IsDetached && !Run.Qmp.Closed.IsCompleted)
                 await TakeBackAfterAsync(e);
         }
         catch (OperationCanceledException)

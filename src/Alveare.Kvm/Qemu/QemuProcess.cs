@@ -99,6 +99,16 @@ public sealed class QemuProcess
         return new QemuStartException(new QemuEnd(run.ReadExitStatus(), run.LastLines(5)), isMute ? reason : null);
     }
 
+    /// <summary>Ends the QEMU of a run directory without a word to it; false when there is none that lives.</summary>
+    public static async Task<bool> EndAsync(RunDirectory run)
+    {
+        if (run.ReadExitStatus() is not null || run.ReadPid() is not { } pid || !IsOurs(run, pid))
+            return false;
+        Native.Kill(pid, Native.SigKill);
+        await AwaitStatusAsync(run, StatusTimeout);
+        return true;
+    }
+
     /// <summary>Finds the QEMU of a run directory again, or returns null when it has ended. Waits for one that lives and does not answer.</summary>
     public static async Task<QemuProcess?> FindAsync(RunDirectory run, Action<QmpEvent> onEvent, CancellationToken cancellation)
     {

@@ -22,7 +22,6 @@ public sealed class QmpConnection : IAsyncDisposable
     private readonly SemaphoreSlim writing = new(1, 1);
     private readonly TaskCompletionSource closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long lastId;
-    private Action<QmpEvent>? handlers;
 
     private QmpConnection(Socket socket)
     {
@@ -32,11 +31,7 @@ public sealed class QmpConnection : IAsyncDisposable
     }
 
     /// <summary>Every event from now on.</summary>
-    public event Action<QmpEvent> EventReceived
-    {
-        add => handlers += value;
-        remove => handlers -= value;
-    }
+    public event Action<QmpEvent>? EventReceived;
 
     /// <summary>Completes when the connection has ended, for whatever reason; never faults.</summary>
     public Task Closed => closed.Task;
@@ -62,7 +57,8 @@ public sealed class QmpConnection : IAsyncDisposable
             throw;
         }
 
-        var connection = new QmpConnection(socket) { handlers = onEvent };
+        var connection = new QmpConnection(socket);
+        connection.EventReceived += onEvent;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(patience);
         try
@@ -190,7 +186,7 @@ public sealed class QmpConnection : IAsyncDisposable
     private void Dispatch(JsonElement message)
     {
         if (message.TryGetProperty("event", out var name))
-            handlers?.Invoke(new QmpEvent(name.GetString() ?? "", message.TryGetProperty("data", out var data) ? data : default));
+            EventReceived?.Invoke(new QmpEvent(name.GetString() ?? "", message.TryGetProperty("data", out var data) ? data : default));
         else if (message.TryGetProperty("id", out var id) && pending.TryRemove(id.GetInt64(), out var answer))
             answer.TrySetResult(message);
     }

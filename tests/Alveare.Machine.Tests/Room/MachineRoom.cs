@@ -141,10 +141,18 @@ internal sealed class MachineRoom : IAsyncDisposable
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         limit.CancelAfter(TimeSpan.FromSeconds(30));
-        await foreach (var change in host.WatchAsync(limit.Token))
+        try
         {
-            if (expected(await host.ObserveAsync(limit.Token)))
-                return;
+            await foreach (var change in host.WatchAsync(limit.Token))
+            {
+                if (expected(await host.ObserveAsync(limit.Token)))
+                    return;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            var last = await host.ObserveAsync(CancellationToken.None);
+            Assert.Fail($"Not so within 30 s; the host says: {string.Join("; ", last.Machines)}");
         }
     }
 
