@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -10,6 +11,10 @@ internal sealed class Link : IAsyncDisposable
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
     private readonly List<Socket> sockets = [];
     private readonly CancellationTokenSource frozen = new();
+    private readonly ConcurrentQueue<byte> firstBytes = new();
+
+    /// <summary>The first byte that the near end sent on each connection.</summary>
+    public IReadOnlyList<byte> FirstBytes => [.. firstBytes];
 
     /// <summary>Leads to <paramref name="uri"/>; answers the URI to use instead.</summary>
     public Task<string> ToAsync(string uri)
@@ -44,21 +49,36 @@ internal sealed class Link : IAsyncDisposable
 
     private async Task AcceptAsync(int port)
     {
-        var near = await listener.AcceptSocketAsync();
-        var far = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        await far.ConnectAsync(IPAddress.Loopback, port);
-        sockets.AddRange([near, far]);
-        _ = ForwardAsync(near, far);
-        _ = ForwardAsync(far, near);
+        try
+        {
+            while (true)
+            {
+                var near = await listener.AcceptSocketAsync(frozen.Token);
+                var far = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+                await far.ConnectAsync(IPAddress.Loopback, port);
+                sockets.AddRange([near, far]);
+                _ = ForwardAsync(near, far, firstBytes.Enqueue);
+                _ = ForwardAsync(far, near, null);
+            }
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
+        {
+            // Cut, or the other end has gone.
+        }
     }
 
-    private async Task ForwardAsync(Socket from, Socket to)
+    private async Task ForwardAsync(Socket from, Socket to, Action<byte>? onFirst)
     {
         var buffer = new byte[16 * 1024];
         try
         {
             while (await from.ReceiveAsync(buffer, frozen.Token) is var count and > 0)
+            {
+                onFirst?.Invoke(buffer[0]);
+                onFirst = null;
                 await to.SendAsync(buffer.AsMemory(0, count), frozen.Token);
+            }
+
             to.Shutdown(SocketShutdown.Send);
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)

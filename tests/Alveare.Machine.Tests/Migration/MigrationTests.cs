@@ -7,11 +7,17 @@ namespace Alveare.Machine.Tests.Migration;
 
 public sealed class MigrationTests
 {
-    public static TheoryData<string> Ways => ["plain", "multifd", "tls"];
+    private const byte TlsHandshake = 0x16;
+
+    // QEMU's stream begins with "QEVM", each further channel with a magic number that begins with 0x11.
+    private static readonly byte[] PlainStarts = [(byte)'Q', 0x11];
 
     [Theory]
-    [MemberData(nameof(Ways))]
-    public async Task ARunningGuestMovesAndGoesOnWhereItWas(string way)
+    [InlineData(0, false)]
+    [InlineData(3, false)]
+    [InlineData(0, true)]
+    [InlineData(3, true)]
+    public async Task ARunningGuestMovesAndGoesOnWhereItWas(int channels, bool encrypted)
     {
         await using var room = MachineRoom.Open();
         var source = await room.OpenHostAsync("a");
@@ -22,10 +28,14 @@ public sealed class MigrationTests
 
         var settings = new MigrationSettings
         {
-            Channels = way == "multifd" ? 2 : 0,
-            TlsKey = way == "tls" ? MachineRoom.Ids.NewSecret() : null,
+            Channels = channels,
+            TlsKey = encrypted ? MachineRoom.Ids.NewSecret() : null,
         };
-        var (sent, arrived) = await Move.RunAsync(room, source, target, machine, settings);
+        await using var link = new Link();
+        var (sent, arrived) = await Move.RunAsync(room, source, target, machine, settings, link);
+
+        Assert.Equal(1 + channels, link.FirstBytes.Count);
+        Assert.All(link.FirstBytes, first => Assert.Contains(first, encrypted ? [TlsHandshake] : PlainStarts));
 
         Assert.Equal(PowerState.On, arrived.Machine.Power);
         Assert.Equal(machine.LockEpoch + 1, arrived.Machine.LockEpoch);

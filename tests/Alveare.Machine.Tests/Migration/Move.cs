@@ -13,10 +13,12 @@ internal static class Move
         IHost source,
         IHost target,
         HostMachine machine,
-        MigrationSettings settings)
+        MigrationSettings settings,
+        Link? link = null)
     {
         var migration = MachineRoom.Ids.NewUuid();
         var uri = await PrepareAsync(source, target, machine, migration, settings);
+        uri = link is null ? uri : await link.ToAsync(uri);
         var arriving = MachineRoom.ExecuteAsync(target, new AwaitIncoming(migration));
         var sent = await MachineRoom.ExecuteAsync(source, new SendMachine(migration, machine.Id, target.Id, uri, settings));
         return (Assert.IsType<SendFinished>(sent), Assert.IsType<IncomingFinished>(await arriving));
