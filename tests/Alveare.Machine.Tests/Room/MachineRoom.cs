@@ -11,6 +11,9 @@ namespace Alveare.Machine.Tests.Room;
 /// <summary>One shared datastore and the host agents of a test, on this machine; leaves no process and no file behind.</summary>
 internal sealed class MachineRoom : IAsyncDisposable
 {
+    // What the first host of a test run found out about hardware virtualization, which takes it seconds.
+    private static byte[]? proof;
+
     private readonly List<KvmHost> hosts = [];
 
     private MachineRoom(string path)
@@ -41,6 +44,9 @@ internal sealed class MachineRoom : IAsyncDisposable
     /// <summary>Starts an agent; the same <paramref name="name"/> again is the same host, restarted.</summary>
     public async Task<KvmHost> OpenHostAsync(string name, TimeProvider? time = null)
     {
+        System.IO.Directory.CreateDirectory(System.IO.Path.Combine(Path, name));
+        if (proof is not null)
+            File.WriteAllBytes(ProofOf(name), proof);
         var host = await KvmHost.OpenAsync(
             new KvmOptions
             {
@@ -162,6 +168,8 @@ internal sealed class MachineRoom : IAsyncDisposable
             await host.DisposeAsync();
         foreach (var pid in LivingProcesses())
             Kill(pid);
+        if (System.IO.Directory.GetDirectories(Path).Select(host => System.IO.Path.Combine(host, "accelerator.json")).FirstOrDefault(File.Exists) is { } found)
+            proof ??= File.ReadAllBytes(found);
         await UntilAsync(() => Processes(shims: true).Count == 0, "every process of the room has ended");
         foreach (var device in NetworkDevices.Of(hosts.Select(h => h.Id)))
             NetworkDevices.Run("ip", "link", "delete", device);
@@ -186,6 +194,8 @@ internal sealed class MachineRoom : IAsyncDisposable
                 System.IO.Directory.Delete(parent);
         }
     }
+
+    private string ProofOf(string host) => System.IO.Path.Combine(Path, host, "accelerator.json");
 
     private List<int> Processes(bool shims) =>
     [
