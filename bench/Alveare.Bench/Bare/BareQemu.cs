@@ -64,7 +64,7 @@ internal sealed class BareQemu : IAsyncDisposable
             try
             {
                 if (File.Exists(controlSocket))
-                    return await QmpConnection.ConnectAsync(controlSocket, onEvent, limit.Token);
+                    return await QmpConnection.ConnectAsync(controlSocket, onEvent, Patience, limit.Token);
             }
             catch (SocketException) when (!limit.IsCancellationRequested)
             {
