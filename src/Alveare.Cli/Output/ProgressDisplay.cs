@@ -15,17 +15,17 @@ internal static class ProgressDisplay
             .AutoClear(true)
             .Columns(
                 new TaskDescriptionColumn { Alignment = Justify.Left },
-                new ProgressBarColumn { Width = 30 },
-                new PercentageColumn(),
-                new ElapsedTimeColumn())
+                // Narrow: a migration's figures have to fit beside it on 80 columns.
+                new ProgressBarColumn { Width = 12 },
+                new PercentageColumn())
             .StartAsync(async drawn =>
             {
                 var bars = new Dictionary<string, ProgressTask>();
                 await work(task =>
                 {
                     if (!bars.TryGetValue(task.Id, out var bar))
-                        bars[task.Id] = bar = drawn.AddTask("", maxValue: 100);
-                    bar.Description = Markup.Escape($"{TaskText.Title(task)}  {TaskText.Progress(task)}");
+                        bars[task.Id] = bar = drawn.AddTask(TaskText.Title(task), maxValue: 100);
+                    bar.Description = Markup.Escape($"{task.TargetName}  {TaskText.Progress(task)}");
                     bar.IsIndeterminate = task.Percent is null && !task.HasEnded;
                     bar.Value = task.HasEnded ? 100 : task.Percent ?? 0;
                 });

@@ -11,7 +11,7 @@ public static class TaskText
         if (task.State == "queued")
             return "waits for a place";
         return task.Migration is { } m
-            ? $"{m.Phase}: {Amounts.Rate(m.BytesPerSecond)}, {Amounts.Size(m.Remaining)} left, dirtied at {Amounts.Rate(m.DirtyBytesPerSecond)}"
+            ? $"{m.Phase} {Amounts.Rate(m.BytesPerSecond)}, {Amounts.Size(m.Remaining)} left, dirty {Amounts.Rate(m.DirtyBytesPerSecond)}"
             : task.Step ?? "";
     }
 

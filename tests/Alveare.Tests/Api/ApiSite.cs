@@ -6,13 +6,12 @@ using System.Text;
 using System.Text.Json;
 using Alveare.Api;
 using Alveare.Core;
-using Alveare.Core.Hosts;
 using Alveare.Core.Inventory;
 using Alveare.Model;
-using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Security;
+using Alveare.Simulation.Sites;
 using Alveare.Tests.Core;
 using Alveare.Tests.HostLink;
 using Alveare.Wire.Rest;
@@ -26,7 +25,7 @@ using Xunit;
 
 namespace Alveare.Tests.Api;
 
-/// <summary>The real engine behind the real facade on a loopback port, with a few objects in its inventory and no host that answers.</summary>
+/// <summary>The real engine behind the real facade on a loopback port, with simulated hosts that nobody has joined yet and a directory they share.</summary>
 public sealed class ApiSite : IAsyncLifetime
 {
     public const string Password = "correct horse";
@@ -39,6 +38,8 @@ public sealed class ApiSite : IAsyncLifetime
 
     internal Engine Engine { get; private set; } = null!;
 
+    internal SimulatedSite Simulation { get; private set; } = null!;
+
     public Uri Url { get; private set; } = null!;
 
     public EntityId Datacenter { get; } = new(EntityKind.Datacenter, new Guid("00000000-0000-0000-0000-0000000000d1"));
@@ -48,7 +49,11 @@ public sealed class ApiSite : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var ids = new IdSource(RandomNumberGenerator.Fill);
-        Engine = new Engine(new MemoryStore(), new NoHosts(), Clock, ids, NullLoggerFactory.Instance);
+        Simulation = SimulatedSite.Open(Clock);
+        Simulation.AddDatastore("/shared");
+        Simulation.AddHost("h1");
+        Simulation.AddHost("h2");
+        Engine = new Engine(new MemoryStore(), Simulation, Clock, ids, NullLoggerFactory.Instance);
         await Engine.StartAsync(Cancellation);
         await Engine.Users.CreateAsync("admin", Password, Role.Administrator);
         await Engine.Users.CreateAsync("olga", Password, Role.Operator);
@@ -134,15 +139,5 @@ public sealed class ApiSite : IAsyncLifetime
         var text = await answer.Content.ReadAsStringAsync(Cancellation);
         Assert.True(answer.IsSuccessStatusCode, $"{(int)answer.StatusCode}: {text}");
         return JsonDocument.Parse(text).RootElement;
-    }
-
-    private sealed class NoHosts : IHostConnector
-    {
-        public Task<JoinedHost> JoinAsync(HostInvitation invitation, CancellationToken cancellation) =>
-            throw new FaultException(new HostNotConnected(invitation.Address, "nobody is there"));
-
-        public IHost Connect(Host host) => throw new FaultException(new HostNotConnected(host.Name, "nobody is there"));
-
-        public Task ReleaseAsync(Host host, CancellationToken cancellation) => Task.CompletedTask;
     }
 }

@@ -1,0 +1,128 @@
+using System.CommandLine;
+using Alveare.Cli;
+using Alveare.Cli.Running;
+using Alveare.Model.Operations;
+using Xunit;
+
+namespace Alveare.Tests.Cli;
+
+/// <summary>What the command line says without any server, and of servers that say what is hard to bring about.</summary>
+public sealed class CommandLineTests
+{
+    private static readonly Dictionary<string, string> NoCenter = new() { ["ALVEARE_URL"] = "http://127.0.0.1:1", ["ALVEARE_PASSWORD"] = "correct horse" };
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public static TheoryData<string> Commands => [.. All("", Tree()).Select(c => c.Path)];
+
+    [Theory]
+    [MemberData(nameof(Commands))]
+    public async Task EveryCommandExplainsItselfWithoutAServer(string command)
+    {
+        var run = await CommandRun.OfAsync(new Dictionary<string, string>(), Cancellation, [.. command.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--help"]);
+        Assert.Equal(ExitCode.Done, run.Code);
+        Assert.Contains("Usage:", run.Out, StringComparison.Ordinal);
+        Assert.Empty(run.Error);
+    }
+
+    [Fact]
+    public void EveryOperationHasACommand() => Assert.Equal(
+        OperationCatalogue.All.Select(o => o.Name),
+        All("", Tree()).Select(c => c.Command).OfType<OperationCommand>().Select(c => c.Operation).Distinct().Order(StringComparer.Ordinal));
+
+    [Theory]
+    [InlineData("vm", "Required command")]
+    [InlineData("vm fly", "'fly'")]
+    [InlineData("vm list --colour", "'--colour'")]
+    [InlineData("vm show", "Required argument 'VM' missing")]
+    [InlineData("vm create x --memory 512", "--memory is '512', expected a size with its unit")]
+    [InlineData("vm create x --disk 1G --disk 7", "--disk is '7'")]
+    [InlineData("vm create x --cpus two", "two")]
+    [InlineData("user create x --role boss", "boss")]
+    [InlineData("host join 1.2.3.4", "--fingerprint")]
+    public async Task AWrongCommandLineIsUsage(string line, string expected)
+    {
+        var run = await CommandRun.OfAsync(NoCenter, Cancellation, line.Split(' '));
+        Assert.Equal(ExitCode.Usage, run.Code);
+        Assert.Contains(expected, run.Error, StringComparison.Ordinal);
+        Assert.Contains("--help", run.Error, StringComparison.Ordinal);
+        Assert.Empty(run.Out);
+    }
+
+    [Fact]
+    public async Task WithoutACenterTheExitCodeSaysSo()
+    {
+        var nowhere = await CommandRun.OfAsync(NoCenter, Cancellation, "vm", "list");
+        Assert.Equal((ExitCode.NotReachable, true), (nowhere.Code, nowhere.Error.Contains("http://127.0.0.1:1 cannot be reached", StringComparison.Ordinal)));
+        var unsaid = await CommandRun.OfAsync(new Dictionary<string, string>(), Cancellation, "vm", "list");
+        Assert.Equal((ExitCode.NotReachable, true), (unsaid.Code, unsaid.Error.Contains("ALVEARE_URL", StringComparison.Ordinal)));
+        var wrong = await CommandRun.OfAsync(new Dictionary<string, string> { ["ALVEARE_URL"] = "center" }, Cancellation, "vm", "list");
+        Assert.Equal(ExitCode.Usage, wrong.Code);
+    }
+
+    [Fact]
+    public async Task SomethingElseThanACenterIsNotTakenForOne()
+    {
+        await using var center = await ScriptedCenter.OpenAsync(_ => (500, "<html>"));
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, "vm", "list");
+        Assert.Equal(ExitCode.NotReachable, run.Code);
+        Assert.Contains("is it an Alveare center?", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task CtrlCStopsTheWaitingAndSaysThatTheTaskRunsOn()
+    {
+        using var interrupt = new CancellationTokenSource();
+        await using var center = await ScriptedCenter.OpenAsync(asked => Migration(asked, interrupt));
+        var run = await CommandRun.OfAsync(center.Variables, interrupt.Token, "vm", "migrate", "web01");
+        Assert.Equal(ExitCode.Interrupted, run.Code);
+        Assert.Contains("runs on as task-7; 'alveare task wait task-7'", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain(center.Asked, a => a.Contains(":cancel", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task CtrlCCancelsTheTaskWhenThatWasAskedFor()
+    {
+        using var interrupt = new CancellationTokenSource();
+        await using var center = await ScriptedCenter.OpenAsync(asked => Migration(asked, interrupt));
+        var run = await CommandRun.OfAsync(center.Variables, interrupt.Token, "vm", "migrate", "web01", "--cancel-on-interrupt");
+        Assert.Equal(ExitCode.Interrupted, run.Code);
+        Assert.Contains("was asked to stop", run.Error, StringComparison.Ordinal);
+        Assert.Contains("POST /api/tasks/task-7:cancel", center.Asked);
+    }
+
+    [Fact]
+    public async Task AFailedTaskIsAFaultAndItsReasonIsSaid()
+    {
+        await using var center = await ScriptedCenter.OpenAsync(asked => asked.StartsWith("GET /api/lookup", StringComparison.Ordinal)
+            ? (200, """{"path":"/north/web01","object":{"id":"vm-1","kind":"vm","name":"web01"}}""")
+            : (200, ScriptedCenter.Task("failed", ""","fault":{"fault":"MigrationFailed","message":"Virtual machine 'web01' was not migrated: the link broke."}""")));
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, "vm", "migrate", "web01");
+        Assert.Equal(ExitCode.Fault, run.Code);
+        Assert.Equal("vm.migrate web01: failed: Virtual machine 'web01' was not migrated: the link broke.\n", run.Error);
+        Assert.Empty(run.Out);
+    }
+
+    [Fact]
+    public async Task NoWaitPrintsTheTaskAndGoes()
+    {
+        await using var center = await ScriptedCenter.OpenAsync(asked => Migration(asked, null));
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, "vm", "migrate", "web01", "--no-wait");
+        Assert.Equal((ExitCode.Done, "vm.migrate web01: running (task-7)\n"), (run.Code, run.Out));
+        Assert.DoesNotContain(center.Asked, a => a.StartsWith("GET /api/tasks", StringComparison.Ordinal));
+    }
+
+    private static (int Status, string Json) Migration(string asked, CancellationTokenSource? interrupt)
+    {
+        if (asked.StartsWith("GET /api/lookup", StringComparison.Ordinal))
+            return (200, """{"path":"/north/web01","object":{"id":"vm-1","kind":"vm","name":"web01"}}""");
+        if (asked.StartsWith("GET /api/tasks/", StringComparison.Ordinal))
+            interrupt?.Cancel();
+        return (202, ScriptedCenter.Task("running"));
+    }
+
+    private static RootCommand Tree() => CommandLineProgram.Create(new CliEnvironment(TextWriter.Null, TextWriter.Null, _ => null));
+
+    private static IEnumerable<(string Path, Command Command)> All(string path, Command command) =>
+        command.Subcommands.SelectMany(c => All($"{path} {c.Name}", c)).Prepend((path, command));
+}

@@ -1,0 +1,23 @@
+using Alveare.Cli;
+using Alveare.Cli.Running;
+
+namespace Alveare.Tests.Cli;
+
+/// <summary>One run of a command line in this process: what it printed and its exit code.</summary>
+internal sealed record CommandRun(int Code, string Out, string Error)
+{
+    /// <summary>Names the directory where tokens are kept; without it every run logs in.</summary>
+    public const string CacheVariable = "cache";
+
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
+
+    public static async Task<CommandRun> OfAsync(
+        IReadOnlyDictionary<string, string> variables, CancellationToken interrupted, params string[] arguments)
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        var environment = new CliEnvironment(output, error, variables.GetValueOrDefault) { CacheDirectory = variables.GetValueOrDefault(CacheVariable) };
+        var code = await CommandLineProgram.RunAsync(arguments, environment, interrupted).WaitAsync(Bound, CancellationToken.None);
+        return new CommandRun(code, output.ToString(), error.ToString());
+    }
+}
