@@ -1,4 +1,6 @@
 using System.Text.RegularExpressions;
+using Alveare.Cli;
+using Alveare.Cli.Running;
 using Xunit;
 
 namespace Alveare.Tests.Architecture;
@@ -19,6 +21,9 @@ public sealed partial class DocumentNameTests
     ]);
 
     private static readonly Lazy<List<string>> Sources = new(() => [.. Checkout.Files(Checkout.Root, "*.cs")]);
+
+    private static readonly Lazy<System.CommandLine.RootCommand> CommandLine =
+        new(() => CommandLineProgram.Create(new CliEnvironment(TextWriter.Null, TextWriter.Null, _ => null)));
 
     public static TheoryData<string> Documents =>
         [.. Checkout.Files(Checkout.Root, "*.md").Select(f => Path.GetRelativePath(Checkout.Root, f)).Where(f => f != "CHANGELOG.md").Order()];
@@ -52,7 +57,7 @@ public sealed partial class DocumentNameTests
     {
         var script = File.ReadAllText(Path.Combine(Checkout.Root, "alveare"));
         return Regex.IsMatch(script, $@"^  ([\w -]+\| )?{Regex.Escape(word)}( \|[\w| -]+)?\)", RegexOptions.Multiline)
-            || Alveare.Model.Operations.OperationCatalogue.All.Any(o => o.Name.StartsWith(word + '.', StringComparison.Ordinal))
+            || CommandLine.Value.Subcommands.Any(c => c.Name == word)
             || Regex.IsMatch(script, $@"\b{Regex.Escape(word)}\b");
     }
 
