@@ -20,6 +20,8 @@ internal static class VmCommands
             PowerOn(commands),
             Plain(commands, "power-off", "Power off at once, like pulling the plug"),
             Plain(commands, "reset", "Reset, like the reset button"),
+            Plain(commands, "pause", "Let the guest stand still, in memory"),
+            Plain(commands, "resume", "Let a paused guest go on"),
             ShutdownGuest(commands),
             Migrate(commands),
             Plain(commands, "unregister", "Remove a machine from the inventory; its files stay"),
