@@ -94,6 +94,8 @@ internal sealed class MachineMaking(MachineGround ground)
         finally
         {
             await ground.Inventory.ApplyAsync(_ => InventoryEdit.Remove(plan.Id));
+            // A host that went on although nobody waited may have finished in between: then it has a machine that must be found.
+            await ground.Hosts.ReconcileAsync(plan.Host, [plan.Id]);
         }
     }
 

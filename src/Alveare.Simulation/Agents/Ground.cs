@@ -64,8 +64,11 @@ internal sealed class Ground(Plant plant, HostFacts facts, HostDisk disk)
 
     public LockRecord ReadLock(DatastorePath config) => Store(config).ReadLock(SimulatedQemu.LockNameOf(config));
 
-    /// <summary>Publishes an epoch with this host (or nobody) as the owner; false when somebody was faster.</summary>
-    public bool TryPublish(DatastorePath config, long epoch, bool owned) => Store(config).TryPublish(
+    /// <summary>The machine's files exist: nobody has destroyed it.</summary>
+    public bool IsThere(DatastorePath config) => Store(config).Find(config.Path) is not null;
+
+    /// <summary>Publishes an epoch with this host (or nobody) as the owner; false when somebody was faster, or has destroyed the machine.</summary>
+    public bool TryPublish(DatastorePath config, long epoch, bool owned) => IsThere(config) && Store(config).TryPublish(
         SimulatedQemu.LockNameOf(config), owned ? new LockRecord(epoch, Host, Facts.HostName) : new LockRecord(epoch, null, null));
 
     /// <summary>Takes the lock for a start; answers the epoch. A lock of this host with no process behind it is a leftover: taken over.</summary>

@@ -31,8 +31,8 @@ internal sealed class IncomingEnd(AgentMachine machine, MachineRun run, Migratio
 
     public override async Task<bool> OnProcessEndedAsync()
     {
-        var wasClaiming = stage == Stage.Claiming;
-        if (wasClaiming && (await ReadLockAsync()).Owner == Ground.Host)
+        // The lock is asked, not the stage: an earlier agent, or this host before it went down, may have won it.
+        if (await ReadLockAsync() is var held && held.Owner == Ground.Host && held.Epoch == NextEpoch)
         {
             Around.Machines.Keep(Machine);
             Qemu.Record = Qemu.Record with { LockEpoch = NextEpoch, Migration = null };

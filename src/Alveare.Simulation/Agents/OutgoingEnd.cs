@@ -124,6 +124,9 @@ internal sealed class OutgoingEnd(AgentMachine machine, MachineRun run, Migratio
 
     private async Task<Verdict> ReadVerdictAsync()
     {
+        // Whoever destroyed the machine has had it, and took its lock away with it: epochs begin anew only for a machine that is another one.
+        if (!await Ground.InsistAsync(() => Ground.IsThere(Qemu.Config)))
+            return Verdict.Theirs;
         var held = await ReadLockAsync();
         return held.Epoch < NextEpoch ? Verdict.Undecided : held.Owner == Ground.Host ? Verdict.Ours : Verdict.Theirs;
     }

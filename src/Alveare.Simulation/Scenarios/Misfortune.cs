@@ -1,3 +1,5 @@
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
 using Alveare.Simulation.Sites;
 using Alveare.Simulation.Worlds;
 
@@ -35,7 +37,7 @@ internal sealed class Misfortune(World world, ScenarioSite site, EngineRuns engi
             await engines.StartAsync();
     }
 
-    private Task StrikeAsync() => Dice.Next(10) switch
+    private Task StrikeAsync() => Dice.Next(11) switch
     {
         0 or 1 => KillAgentAsync(Pick(Site.Hosts)),
         2 => CrashHostAsync(Pick(Site.Hosts)),
@@ -44,6 +46,7 @@ internal sealed class Misfortune(World world, ScenarioSite site, EngineRuns engi
         6 => CutAsync(Site.Hosts[0].Id, Site.Hosts[Dice.Next(1, Site.Hosts.Count)].Id),
         7 => LoseStorageAsync(Pick(Site.Hosts)),
         8 => FillStorageAsync(),
+        9 => StartElsewhereAsync(),
         _ => KillEngineAsync(),
     };
 
@@ -103,6 +106,28 @@ internal sealed class Misfortune(World world, ScenarioSite site, EngineRuns engi
         datastore.IsFull = true;
         await AWhileAsync(20);
         datastore.IsFull = false;
+    }
+
+    /// <summary>Somebody without a view of the site tells a second host to start a machine that runs: the lock alone can refuse.</summary>
+    private async Task StartElsewhereAsync()
+    {
+        var living = Site.Hosts.SelectMany(h => h.Living).Where(q => q.Executes).ToList();
+        if (living.Count == 0)
+            return;
+        var qemu = Pick(living);
+        var other = Pick(Site.Hosts.Where(h => h.Id != qemu.Host).ToList());
+        promises.Disturb(qemu.Machine);
+        site.RegisteredByHand.Add(qemu.Machine);
+        try
+        {
+            await other.ExecuteAsync(new RegisterMachine(qemu.Config), null, CancellationToken.None);
+            await other.ExecuteAsync(new StartMachine(qemu.Machine, 0), null, CancellationToken.None);
+            world.Tell($"{other.Name}: started {qemu.Name} by hand");
+        }
+        catch (FaultException e)
+        {
+            world.Tell($"{other.Name}: refused to start {qemu.Name} by hand: {e.Fault.Code}");
+        }
     }
 
     private async Task KillEngineAsync()

@@ -7,7 +7,7 @@ using Alveare.Simulation.Worlds;
 namespace Alveare.Simulation.Scenarios;
 
 /// <summary>What must be true when everything is mended and everybody has finished.</summary>
-internal sealed class Quiet(World world, ScenarioSite site, EngineRuns engines)
+internal sealed class Quiet(World world, ScenarioSite site, EngineRuns engines, Promises promises)
 {
     // Longer than the longest anything waits for anything: a task that has not ended by then does not end.
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(30);
@@ -51,7 +51,7 @@ internal sealed class Quiet(World world, ScenarioSite site, EngineRuns engines)
             world.Break($"'{vm.Name}' is still busy with {task}.");
         if (vm.IsStale)
             world.Break($"'{vm.Name}' counts as stale though every host is connected.");
-        if (vm.Host is null)
+        if (vm.Host is null && !promises.MayBeGone(vm.Id))
             world.Break($"'{vm.Name}' is on no host any more.");
         if (vm.Power == PowerState.On != (executing.Count == 1))
             world.Break($"The inventory says that '{vm.Name}' is {vm.Power}; it executes in {executing.Count} places.");
@@ -70,7 +70,11 @@ internal sealed class Quiet(World world, ScenarioSite site, EngineRuns engines)
         foreach (var said in host.Agent!.Snapshot.Machines)
         {
             if (now.Find(said.Id) is not VirtualMachine vm)
+            {
+                if (site.RegisteredByHand.Contains(said.Id))
+                    continue;
                 world.Break($"'{host.Name}' has '{said.Config.Path}', which the inventory does not know.");
+            }
             else if (vm.Host != host.Id && said.Power != PowerState.Off)
                 world.Break($"'{host.Name}' says that '{vm.Name}' is {said.Power} there; the inventory has it on '{NameOf(now, vm.Host)}'.");
             if (said.Migration is { } migration)

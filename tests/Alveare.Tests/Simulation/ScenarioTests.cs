@@ -8,7 +8,7 @@ namespace Alveare.Tests.Simulation;
 /// <summary>The real engine over simulated hosts, storage and networks that fail by the dice: no invariant breaks, whatever the seed.</summary>
 public sealed class ScenarioTests
 {
-    private const int Seeds = 2_000;
+    private const int Seeds = 10_000;
 
     public static TheoryData<Defect> Defects => [.. Enum.GetValues<Defect>().Where(d => d != Defect.None)];
 
