@@ -31,6 +31,13 @@ public static class CommandLineProgram
             root.Subcommands.Add(command);
         }
 
+        // Help in the manner of another system is no use here, and would be offered by completion.
+        foreach (var help in root.Options.OfType<System.CommandLine.Help.HelpOption>())
+        {
+            help.Aliases.Remove("/h");
+            help.Aliases.Remove("/?");
+        }
+
         return root;
     }
 
@@ -40,8 +47,8 @@ public static class CommandLineProgram
         var parsed = Create(environment).Parse(arguments);
         if (parsed.Errors.Count > 0 && parsed.Action is not System.CommandLine.Help.HelpAction)
         {
-            foreach (var error in parsed.Errors)
-                await environment.Error.WriteLineAsync($"alveare: {error.Message}");
+            foreach (var message in MessagesOf(parsed))
+                await environment.Error.WriteLineAsync($"alveare: {message}");
             await environment.Error.WriteLineAsync($"See 'alveare {PathOf(parsed.CommandResult)}--help'.");
             return ExitCode.Usage;
         }
@@ -52,6 +59,12 @@ public static class CommandLineProgram
         };
         return await parsed.InvokeAsync(invocation, interrupted);
     }
+
+    // A word that is no command is the mistake: that a command is missing then, and what the words after it could mean, is no help.
+    private static IEnumerable<string> MessagesOf(ParseResult parsed) =>
+        parsed.UnmatchedTokens is [var first, ..] && parsed.CommandResult.Command.Subcommands.Count > 0
+            ? [$"'{first}' is no command or option here."]
+            : parsed.Errors.Select(e => e.Message).Distinct();
 
     private static string PathOf(System.CommandLine.Parsing.CommandResult result) =>
         result.Parent is System.CommandLine.Parsing.CommandResult parent ? $"{PathOf(parent)}{result.Command.Name} " : "";

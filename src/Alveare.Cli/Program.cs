@@ -3,6 +3,8 @@ using System.Text;
 using Alveare.Cli;
 using Alveare.Cli.Running;
 
+const int BrokenPipe = 32;
+
 using var interrupt = new CancellationTokenSource();
 void OnSignal(PosixSignalContext context)
 {
@@ -26,10 +28,18 @@ var environment = new CliEnvironment(output, error, Environment.GetEnvironmentVa
 };
 try
 {
-    return await CommandLineProgram.RunAsync(args, environment, interrupt.Token);
+    var code = await CommandLineProgram.RunAsync(args, environment, interrupt.Token);
+    // Here, where it can still be said that it failed: the end of the program is too late.
+    await output.FlushAsync();
+    return code;
 }
-catch (IOException)
+catch (IOException e) when (e.HResult == BrokenPipe)
 {
     // Whoever read the output has gone, as 'head' does.
     return ExitCode.Done;
+}
+catch (IOException e)
+{
+    await error.WriteLineAsync($"alveare: The output cannot be written: {e.Message}");
+    return ExitCode.Fault;
 }

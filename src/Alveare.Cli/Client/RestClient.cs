@@ -187,11 +187,12 @@ public sealed class RestClient : IDisposable
             throw await RefusalAsync(answer, cancellation);
     }
 
-    private static string Reason(Exception e) => e switch
+    private string Reason(Exception e) => e switch
     {
         { InnerException: AuthenticationException } => "its certificate is not from the authority that is trusted (ALVEARE_CA or --ca)",
         { InnerException: SocketException socket } => socket.Message,
         { InnerException: OperationCanceledException or TimeoutException } => "no answer in time",
+        _ when _http.BaseAddress!.Scheme == Uri.UriSchemeHttp => "it does not answer without encryption, expected an address that begins with https",
         _ => e.Message.TrimEnd('.'),
     };
 

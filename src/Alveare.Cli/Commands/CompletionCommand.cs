@@ -29,8 +29,7 @@ internal static class CompletionCommand
 
     public static Command New(CliCommands commands)
     {
-        var shell = Takes.Name("SHELL", "bash or zsh");
-        shell.AcceptOnlyFromAmong("bash", "zsh");
+        var shell = Takes.NameAmong("SHELL", "bash or zsh", "bash", "zsh");
         return commands.New("completion", "Print the completion of a shell: source <(alveare completion bash)", [shell], async run =>
         {
             await run.Environment.Out.WriteLineAsync(run.Value(shell) == "bash" ? Bash : Zsh);

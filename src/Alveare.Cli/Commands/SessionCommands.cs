@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using Alveare.Cli.Client;
 using Alveare.Cli.Running;
 using Alveare.Wire.Rest;
@@ -40,8 +41,12 @@ internal static class SessionCommands
     private static Command Health(CliCommands commands) =>
         commands.New("health", "Say whether the center serves; needs no login", [], async run =>
         {
-            var health = await run.Open().GetAsync<Health>("health", run.Interrupted);
-            await run.Environment.Out.WriteLineAsync($"The center at {run.Url} is {health.Status}: version {health.Version}, {health.Objects} objects.");
+            var record = await run.Open().GetAsync<JsonElement>("health", run.Interrupted);
+            var health = RestClient.As<Health>(record);
+            if (run.IsJson)
+                run.WriteRecord(record);
+            else
+                await run.Environment.Out.WriteLineAsync($"The center at {run.Url} is {health.Status}: version {health.Version}, {health.Objects} objects.");
             return ExitCode.Done;
         });
 

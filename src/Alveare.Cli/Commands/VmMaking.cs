@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using Alveare.Cli.Client;
 using Alveare.Cli.Running;
+using Alveare.Wire.Rest;
 
 namespace Alveare.Cli.Commands;
 
@@ -52,7 +54,18 @@ internal static class VmMaking
                 ("datastore", await run.NamedOrOnlyAsync("datastore", place.Datastore)),
                 ("path", run.Value(path)),
                 ("folder", await place.FolderAsync(run)),
-                ("location", await place.LocationAsync(run))));
+                ("location", await place.LocationAsync(run))),
+            WarnOfInvalidAsync);
+    }
+
+    // What cannot be read is registered all the same, so that it is seen and can be mended: but nobody should take it for ready.
+    private static async Task WarnOfInvalidAsync(Run run, TaskDto task)
+    {
+        if (task.Result is not { } id)
+            return;
+        var vm = RestClient.As<VmDto>((await run.AskAsync(c => c.LookUpAsync("vm", id, run.Interrupted))).Object);
+        if (vm.InvalidReason is { } reason)
+            await run.Environment.Error.WriteLineAsync($"alveare: '{vm.Name}' is registered, but its files cannot be used: {reason}. Mend them and register it again.");
     }
 
     private static Command Clone(CliCommands commands, string verb, string description, string sourceName, bool isLinked)

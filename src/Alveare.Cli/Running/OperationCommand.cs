@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Alveare.Cli.Client;
+using Alveare.Wire.Rest;
 
 namespace Alveare.Cli.Running;
 
@@ -9,6 +10,7 @@ namespace Alveare.Cli.Running;
 internal sealed class OperationCommand : Command
 {
     private readonly TaskFollower _follower = new();
+    private Func<Run, TaskDto, Task>? _afterwards;
 
     private OperationCommand(string operation, string name, string description)
         : base(name, description) => Operation = operation;
@@ -42,11 +44,13 @@ internal sealed class OperationCommand : Command
 
     /// <summary>A command on an object that its options lead to.</summary>
     /// <param name="target">Id of the object it is done to.</param>
+    /// <param name="afterwards">What is to be said about a task that succeeded.</param>
     public static OperationCommand On(
         CliCommands commands, string operation, string name, string description, IReadOnlyList<Symbol> takes,
-        Func<Run, Task<string>> target, Func<Run, string, Task<JsonObject?>> body)
+        Func<Run, Task<string>> target, Func<Run, string, Task<JsonObject?>> body,
+        Func<Run, TaskDto, Task>? afterwards = null)
     {
-        var command = new OperationCommand(operation, name, description);
+        var command = new OperationCommand(operation, name, description) { _afterwards = afterwards };
         commands.Fill(command, [.. takes, .. command._follower.Options], async run =>
         {
             var id = await target(run);
@@ -66,7 +70,7 @@ internal sealed class OperationCommand : Command
         var wait = _follower.WaitOf(run);
         var submissions = ids.Distinct().Select(id => TryAsync(run, id, body, wait)).ToList();
         var answers = await Task.WhenAll(submissions);
-        var followed = await _follower.FollowAsync(run, [.. answers.Where(a => a.Accepted is not null).Select(a => a.Accepted!.Value)]);
+        var followed = await _follower.FollowAsync(run, [.. answers.Where(a => a.Accepted is not null).Select(a => a.Accepted!.Value)], _afterwards);
         // One refusal among several is said and counted, and the others are carried out.
         foreach (var refusal in answers.Select(a => a.Refusal).OfType<RestFaultException>())
         {

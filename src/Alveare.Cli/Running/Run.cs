@@ -33,7 +33,7 @@ public sealed class Run : IDisposable
     {
         get
         {
-            var text = Parsed.GetValue(_global.Url) ?? Environment.Variable("ALVEARE_URL")
+            var text = Parsed.GetValue(_global.Url) ?? (Environment.Variable("ALVEARE_URL") is { Length: > 0 } given ? given : null)
                 ?? throw new NotReachableException("Which center? Set ALVEARE_URL or give --url, such as https://198.18.0.2:8443.");
             return Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "https" or "http"
                 ? url

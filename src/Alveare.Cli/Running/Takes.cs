@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Alveare.Cli.Output;
@@ -12,7 +14,18 @@ public static class Takes
 
     public static Option<bool> Flag(string name, string description) => new(name) { Description = description };
 
-    public static Option<int?> Number(string name, string description) => new(name) { Description = description, HelpName = "N" };
+    public static Option<int?> Number(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "N",
+        CustomParser = result =>
+        {
+            if (int.TryParse(result.Tokens[0].Value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number))
+                return number;
+            result.AddError($"{name} is '{result.Tokens[0].Value}', expected a whole number of at most {int.MaxValue}.");
+            return null;
+        },
+    };
 
     /// <summary>May be given several times.</summary>
     public static Option<string[]> Texts(string name, string description, string helpName) =>
@@ -22,8 +35,24 @@ public static class Takes
     public static Option<string?> Choice(string name, string description, params string[] words)
     {
         var option = Text(name, $"{description}: {string.Join(", ", words)}", "WORD");
-        option.AcceptOnlyFromAmong(words);
+        option.CompletionSources.Add(words);
+        option.Validators.Add(result => RequireOneOf(name, words, result));
         return option;
+    }
+
+    /// <summary>An argument that is one of a few words.</summary>
+    public static Argument<string> NameAmong(string name, string description, params string[] words)
+    {
+        var argument = Name(name, description);
+        argument.CompletionSources.Add(words);
+        argument.Validators.Add(result => RequireOneOf(name, words, result));
+        return argument;
+    }
+
+    private static void RequireOneOf(string name, string[] words, SymbolResult result)
+    {
+        if (result.Tokens is [{ Value: var given }, ..] && !words.Contains(given))
+            result.AddError($"{name} is '{given}', expected {string.Join(", ", words[..^1])} or {words[^1]}.");
     }
 
     public static Option<long?> Size(string name, string description) => new(name)

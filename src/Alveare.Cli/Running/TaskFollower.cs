@@ -22,7 +22,8 @@ public sealed class TaskFollower
     public int WaitOf(Run run) => run.Value(NoWait) ? 0 : Quick;
 
     /// <summary>Follows tasks that were accepted until all have ended, unless the command line says not to.</summary>
-    public async Task<int> FollowAsync(Run run, IReadOnlyList<JsonElement> accepted)
+    /// <param name="afterwards">Called with each task that succeeded.</param>
+    public async Task<int> FollowAsync(Run run, IReadOnlyList<JsonElement> accepted, Func<Run, TaskDto, Task>? afterwards = null)
     {
         var records = accepted.ToDictionary(r => r.GetProperty("id").GetString()!);
         if (!run.Value(NoWait) && records.Values.Any(r => !RestClient.As<TaskDto>(r).HasEnded))
@@ -38,7 +39,10 @@ public sealed class TaskFollower
             }
         }
 
-        return Say(run, [.. records.Values]);
+        var code = Say(run, [.. records.Values]);
+        foreach (var task in afterwards is null ? [] : records.Values.Select(RestClient.As<TaskDto>).Where(t => t.State == "succeeded"))
+            await afterwards!(run, task);
+        return code;
     }
 
     private static async Task WaitForAllAsync(Run run, Dictionary<string, JsonElement> records)

@@ -37,8 +37,10 @@ public sealed class CommandLineTests
     [InlineData("vm show", "Required argument 'VM' missing")]
     [InlineData("vm create x --memory 512", "--memory is '512', expected a size with its unit")]
     [InlineData("vm create x --disk 1G --disk 7", "--disk is '7'")]
-    [InlineData("vm create x --cpus two", "two")]
-    [InlineData("user create x --role boss", "boss")]
+    [InlineData("vm create x --cpus two", "--cpus is 'two', expected a whole number")]
+    [InlineData("vm create x --cpus 2147483648", "--cpus is '2147483648', expected a whole number of at most 2147483647")]
+    [InlineData("user create x --role boss", "--role is 'boss', expected administrator, operator or read-only")]
+    [InlineData("completion fish", "SHELL is 'fish', expected bash or zsh")]
     [InlineData("host join 1.2.3.4", "--fingerprint")]
     public async Task AWrongCommandLineIsUsage(string line, string expected)
     {
