@@ -26,7 +26,15 @@ internal sealed class MachineRegistration(MachineGround ground)
         var container = MachineChecks.Container(before, datacenter, operation.Folder, stem);
         var datastore = MachineChecks.DatastoreOf(before, datacenter, operation.Datastore, stem);
         if (before.OfType<VirtualMachine>().FirstOrDefault(v => v.Config == config && v.Host is not null) is { } present)
-            throw new FaultException(new ObjectInUse($"[{datastore.Name}] {config.Path}", $"virtual machine '{present.Name}', which is registered from it"));
+        {
+            if (present.InvalidReason is null)
+                throw new FaultException(new ObjectInUse($"[{datastore.Name}] {config.Path}", $"virtual machine '{present.Name}', which is registered from it"));
+            context.Report(null, "reading its files again");
+            var mended = await RegisterOnAsync(MachineGround.HostOf(present), config);
+            await ground.Inventory.ApplyAsync(now => Replace(now, present, mended));
+            context.SetResult(mended.Id);
+            return;
+        }
 
         var needs = new MachineNeeds(stem, Bytes.Zero, datastore.Id, datastore.Name, [], []);
         var host = ChooseHost(needs, datacenter, operation.Location);
@@ -93,6 +101,12 @@ internal sealed class MachineRegistration(MachineGround ground)
             ? said.Machine
             : throw new FaultException(new HostAnswerInvalid(ground.NameOf(host), $"it registered a machine and answered {reply.GetType().Name}"));
     }
+
+    // Files that could not be read had an identity made up; mended they say their own, and take the name and place of what stood for them.
+    private static InventoryEdit Replace(InventorySnapshot now, VirtualMachine before, HostMachine mended) =>
+        mended.Id != before.Id && now.Find(mended.Id) is VirtualMachine vm && now.Find(before.Id) is VirtualMachine old
+            ? new InventoryEdit([vm with { Name = old.Name, Parent = old.Parent }], [old.Id])
+            : InventoryEdit.Nothing;
 
     // Its session has put it into the datacenter already, under a name that was free there.
     private Task PutAsync(HostMachine machine, EntityId host, EntityId container) => ground.Inventory.ApplyAsync(now =>

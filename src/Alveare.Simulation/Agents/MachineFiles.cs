@@ -29,6 +29,8 @@ internal sealed class MachineFiles(Ground ground, MachineTable machines)
         var described = Describe(known?.Id ?? EntityId.Vm(ground.World.Ids.NewUuid()), config);
         if (machines.TryFind(described.Id) is { } other && other.Current.Config != config)
             throw new FaultException(new ObjectInUse(config.Path, $"'{other.Current.Config.Path}', which has the same uuid"));
+        if (known is not null && known.Id != described.Id)
+            machines.Remove(known);
         return machines.Add(described);
     }
 

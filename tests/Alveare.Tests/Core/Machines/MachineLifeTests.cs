@@ -1,8 +1,10 @@
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
+using Alveare.Simulation.Storage;
 using Xunit;
 
 namespace Alveare.Tests.Core.Machines;
@@ -131,5 +133,28 @@ public sealed class MachineLifeTests
         });
         Assert.Equal(id, again.Result);
         Assert.Equal(("web01", site.Host(2)), (site.Vm(id).Name, site.Vm(id).Host));
+    }
+
+    [Fact]
+    public async Task AMendedMachineThatIsRegisteredAgainTakesThePlaceOfTheInvalidOne()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1);
+        await site.SucceedAsync(new UnregisterVm { Target = id });
+        var whole = site.Files.Find("web01/web01.vmx")!;
+        var register = new RegisterVm { Target = site.Datacenter, Datastore = site.Datastore, Path = "web01/web01.vmx", Location = site.Host(2) };
+        site.Files.Write("web01/web01.vmx", new ConfigFile(null, "it is binary"), "spoiling it");
+        var invalid = await site.SucceedAsync(register);
+        Assert.NotNull(site.Vm(invalid.Result!.Value).InvalidReason);
+
+        // Still broken: registering it again is no error, and changes nothing.
+        Assert.Equal(invalid.Result, (await site.SucceedAsync(register)).Result);
+        site.Files.Write("web01/web01.vmx", whole, "mending it");
+        var mended = await site.SucceedAsync(register);
+
+        Assert.Equal(id, mended.Result);
+        var vm = Assert.Single(site.Now.OfType<VirtualMachine>());
+        Assert.Equal(("web01", site.Host(2), null), (vm.Name, vm.Host, vm.InvalidReason));
+        await site.FailAsync<ObjectInUse>(register);
     }
 }
