@@ -52,7 +52,7 @@ public sealed class KvmHost : IHost
         datastores.Restore(registry.Content.Datastores);
         ground = new Ground(options.HostId, options.HostName, datastores);
         machines = new MachineTable(state, registry);
-        var images = new DiskImages(setup.User);
+        var images = new DiskImages(setup.User, datastores.NameAt);
         listing = new Listing(machines, ground);
         datastores.Returned = listing.Reread;
         registration = new Registration(machines, ground, images, listing);

@@ -158,7 +158,7 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
         const int shown = 5;
         var names = string.Join(", ", _found.Take(shown).Select(n => $"'{n}'")) + (_found.Count > shown ? $" and {_found.Count - shown} more" : "");
         var first = _put.Values.OfType<VirtualMachine>().First(v => v.Name == _found[0]);
-        return new(EventSeverity.Info, "vm.found", $"Host '{NameOf(first.Host)}' has machines that the site did not know: {names}.", first.Host!.Value);
+        return new(EventSeverity.Info, "vm.found", $"Host '{NameOf(first.Host)}' has machines that are new to the site: {names}.", first.Host!.Value);
     }
 
     private void Put(Entity changed, Entity known, bool mustSurvive)

@@ -34,7 +34,7 @@ public sealed class InventorySnapshot
     /// <summary>The object, or a <see cref="NotFound"/> fault.</summary>
     public T Get<T>(EntityId id)
         where T : Entity =>
-        Find(id) as T ?? throw new FaultException(new NotFound(typeof(T).Name, id.ToString()));
+        Find(id) as T ?? throw new FaultException(new NotFound(Words(typeof(T).Name), id.ToString()));
 
     public IEnumerable<T> OfType<T>()
         where T : Entity => _entities.Values.OfType<T>();
@@ -95,4 +95,8 @@ public sealed class InventorySnapshot
         else
             children[parent] = ids;
     }
+
+    // A type's name as words: "PortGroup" is a "port group" to people.
+    private static string Words(string typeName) =>
+        string.Concat(typeName.Select((c, n) => char.IsUpper(c) ? $"{(n == 0 ? "" : " ")}{char.ToLowerInvariant(c)}" : $"{c}"));
 }

@@ -50,7 +50,7 @@ internal sealed class MigrationOperations(MachineGround ground)
             Memory = Bytes.Zero,
         };
         if (named is { } same && same == vm.Host)
-            throw new FaultException(new InvalidArgument(vm.Name, "the target host", $"'{ground.NameOf(same)}', where it already is", "another host"));
+            throw new FaultException(new InvalidArgument($"Virtual machine '{vm.Name}'", "the target host", $"'{ground.NameOf(same)}', where it already is", "another host"));
         using var room = ground.Rooms.Promise(
             vm.Id,
             Bytes.Zero,

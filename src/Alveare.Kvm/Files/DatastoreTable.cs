@@ -62,6 +62,10 @@ public sealed class DatastoreTable(string hostName, TimeProvider time, Action<Im
         roots.GetValueOrDefault(datastore)
         ?? throw new FaultException(new DatastoreNotAccessible(datastore.ToString(), hostName, "it is not mounted"));
 
+    /// <summary>The name of the datastore that a path on this host is in; the path's directory when it is in none.</summary>
+    public string NameAt(string path) =>
+        roots.Values.FirstOrDefault(root => path.StartsWith($"{root.Directory}/", StringComparison.Ordinal))?.Name ?? Path.GetDirectoryName(path) ?? path;
+
     /// <summary>Looks after all of them once; bounded in time.</summary>
     public Task TellAllAsync() => Task.WhenAll(roots.Values.Select(TellAsync));
 

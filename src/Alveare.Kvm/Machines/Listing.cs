@@ -94,7 +94,7 @@ public sealed class Listing(MachineTable machines, Ground ground)
         }
 
         throw new FaultException(new InvalidMachine(
-            found.Spec.Name, $"its uuid.bios is that of '{other.Name}' at {other.Current.Config}, which is registered here; a copy needs one of its own"));
+            found.Spec.Name, $"its uuid.bios is that of '{other.Name}' at '{other.Current.Config.Path}', which is registered here; a copy needs one of its own"));
     }
 
     private bool IsStillThere(Machine other)

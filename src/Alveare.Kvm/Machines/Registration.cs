@@ -57,11 +57,25 @@ public sealed class Registration(MachineTable machines, Ground ground, DiskImage
         undo.Push(() => Directory.Delete(directory));
     }
 
+    // A disk that may not be used is refused when the machine starts, as a missing one is: until then it is registered and can be mended.
+    private string? PathOfUsable(DatastorePath disk)
+    {
+        try
+        {
+            return ground.PathOf(disk);
+        }
+        catch (FaultException e) when (e.Fault is InvalidPath)
+        {
+            return null;
+        }
+    }
+
     /// <summary>A linked clone whose directory was moved is entered anew with the machine it stands on.</summary>
     private void RestoreUses(DatastorePath config, MachineSpec spec)
     {
         var overlays = spec.Disks
-            .Select(d => ground.PathOf(config.Sibling(d.File)))
+            .Select(d => PathOfUsable(config.Sibling(d.File)))
+            .OfType<string>()
             .Select(overlay => (Overlay: overlay, Backing: Qcow2Header.ResolveBackingFile(overlay)))
             .Where(d => File.Exists(d.Backing));
         foreach (var source in overlays.GroupBy(d => Path.GetDirectoryName(d.Backing)!))

@@ -10,7 +10,8 @@ namespace Alveare.Kvm.Qemu;
 /// <summary>Makes, copies and grows disk files with QEMU's own tool.</summary>
 /// <remarks>The tool runs as QEMU's unprivileged user: it reads images that somebody else may have made. Formats are always given, never
 /// probed: a guest could write the header of another format into its raw disk. Nothing is overwritten, half-made files are removed.</remarks>
-public sealed partial class DiskImages(QemuUser user)
+/// <param name="datastoreOf">The name of the datastore that a path is in, for people.</param>
+public sealed partial class DiskImages(QemuUser user, Func<string, string> datastoreOf)
 {
     /// <summary>Creates an empty disk.</summary>
     public async Task CreateAsync(string path, DiskSpec disk, CancellationToken cancellation)
@@ -100,8 +101,8 @@ public sealed partial class DiskImages(QemuUser user)
         }
     }
 
-    private static FaultException FaultOf(string action, string path, string cause) => FullDisk().IsMatch(cause)
-        ? new FaultException(new DatastoreFull(Path.GetDirectoryName(path)!, $"{char.ToLowerInvariant(action[0])}{action[1..]}"))
+    private FaultException FaultOf(string action, string path, string cause) => FullDisk().IsMatch(cause)
+        ? new FaultException(new DatastoreFull(datastoreOf(path), $"{char.ToLowerInvariant(action[0])}{action[1..]}"))
         : new FaultException(new HostOperationFailed(action, cause));
 
     /// <summary>The tool writes "    (12.34/100%)" and a carriage return, again and again.</summary>

@@ -60,6 +60,9 @@ public abstract record Fault
     public string Code => GetType().Name;
 
     public sealed override string ToString() => $"{Code}: {Message}";
+
+    /// <summary>The beginning of a text that somebody gave: what is far too long is told apart by that too.</summary>
+    protected static string Shown(string given) => given.Length <= 100 ? given : $"{given[..97]}...";
 }
 
 /// <summary>Carries a <see cref="Fault"/> to the one place that catches it.</summary>
@@ -71,7 +74,7 @@ public sealed class FaultException(Fault fault, Exception? inner = null) : Excep
 /// <summary>No object has this name, path or id.</summary>
 public sealed record NotFound(string What, string Name) : Fault
 {
-    public override string Message => $"No {What} is named '{Name}'.";
+    public override string Message => $"No {What} is named '{Shown(Name)}'.";
 }
 
 /// <summary>A name that several objects have; use a path or an id.</summary>
@@ -88,8 +91,6 @@ public sealed record DuplicateName(string What, string Name, string Parent) : Fa
 public sealed record InvalidName(string Name, string Reason) : Fault
 {
     public override string Message => $"The name '{Shown(Name)}' is not valid: {Reason}.";
-
-    private static string Shown(string name) => name.Length <= 100 ? name : $"{name[..97]}...";
 }
 
 /// <summary>A value out of its range.</summary>
@@ -101,7 +102,7 @@ public sealed record InvalidArgument(string Object, string Argument, string Give
 
 public sealed record InvalidPath(string Path, string Reason) : Fault
 {
-    public override string Message => $"The path '{Path}' is not valid: {Reason}.";
+    public override string Message => $"The path '{Shown(Path)}' is not valid: {Reason}.";
 }
 
 /// <summary>The files of a machine cannot be used as they are.</summary>
@@ -112,7 +113,7 @@ public sealed record InvalidMachine(string Machine, string Reason) : Fault
 
 public sealed record InvalidPowerState(string Machine, PowerState Actual, PowerStates Expected) : Fault
 {
-    public override string Message => $"Virtual machine '{Machine}' is {Actual}; this operation needs it to be {Expected}.";
+    public override string Message => $"Virtual machine '{Machine}' is {PowerStateTable.Words(Actual.AsSet())}; this operation needs it to be {PowerStateTable.Words(Expected)}.";
 }
 
 public sealed record InvalidState(string Object, string Actual, string Expected) : Fault

@@ -31,6 +31,13 @@ public static class PowerStateTable
 {
     public static bool Allows(this PowerStates set, PowerState state) => (set & state.AsSet()) != 0;
 
+    /// <summary>A set for people, such as <c>on or paused</c>.</summary>
+    public static string Words(PowerStates set) => string.Join(
+        " or ",
+        new[] { PowerStates.Off, PowerStates.On, PowerStates.Paused, PowerStates.Unknown }
+            .Where(state => (set & state) != 0)
+            .Select(state => state == PowerStates.Unknown ? "in an unknown state" : state.ToString().ToLowerInvariant()));
+
     public static PowerStates AsSet(this PowerState state) => state switch
     {
         PowerState.Off => PowerStates.Off,

@@ -14,7 +14,7 @@ public static class MigrationPreflight
     public static ImmutableArray<Fault> Check(MigrationCandidate candidate)
     {
         if (candidate.Source.Id == candidate.Target.Id)
-            return [new InvalidArgument(candidate.Machine.Name, "the target host", $"'{candidate.Target.Name}', where it already is", "another host")];
+            return [new InvalidArgument($"Virtual machine '{candidate.Machine.Name}'", "the target host", $"'{candidate.Target.Name}', where it already is", "another host")];
         return [.. Source(candidate), .. HostFit.Check(Needs(candidate), candidate.Target), .. SameAccelerator(candidate), .. Devices(candidate)];
     }
 

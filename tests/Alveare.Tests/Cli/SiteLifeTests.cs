@@ -37,7 +37,7 @@ public sealed class SiteLifeTests(ApiSite site) : IClassFixture<ApiSite>
         Assert.Contains("path: /north/web/web01", await DoneAsync("vm", "show", vm.GetProperty("id").GetString()!), StringComparison.Ordinal);
         var again = await RunAsync("admin", [], null, "vm", "power-on", "web01");
         Assert.Equal(ExitCode.Fault, again.Code);
-        Assert.Contains("'web01' is On; this operation needs it to be Off", again.Error, StringComparison.Ordinal);
+        Assert.Contains("'web01' is on; this operation needs it to be off", again.Error, StringComparison.Ordinal);
 
         await DoneAsync("vm", "power-off", "web01");
         await DoneAsync("vm", "destroy", "web01");
