@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Alveare.Cli.Commands;
 using Alveare.Cli.Running;
 
@@ -45,7 +46,7 @@ public static class CommandLineProgram
     public static async Task<int> RunAsync(string[] arguments, CliEnvironment environment, CancellationToken interrupted)
     {
         var parsed = Create(environment).Parse(arguments);
-        if (parsed.Errors.Count > 0 && parsed.Action is not System.CommandLine.Help.HelpAction)
+        if (parsed.Action is not System.CommandLine.Help.HelpAction && MessagesOf(parsed).Any())
         {
             foreach (var message in MessagesOf(parsed))
                 await environment.Error.WriteLineAsync($"alveare: {message}");
@@ -64,8 +65,17 @@ public static class CommandLineProgram
     private static IEnumerable<string> MessagesOf(ParseResult parsed) =>
         parsed.UnmatchedTokens is [var first, ..] && parsed.CommandResult.Command.Subcommands.Count > 0
             ? [$"'{first}' is no command or option here."]
-            : parsed.Errors.Select(e => e.Message).Distinct();
+            : parsed.Errors.Select(e => e.Message).Concat(OptionsTakenForNames(parsed)).Distinct();
 
-    private static string PathOf(System.CommandLine.Parsing.CommandResult result) =>
-        result.Parent is System.CommandLine.Parsing.CommandResult parent ? $"{PathOf(parent)}{result.Command.Name} " : "";
+    // The parser gives a mistyped option to an argument that has room for it; it must not be looked for as a name.
+    private static IEnumerable<string> OptionsTakenForNames(ParseResult parsed) =>
+        parsed.Tokens.Any(t => t.Type == TokenType.DoubleDash)
+            ? []
+            : parsed.CommandResult.Children.OfType<ArgumentResult>()
+                .SelectMany(a => a.Tokens)
+                .Where(t => t.Value is ['-', _, ..])
+                .Select(t => $"'{t.Value}' is no option here; a name that begins like one comes after '--'.");
+
+    private static string PathOf(CommandResult result) =>
+        result.Parent is CommandResult parent ? $"{PathOf(parent)}{result.Command.Name} " : "";
 }

@@ -47,7 +47,7 @@ internal static class HostCommands
 
     private static OperationCommand Join(CliCommands commands)
     {
-        var address = Takes.Name("ADDRESS", "Host name or IP and port of the host's agent, such as 198.18.0.11:8444");
+        var address = Takes.Name("ADDRESS", "Host name or IP and port of the host's agent, such as 198.18.0.11:7443");
         var fingerprint = new Option<string>("--fingerprint")
         {
             Description = "SHA-256 of the host's certificate, as its agent prints it", HelpName = "HEX", Required = true,

@@ -36,7 +36,10 @@ internal static class VmCommands
     private static OperationCommand PowerOn(CliCommands commands)
     {
         var host = Takes.Existing(commands, "--host", "host", "Host to start on; by default the one it is on if it fits, else placement chooses");
-        return OperationCommand.OnMany(commands, "vm.power-on", "Power on", [host], async run => Takes.Body(("host", await run.IdOfAsync("host", host))));
+        var paused = Takes.Flag("--paused", "Let it stand before its first instruction until 'vm resume'");
+        return OperationCommand.OnMany(
+            commands, "vm.power-on", "Power on", [host, paused],
+            async run => Takes.Body(("host", await run.IdOfAsync("host", host)), ("paused", run.Value(paused) ? true : null)));
     }
 
     private static OperationCommand ShutdownGuest(CliCommands commands)

@@ -40,6 +40,8 @@ public sealed class CommandLineTests
     [InlineData("vm create x --cpus two", "--cpus is 'two', expected a whole number")]
     [InlineData("vm create x --cpus 2147483648", "--cpus is '2147483648', expected a whole number of at most 2147483647")]
     [InlineData("user create x --role boss", "--role is 'boss', expected administrator, operator or read-only")]
+    [InlineData("vm power-on web01 --pasued", "'--pasued' is no option here")]
+    [InlineData("vm show --all", "'--all' is no option here")]
     [InlineData("completion fish", "SHELL is 'fish', expected bash or zsh")]
     [InlineData("host join 1.2.3.4", "--fingerprint")]
     public async Task AWrongCommandLineIsUsage(string line, string expected)
