@@ -113,6 +113,9 @@ public sealed partial class MachineLock(string directory, string name)
 
     private List<long> Epochs()
     {
+        // A directory that is gone holds no lock.
+        if (!Directory.Exists(directory))
+            return [];
         var prefix = $"{name}.lock.";
         return
         [

@@ -74,6 +74,20 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
         }
     }
 
+    /// <summary>Whether a machine's configuration is known not to be there any more.</summary>
+    public bool IsGone(DatastorePath config)
+    {
+        try
+        {
+            return ReadConfig(config) is null;
+        }
+        catch (FaultException)
+        {
+            // A datastore that is away says nothing of its files.
+            return false;
+        }
+    }
+
     /// <summary>Checks a disk and everything it stands on; a fault names the file that is missing, corrupt or locked.</summary>
     /// <param name="alone">Whether no other process may have the disk open: not so at the destination of a migration.</param>
     public void CheckDisk(DatastorePath config, DiskSpec disk, bool alone) =>

@@ -21,6 +21,9 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
     private const int Claiming = 1;
     private const int GivenUp = 2;
 
+    // Claiming the machine and burying its process exclude each other: a lock must not be taken for a process that has ended.
+    private readonly Lock gate = new();
+
     private int stage = Waiting;
     private string? giveUpReason;
 
@@ -53,9 +56,18 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
 
     public override async Task<bool> OnProcessEndedAsync(QemuEnd end)
     {
-        var claimed = Interlocked.CompareExchange(ref stage, GivenUp, Waiting) == Claiming;
-        if (claimed && OwnsLock())
+        bool isOurs;
+        lock (gate)
         {
+            Interlocked.Exchange(ref stage, GivenUp);
+            // Also when an earlier agent has won it.
+            isOurs = OwnsLock();
+        }
+
+        if (isOurs)
+        {
+            Run.Claim(NextEpoch);
+            Ground.Machines.Keep(Machine);
             Fail(Failed($"its process ended at the destination: {end.Describe()}", runsOn: null));
             return false;
         }
@@ -138,14 +150,17 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
     /// <summary>Wins or loses the machine. An agent that ended after winning finds itself the owner.</summary>
     private bool Claim()
     {
-        if (!Ground.Ground.TryPublish(Run.Record.Config, NextEpoch, owned: true) && !OwnsLock())
-            return false;
-        Run.Claim(NextEpoch);
-        return true;
+        lock (gate)
+        {
+            if (stage != Claiming || (!Ground.Ground.TryPublish(Run.Record.Config, NextEpoch, owned: true) && !OwnsLock()))
+                return false;
+            Run.Claim(NextEpoch);
+            return true;
+        }
     }
 
     private bool OwnsLock() =>
-        Ground.Ground.ReadLock(Run.Record.Config) is { } state && state.Epoch == NextEpoch && state.Owner == Ground.HostId;
+        Ground.Ground.TryReadLock(Run.Record.Config) is { } state && state.Epoch == NextEpoch && state.Owner == Ground.HostId;
 
     /// <summary>Everything that need not be done before the guest runs.</summary>
     private async Task SettleAsync(TimeSpan switchTime)

@@ -164,6 +164,9 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
 
     private Verdict ReadVerdict()
     {
+        // Gone with its lock: it was taken over, and destroyed there before this host looked.
+        if (Machine.Current.Migration is { Phase: >= MigrationPhase.Switch } && Ground.Ground.IsGone(Run.Record.Config))
+            return Verdict.Theirs;
         var state = Ground.Ground.ReadLock(Run.Record.Config);
         return state.Epoch < NextEpoch ? Verdict.Undecided : state.Owner == Ground.HostId ? Verdict.Ours : Verdict.Theirs;
     }
@@ -185,7 +188,8 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
     /// <summary>Keeps the machine here: the lock first, so that no destination can have it any more, then the guest.</summary>
     private async Task TakeBackAsync(string reason)
     {
-        if (!Ground.Ground.TryPublish(Run.Record.Config, NextEpoch, owned: true))
+        // An agent that ended after taking it back, and before the guest went on, has decided for this one too.
+        if (!Ground.Ground.TryPublish(Run.Record.Config, NextEpoch, owned: true) && ReadVerdict() != Verdict.Ours)
         {
             await LeaveAsync(await ReadStatusAsync());
             return;
