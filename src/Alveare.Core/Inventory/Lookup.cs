@@ -14,8 +14,9 @@ public static class Lookup
     public static Entity Resolve(this InventorySnapshot inventory, string text, EntityKind? kind)
     {
         var what = kind is { } wanted ? OperationCatalogue.Prefix(wanted) : "object";
-        if (EntityId.TryParse(text, out var id))
-            return inventory.Find(id) is { } known && (kind is null || known.Id.Kind == kind) ? known : throw new FaultException(new NotFound(what, text));
+        // An id comes before a name; a name may look like one.
+        if (EntityId.TryParse(text, out var id) && inventory.Find(id) is { } known && (kind is null || known.Id.Kind == kind))
+            return known;
 
         var name = text[(text.LastIndexOf('/') + 1)..];
         var found = inventory.All
