@@ -46,7 +46,8 @@ public static class CommandLineProgram
     public static async Task<int> RunAsync(string[] arguments, CliEnvironment environment, CancellationToken interrupted)
     {
         var parsed = Create(environment).Parse(arguments);
-        if (parsed.Action is not System.CommandLine.Help.HelpAction && MessagesOf(parsed).Any())
+        // A shell that asks what fits gives words that are not whole yet: the parser counts no errors then.
+        if (parsed.Action is not System.CommandLine.Help.HelpAction && (parsed.Errors.Count > 0 || OptionsTakenForNames(parsed).Any()))
         {
             foreach (var message in MessagesOf(parsed))
                 await environment.Error.WriteLineAsync($"alveare: {message}");

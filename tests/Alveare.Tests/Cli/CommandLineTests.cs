@@ -53,6 +53,19 @@ public sealed class CommandLineTests
         Assert.Empty(run.Out);
     }
 
+    [Theory]
+    [InlineData("alveare da", "datacenter")]
+    [InlineData("alveare vm power-on --pa", "--paused")]
+    [InlineData("alveare vm list --power ", "paused")]
+    [InlineData("alveare user create x --role ", "read-only")]
+    public async Task AShellIsToldWhatFits(string line, string expected)
+    {
+        var run = await CommandRun.OfAsync(NoCenter, Cancellation, $"[suggest:{line.Length}]", line);
+        Assert.Equal((ExitCode.Done, ""), (run.Code, run.Error));
+        Assert.Contains(expected, run.Out.Split('\n').Select(l => l.Trim()));
+        Assert.DoesNotContain("/?", run.Out, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task WithoutACenterTheExitCodeSaysSo()
     {
