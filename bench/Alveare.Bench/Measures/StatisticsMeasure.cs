@@ -41,7 +41,7 @@ internal static class StatisticsMeasure
             CancellationToken.None);
         var datastore = EntityId.Datastore(ids.NewUuid());
         var files = Directory.CreateDirectory(Path.Combine(state, "files")).FullName;
-        await Ask(host, new MountDatastore(datastore, "bench", files));
+        await Ask(host, new MountDatastore(datastore, "bench", files, Mark: true));
         var machines = new List<EntityId>();
         try
         {
