@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json.Nodes;
 using Alveare.Lab;
 using Alveare.Lab.Layout;
@@ -86,6 +85,4 @@ internal sealed class BenchLab : IAsyncDisposable
         Claim.Release();
         Claim.Dispose();
     }
-
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Plan.Hosts.Count} hosts under {Plan.State}");
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Alveare.Bench;
 using Alveare.Bench.Measures;
 using Alveare.Bench.Report;
@@ -65,4 +64,4 @@ static async Task<IReadOnlyList<Line>> MeasureAsync(string name)
     };
 }
 
-static string Load() => string.Join(' ', File.ReadAllText("/proc/loadavg").Split(' ')[..3]).ToString(CultureInfo.InvariantCulture);
+static string Load() => string.Join(' ', File.ReadAllText("/proc/loadavg").Split(' ')[..3]);

@@ -15,8 +15,6 @@ internal sealed class BareQemu : IAsyncDisposable
 
     public QmpConnection Qmp { get; }
 
-    public int Pid => _process.Id;
-
     /// <summary>Starts it and returns when its control socket has answered.</summary>
     public static async Task<BareQemu> StartAsync(IReadOnlyList<string> command, string controlSocket, Action<QmpEvent>? onEvent = null)
     {
