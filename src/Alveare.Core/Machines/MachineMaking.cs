@@ -68,7 +68,7 @@ internal sealed class MachineMaking(MachineGround ground)
     }
 
     /// <summary>How a task of an earlier run that was making a machine ended.</summary>
-    public async Task<LeftoverOutcome> FindOutAsync(TaskRecord task, CancellationToken cancellation)
+    public async Task<LeftoverOutcome> FindOutAsync(TaskRecord task, TaskContext context, CancellationToken cancellation)
     {
         var failed = new LeftoverOutcome(
             TaskState.Failed, new Interrupted($"{task.Operation} on '{task.TargetName}'", "the center was restarted before the machine was made"));

@@ -34,7 +34,8 @@ internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, Mac
         }
 
         await sending;
-        var found = await _settling.FindAsync(() => SendAsync(uri), CancellationToken.None);
+        // Asked again, the source answers as it would have the first time, and tells of its progress until then.
+        var found = await _settling.FindAsync(_ => SendAsync(uri), CancellationToken.None);
         if (found == Whereabouts.OnTarget)
         {
             context.SetResult(move.Target);
@@ -139,7 +140,7 @@ internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, Mac
         public void Report(HostProgress value)
         {
             if (value.Migration is { Phase: >= MigrationPhase.Switch })
-                context.PointOfNoReturn ??= "the machine is being switched to its new host";
+                context.PointOfNoReturn ??= MigrationSettling.Switching;
             context.Report(value.Percent is { } percent ? Math.Min(percent, 99) : null, value.Step, value.Migration);
         }
     }

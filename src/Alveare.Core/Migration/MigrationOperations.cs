@@ -112,23 +112,33 @@ internal sealed class MigrationOperations(MachineGround ground)
         return slot;
     }
 
-    /// <summary>How a migration of an earlier run of the engine ended. What has not switched by now is given up: nobody could cancel it.</summary>
-    private async Task<LeftoverOutcome> FindOutAsync(TaskRecord task, CancellationToken cancellation)
+    /// <summary>Follows a migration that an earlier run of the engine arranged to its end: the hosts need no engine for it.</summary>
+    private async Task<LeftoverOutcome> FindOutAsync(TaskRecord task, TaskContext context, CancellationToken cancellation)
     {
         const string reason = "the center was restarted while it ran";
         if (task.Move is not { } move)
             return new LeftoverOutcome(TaskState.Failed, new Interrupted($"Migrating '{task.TargetName}'", $"{reason}, and nothing had begun to move"));
-        var settling = new MigrationSettling(ground, task.Target, move);
         foreach (var host in new[] { move.Source, move.Target })
-        {
             await TryConnectAsync(host, cancellation);
-            await settling.CancelOnAsync(host);
-        }
+        var settling = new MigrationSettling(ground, task.Target, move);
+        context.PointOfNoReturn = null;
+        using var cancelling = context.Cancellation.Register(() => _ = settling.CancelOnAsync(move.Source));
+        var found = await settling.FindAsync(seen => FollowAsync(seen, context), cancellation);
+        if (found == Whereabouts.OnTarget)
+            return new LeftoverOutcome(TaskState.Succeeded, null, move.Target);
+        // It may have been prepared there and never begun here.
+        await settling.CancelOnAsync(move.Target);
+        return found == Whereabouts.OnSource && context.Cancellation.IsCancellationRequested
+            ? new LeftoverOutcome(TaskState.Cancelled)
+            : new LeftoverOutcome(TaskState.Failed, settling.FaultOf(found, $"{reason}, and the hosts did not complete it"));
+    }
 
-        var found = await settling.FindAsync(null, cancellation);
-        return found == Whereabouts.OnTarget
-            ? new LeftoverOutcome(TaskState.Succeeded, null, move.Target)
-            : new LeftoverOutcome(TaskState.Failed, settling.FaultOf(found, reason));
+    private static Task FollowAsync(HostMigration seen, TaskContext context)
+    {
+        if (seen.Phase >= MigrationPhase.Switch)
+            context.PointOfNoReturn ??= MigrationSettling.Switching;
+        context.Report(null, seen.Phase.ToString().ToLowerInvariant());
+        return Task.CompletedTask;
     }
 
     private async Task TryConnectAsync(EntityId host, CancellationToken cancellation)

@@ -10,12 +10,15 @@ namespace Alveare.Core.Migration;
 /// <summary>Finds out where a machine is whose migration did not end with both hosts saying so, and leaves no orphan behind.</summary>
 internal sealed class MigrationSettling(MachineGround ground, EntityId machine, MachineMove move)
 {
+    /// <summary>Why a migration is not cancelled once the guest stands still at the source.</summary>
+    public const string Switching = "the machine is being switched to its new host";
+
     /// <summary>The interval at which hosts are asked again.</summary>
     public static readonly TimeSpan AskAgain = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Asks both hosts until it is known where the machine is, or a host has been away for too long.</summary>
-    /// <param name="rejoin">Waits for the source's end of the migration while it goes on there; null when nobody waits for it.</param>
-    public async Task<Whereabouts> FindAsync(Func<Task>? rejoin, CancellationToken cancellation)
+    /// <param name="goesOn">Called each time that it still goes on at the source.</param>
+    public async Task<Whereabouts> FindAsync(Func<HostMigration, Task> goesOn, CancellationToken cancellation)
     {
         var bothAnswered = ground.Clock.GetUtcNow();
         var isGivenUp = false;
@@ -39,9 +42,8 @@ internal sealed class MigrationSettling(MachineGround ground, EntityId machine, 
                 continue;
             }
 
-            // Asked again, the source answers as it would have the first time, and tells of its progress until then.
-            if (rejoin is not null && source.Machine?.Migration?.Id == move.Migration)
-                await rejoin();
+            if (source.Machine?.Migration is { } seen && seen.Id == move.Migration)
+                await goesOn(seen);
             await Task.Delay(AskAgain, ground.Clock, cancellation);
         }
     }

@@ -30,7 +30,7 @@ public sealed class TaskEngine(
 
     private readonly Lock _gate = new();
     private readonly Dictionary<Type, Func<Operation, TaskContext, Task>> _handlers = [];
-    private readonly Dictionary<string, Func<TaskRecord, CancellationToken, Task<LeftoverOutcome>>> _finders = [];
+    private readonly Dictionary<string, Func<TaskRecord, TaskContext, CancellationToken, Task<LeftoverOutcome>>> _finders = [];
     private readonly SortedDictionary<long, Entry> _tasks = [];
     private readonly Queue<long> _ended = new();
 
@@ -46,7 +46,7 @@ public sealed class TaskEngine(
 
     /// <summary>Says who finds out how an operation ended that an earlier run of the engine left: the machine stays busy until it is known.
     /// An operation that nobody finds out about failed with <see cref="Interrupted"/>.</summary>
-    public void FindOut<T>(Func<TaskRecord, CancellationToken, Task<LeftoverOutcome>> finder)
+    public void FindOut<T>(Func<TaskRecord, TaskContext, CancellationToken, Task<LeftoverOutcome>> finder)
         where T : Operation =>
         _finders.Add(OperationCatalogue.All.Single(d => d.Type == typeof(T)).Name, finder);
 
@@ -121,8 +121,7 @@ public sealed class TaskEngine(
         }
 
         // Before anybody can see the task: who sees it may cancel it.
-        entry.Context = new TaskContext(
-            entry.Record.Id, session, change => Update(entry, change), () => store.CommitAsync([Write(entry.Record)]));
+        entry.Context = NewContext(entry, session);
         lock (_gate)
             _tasks[NumberOf(entry.Record.Id)] = entry;
         feed.Publish([new TaskChanged(entry.Record)]);
@@ -266,10 +265,13 @@ public sealed class TaskEngine(
 
     private async Task FindOutAsync(Entry entry, CancellationToken cancellation)
     {
+        // It stops for a user only where the finder says so.
+        using var context = entry.Context = NewContext(entry, Session.System);
+        context.PointOfNoReturn = "the center was restarted while it ran, and finds out how it ended";
         await Task.Yield();
         try
         {
-            var outcome = await _finders[entry.Record.Operation](entry.Record, cancellation);
+            var outcome = await _finders[entry.Record.Operation](entry.Record, context, cancellation);
             await EndAsync(entry, outcome.State, outcome.Fault, outcome.Result);
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
@@ -286,6 +288,9 @@ public sealed class TaskEngine(
             await EndAsync(entry, TaskState.Failed, new InternalError(entry.Record.Id), null);
         }
     }
+
+    private TaskContext NewContext(Entry entry, Session session) =>
+        new(entry.Record.Id, session, change => Update(entry, change), () => store.CommitAsync([Write(entry.Record)]));
 
     private async Task RunAsync(Entry entry, Func<Operation, TaskContext, Task> handler, Operation operation)
     {

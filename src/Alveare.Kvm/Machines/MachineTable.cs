@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
 
 namespace Alveare.Kvm.Machines;
 
@@ -35,6 +36,15 @@ public sealed class MachineTable(HostState state, Registry registry) : IDisposab
 
     /// <summary>Remembers a machine over restarts.</summary>
     public void Keep(Machine machine) => registry.Add(machine.Id, machine.Current.Config);
+
+    /// <summary>Forgets a machine that was to come here and did not, unless it is registered here anyway: then it is off.</summary>
+    public void Return(Machine machine)
+    {
+        if (registry.Content.Machines.Any(m => m.Id == machine.Id))
+            machine.Change(m => m with { Power = PowerState.Off, StartedAt = null, Guest = null, Migration = null });
+        else
+            Remove(machine);
+    }
 
     public void Remove(Machine machine)
     {

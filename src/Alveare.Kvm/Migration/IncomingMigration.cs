@@ -76,7 +76,7 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
         {
             Ground.Power.CleanUp(Run);
             Machine.Run = null;
-            Ground.Machines.Remove(Machine);
+            Ground.Machines.Return(Machine);
         }
 
         Run.MarkEnded();

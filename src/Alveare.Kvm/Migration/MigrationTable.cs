@@ -43,7 +43,7 @@ public sealed class MigrationTable
         using var entered = await machine.EnterAsync(cancellation);
         machine.RequireOff();
         await using var undo = new UndoStack();
-        undo.Push(() => ground.Machines.Remove(machine));
+        undo.Push(() => ground.Machines.Return(machine));
         var record = new MigrationRecord(
             command.Migration, MigrationRole.Destination, command.SourceHost, command.SourceLockEpoch, command.Settings);
         machine.Change(m => m with { Migration = new HostMigration(record.Id, record.Role, MigrationPhase.Prepare) });

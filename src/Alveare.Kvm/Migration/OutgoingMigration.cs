@@ -100,6 +100,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
             }
 
             Enter(MigrationPhase.Switch);
+            Listener?.Report(new HostProgress(null, "switch", status.ToProgress(MigrationPhase.Switch)));
             if (await AwaitVerdictAsync(Record.Settings.SwitchTimeout) == Verdict.Theirs)
                 await LeaveAsync(status);
             else

@@ -45,7 +45,7 @@ internal sealed class IncomingEnd(AgentMachine machine, MachineRun run, Migratio
         {
             Ground.Disk.Processes.Remove(Qemu);
             Machine.Run = null;
-            Around.Machines.Remove(Machine);
+            Around.Machines.Return(Machine);
         }
 
         Run.CleanedUp.TrySetResult();

@@ -1,6 +1,7 @@
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
 
 namespace Alveare.Simulation.Agents;
 
@@ -33,6 +34,15 @@ internal sealed class MachineTable(Board board, HostDisk disk)
     }
 
     public void Keep(AgentMachine machine) => disk.Machines[machine.Id] = machine.Current.Config;
+
+    /// <summary>Forgets a machine that was to come here and did not, unless it is registered here anyway: then it is off.</summary>
+    public void Return(AgentMachine machine)
+    {
+        if (disk.Machines.ContainsKey(machine.Id))
+            machine.Change(m => m with { Power = PowerState.Off, StartedAt = null, Guest = null, Migration = null });
+        else
+            Remove(machine);
+    }
 
     public void Remove(AgentMachine machine)
     {

@@ -25,7 +25,6 @@ internal sealed class Migrations
             return new IncomingReady(listening);
         RequireLockOfSource(command);
         var spec = ground.Ground.ReadSpec(command.Config);
-        var wasKnown = ground.Machines.TryFind(command.Machine) is not null;
         var machine = ground.Machines.AddVisiting(new HostMachine
         {
             Id = command.Machine,
@@ -48,8 +47,7 @@ internal sealed class Migrations
         }
         catch (FaultException)
         {
-            if (!wasKnown)
-                ground.Machines.Remove(machine);
+            ground.Machines.Return(machine);
             throw;
         }
     }

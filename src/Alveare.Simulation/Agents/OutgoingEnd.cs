@@ -88,6 +88,7 @@ internal sealed class OutgoingEnd(AgentMachine machine, MachineRun run, Migratio
         if (Qemu.HasEnded)
             return;
         Enter(MigrationPhase.Switch);
+        Report(MigrationPhase.Switch);
         if (await AwaitVerdictAsync(Record.Settings.SwitchTimeout) == Verdict.Theirs)
             Leave();
         else
@@ -106,10 +107,7 @@ internal sealed class OutgoingEnd(AgentMachine machine, MachineRun run, Migratio
                 return null;
             if (status.State is TransferState.Failed)
                 return status.Error ?? "QEMU gave up without a reason";
-            Listener?.Report(new HostProgress(
-                status.Total.Value == 0 ? null : 100.0 * status.Transferred.Value / status.Total.Value,
-                "transfer",
-                new MigrationProgress(MigrationPhase.Transfer, status.Total, status.Transferred, status.Remaining, 1e9, 1e6)));
+            Report(MigrationPhase.Transfer);
             if (status.Transferred != last.Transferred || status.State != last.State)
                 (last, lastMoved) = (status, World.Time.GetTimestamp());
             if (cancelReason is { } reason)
@@ -120,6 +118,15 @@ internal sealed class OutgoingEnd(AgentMachine machine, MachineRun run, Migratio
         }
 
         return null;
+    }
+
+    private void Report(MigrationPhase phase)
+    {
+        var status = Qemu.Transfer;
+        Listener?.Report(new HostProgress(
+            status.Total.Value == 0 ? null : 100.0 * status.Transferred.Value / status.Total.Value,
+            phase.ToString().ToLowerInvariant(),
+            new MigrationProgress(phase, status.Total, status.Transferred, status.Remaining, 1e9, 1e6)));
     }
 
     private async Task<Verdict> ReadVerdictAsync()

@@ -51,7 +51,7 @@ public sealed class EngineTests
         await killed.DisposeAsync();
 
         var found = new TaskCompletionSource<LeftoverOutcome>();
-        await site.StartAsync(engine => engine.Tasks.FindOut<ResetVm>((_, _) => found.Task));
+        await site.StartAsync(engine => engine.Tasks.FindOut<ResetVm>((_, _, _) => found.Task));
         Assert.Equal(task.Id, site.Machine(machine.Id).BusyTask);
         found.SetResult(new LeftoverOutcome(TaskState.Succeeded));
         Assert.Equal(TaskState.Succeeded, (await site.Engine.Tasks.WaitAsync(task.Id, Soon)).State);

@@ -1,3 +1,4 @@
+using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
@@ -24,6 +25,24 @@ public sealed class BrokenMigrationTests
         var ended = await site.EndAsync(await site.SubmitAsync(new MigrateVm { Target = id }));
         Assert.IsType<MachineStartFailed>(ended.Fault);
         await LiveMigrationTests.AssertStayedAsync(site, id, ended, TaskState.Failed);
+    }
+
+    [Fact]
+    public async Task ATargetThatGivesTheMachineUpKeepsTheRegistrationItHadBefore()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var target = site.Simulation.Hosts[1];
+        await target.ExecuteAsync(new RegisterMachine(site.Vm(id).Config), null, CancellationToken.None);
+        var migration = Guid.NewGuid();
+        await target.ExecuteAsync(
+            new PrepareIncoming(migration, id, site.Vm(id).Config, site.Host(1), site.Vm(id).LockEpoch, new MigrationSettings()), null, CancellationToken.None);
+        Assert.NotNull((await site.OnHostAsync(2, id))!.Migration);
+        await target.ExecuteAsync(new CancelMigration(migration), null, CancellationToken.None);
+        using var limit = new CancellationTokenSource(MachineSite.Bound);
+        while (await site.OnHostAsync(2, id) is not { Migration: null, Power: PowerState.Off })
+            await Task.Delay(10, limit.Token);
+        Assert.Equal([1], site.ProcessesOf(id));
     }
 
     [Fact]
@@ -160,27 +179,27 @@ public sealed class BrokenMigrationTests
     }
 
     [Fact]
-    public async Task AnEngineThatIsKilledInTheTransferCallsItOff()
+    public async Task AnEngineThatIsKilledInTheTransferFollowsItToItsEnd()
     {
         await using var site = await MachineSite.OpenAsync(pace: Brisk);
-        var id = await site.CreateAsync("web01", host: 1, on: true);
-        // The transfer stands still while the engine is away.
-        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        site.Hosts.Begun = () => site.Simulation.World.Nature.Post(
-            _ =>
-            {
-                site.Hosts.Begun = null;
-                site.Simulation.Network.Cut(site.Host(1), site.Host(2));
-                begun.TrySetResult();
-            },
-            null);
-        var task = await site.SubmitAsync(new MigrateVm { Target = id });
-        await begun.Task.WaitAsync(MachineSite.Bound, TestContext.Current.CancellationToken);
-        await site.KillAndRestartAsync();
+        var (id, task) = await KillInTheTransferAsync(site);
         await site.FailAsync<ObjectInUse>(new PowerOff { Target = id });
+        site.Simulation.Network.HealAll();
+        var ended = await site.EndAsync(task);
+        Assert.Equal((TaskState.Succeeded, site.Host(2)), (ended.State, ended.Result!.Value));
+        Assert.Equal((site.Host(2), PowerState.On), (site.Vm(id).Host!.Value, site.Vm(id).Power));
+        await LiveMigrationTests.AssertOnlyOnAsync(site, id, 2);
+    }
+
+    [Fact]
+    public async Task AMoveThatAnEarlierEngineBeganIsCalledOff()
+    {
+        await using var site = await MachineSite.OpenAsync(pace: Brisk);
+        var (id, task) = await KillInTheTransferAsync(site);
+        site.Cancel(task);
         var ended = await site.EndAsync(task);
         site.Simulation.Network.HealAll();
-        await LiveMigrationTests.AssertStayedAsync(site, id, ended, TaskState.Failed);
+        await LiveMigrationTests.AssertStayedAsync(site, id, ended, TaskState.Cancelled);
     }
 
     [Fact]
@@ -216,5 +235,24 @@ public sealed class BrokenMigrationTests
         Assert.Equal(site.Host(1), site.Vm(id).Host);
         await site.UntilAsync(now => now.Get<VirtualMachine>(id) is { IsStale: false, BusyTask: null }, "the machine is free");
         await site.SucceedAsync(new PowerOn { Target = id });
+    }
+
+    /// <summary>A migration whose transfer stands still, seen by an engine that was started in the middle of it.</summary>
+    private static async Task<(EntityId Machine, TaskRecord Task)> KillInTheTransferAsync(MachineSite site)
+    {
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        site.Hosts.Begun = () => site.Simulation.World.Nature.Post(
+            _ =>
+            {
+                site.Hosts.Begun = null;
+                site.Simulation.Network.Cut(site.Host(1), site.Host(2));
+                begun.TrySetResult();
+            },
+            null);
+        var task = await site.SubmitAsync(new MigrateVm { Target = id });
+        await begun.Task.WaitAsync(MachineSite.Bound, TestContext.Current.CancellationToken);
+        await site.KillAndRestartAsync();
+        return (id, await site.UntilTaskAsync(task, t => t.Step == "transfer", "the new engine follows it"));
     }
 }

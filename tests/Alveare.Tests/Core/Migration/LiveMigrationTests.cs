@@ -168,6 +168,26 @@ public sealed class LiveMigrationTests
         Assert.IsType<TaskAlreadyEnded>(Assert.Throws<FaultException>(() => site.Cancel(task)).Fault);
     }
 
+    [Fact]
+    public async Task TheSwitchIsAPointOfNoReturn()
+    {
+        await using var site = await MachineSite.OpenAsync(pace: 0.05);
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        // Without its agent the target gets the memory and cannot take the machine over yet: the source waits for it.
+        site.Hosts.Begun = () =>
+        {
+            site.Hosts.Begun = null;
+            site.Simulation.World.Nature.Post(_ => site.Simulation.Hosts[1].KillAgent(), null);
+        };
+        var task = await site.SubmitAsync(new MigrateVm { Target = id });
+        await site.UntilTaskAsync(task, t => t.Step == "switch", "it switches");
+        var refused = Assert.IsType<NotCancellable>(Assert.Throws<FaultException>(() => site.Cancel(task)).Fault);
+        Assert.Contains("is being switched to its new host", refused.Message, StringComparison.Ordinal);
+        site.Simulation.Hosts[1].StartAgent();
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(task)).State);
+        await AssertOnlyOnAsync(site, id, 2);
+    }
+
     internal static async Task AssertStayedAsync(MachineSite site, EntityId id, TaskRecord ended, TaskState state)
     {
         Assert.True(ended.State == state, $"it ended {ended.State}: {ended.Fault?.Message}");
