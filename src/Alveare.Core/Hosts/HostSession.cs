@@ -86,10 +86,10 @@ internal sealed class HostSession : IAsyncDisposable
                 await TakeReplyAsync(said.Machine);
                 break;
             case (_, UnregisterMachine gone):
-                await TakeMachineAsync(gone.Machine, _view.Claims.ReplyRemoved(_id, gone.Machine));
+                await TakeRemovalAsync(gone.Machine);
                 break;
             case (_, DestroyMachine gone):
-                await TakeMachineAsync(gone.Machine, _view.Claims.ReplyRemoved(_id, gone.Machine));
+                await TakeRemovalAsync(gone.Machine);
                 break;
         }
 
@@ -226,10 +226,18 @@ internal sealed class HostSession : IAsyncDisposable
     private Task TakeMachineAsync(EntityId machine, bool isNews) =>
         isNews ? _view.ReconcileAsync(_id, null, [machine]) : Task.CompletedTask;
 
+    // A reply is reconciled even if the watch was quicker: its edit may still be on the way to the disk, and the caller is to see it.
     private Task TakeReplyAsync(HostMachine machine)
     {
         HostReport.Check(_id, Name, new MachineChanged(machine));
-        return TakeMachineAsync(machine.Id, _view.Claims.Reply(_id, machine));
+        _view.Claims.Reply(_id, machine);
+        return _view.ReconcileAsync(_id, null, [machine.Id]);
+    }
+
+    private Task TakeRemovalAsync(EntityId machine)
+    {
+        _view.Claims.ReplyRemoved(_id, machine);
+        return _view.ReconcileAsync(_id, null, [machine]);
     }
 
     private Task RaiseAsync(HostEventRaised raised)
