@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using Alveare.Cli.Commands;
 using Alveare.Cli.Running;
+using Alveare.Cli.WhatIf;
 
 namespace Alveare.Cli;
 
@@ -25,6 +26,7 @@ public static class CommandLineProgram
             TaskCommands.Group(commands),
             EventCommands.Group(commands),
             UserCommands.Group(commands),
+            PlanCommands.Group(commands),
             .. SessionCommands.All(commands),
             CompletionCommand.New(commands),
         ])

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Alveare.Cli.Client;
+using Alveare.Model.Faults;
 
 namespace Alveare.Cli.Running;
 
@@ -55,6 +56,11 @@ public sealed class CliCommands(CliEnvironment environment, GlobalOptions global
         {
             await SayAsync(e.Message);
             return ExitCode.NotReachable;
+        }
+        catch (FaultException e)
+        {
+            await SayAsync(e.Message);
+            return ExitCode.Fault;
         }
         catch (UsageException e)
         {

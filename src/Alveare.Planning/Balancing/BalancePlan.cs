@@ -1,0 +1,11 @@
+using System.Collections.Immutable;
+
+namespace Alveare.Planning.Balancing;
+
+/// <summary>Moves in the order in which they are to be made, and what they bring.</summary>
+public sealed record BalancePlan(ImmutableArray<PlannedMove> Moves, ClusterFigures Before, ClusterFigures After);
+
+/// <summary>One machine that is to move.</summary>
+/// <param name="Gb">Memory that the move sends over the network.</param>
+/// <param name="Reason">Why, in words and numbers.</param>
+public sealed record PlannedMove(string Vm, string From, string To, double Gb, string Reason);

@@ -1,0 +1,39 @@
+using System.Globalization;
+using Alveare.Planning.Clusters;
+using Alveare.Planning.Rules;
+
+namespace Alveare.Planning.Balancing;
+
+/// <summary>Says why a machine moves.</summary>
+internal static class MoveReason
+{
+    /// <summary>The move with its reason, told just before it is made.</summary>
+    public static PlannedMove Move(ClusterState state, int vm, int to)
+    {
+        var cluster = state.Cluster;
+        var reason = Mended(state, vm, to) is { } rule ? $"{RuleText.Of(cluster.Rules[rule])}; {Loads(state, vm, to)}" : Loads(state, vm, to);
+        return new(cluster.Vms[vm].Id, cluster.Hosts[state.At[vm]].Id, cluster.Hosts[to].Id, cluster.Gb[vm], reason);
+    }
+
+    private static int? Mended(ClusterState state, int vm, int to)
+    {
+        foreach (var rule in state.Cluster.Rules.RulesOf(vm))
+        {
+            if (state.Cluster.Rules.Change(rule, vm, to, state.At) < 0)
+                return rule;
+        }
+
+        return null;
+    }
+
+    private static string Loads(ClusterState state, int vm, int to)
+    {
+        var (from, cluster) = (state.At[vm], state.Cluster);
+        var (cpu, mem) = (cluster.Cpu[vm], cluster.Mem[vm]);
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{cluster.Hosts[from].Id} CPU {Percent(state.CpuLoad[from])} -> {Percent(state.CpuLoad[from] - (cpu * state.CpuPerMhz[from]))} %, memory {Percent(state.MemLoad[from])} -> {Percent(state.MemLoad[from] - (mem * state.MemPerMb[from]))} %; {cluster.Hosts[to].Id} CPU {Percent(state.CpuLoad[to])} -> {Percent(state.CpuLoad[to] + (cpu * state.CpuPerMhz[to]))} %, memory {Percent(state.MemLoad[to])} -> {Percent(state.MemLoad[to] + (mem * state.MemPerMb[to]))} %; {cluster.Gb[vm]:0.0} GB to move");
+    }
+
+    private static string Percent(double share) => (100 * share).ToString("0.0", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,98 @@
+using Alveare.Planning.Clusters;
+
+namespace Alveare.Planning.Balancing;
+
+/// <summary>Looks for the placement that is worth most at a price per GB moved.</summary>
+/// <remarks>What is minimised is the spread plus price times GB away from home. The price starts where hardly a move is worth it and falls in
+/// small steps to that of the level, or until the goal is reached; at every step each machine takes its best host, and its home costs
+/// nothing, so that an early move which later ones made needless is taken back. This is a Lagrangian relaxation of "reach the goal
+/// with the fewest GB" (Everett 1963) with coordinate descent inside.</remarks>
+internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home, BalanceLevel level)
+{
+    private const double Step = 0.85;
+    private const double Least = 1e-12;
+    private const int SweepsAtTheEnd = 30;
+
+    private readonly RuleRepair _repair = new(state, spread, home);
+    private readonly double _perGb = 1 / state.Cluster.MeanHostGb;
+
+    /// <summary>Whether there is anything to do at this level.</summary>
+    public bool IsNeeded()
+    {
+        if (_repair.IsPossible())
+            return true;
+        if (IsBalanced())
+            return false;
+        for (var vm = 0; vm < home.Length; vm++)
+        {
+            if (Best(vm, level.Price * _perGb).Host >= 0)
+                return true;
+        }
+
+        return false;
+    }
+
+    public void Run()
+    {
+        _repair.Run(double.IsFinite(level.Price) ? Math.Max(level.Price, 0.05) * _perGb : 1);
+        if (!double.IsFinite(level.Price))
+            return;
+        for (var price = HighestPrice(); price > level.Price * _perGb && !IsBalanced(); price *= Step)
+            Sweep(price);
+        for (var sweep = 0; sweep < SweepsAtTheEnd && !IsBalanced() && Sweep(level.Price * _perGb) > 0; sweep++)
+            spread.Recount();
+    }
+
+    private bool IsBalanced() => spread.CpuDeviation <= level.Goal && spread.MemDeviation <= level.Goal;
+
+    private double HighestPrice()
+    {
+        var highest = 0.0;
+        for (var vm = 0; vm < home.Length; vm++)
+        {
+            var changes = spread.Changes(vm);
+            for (var host = 0; host < changes.Length; host++)
+            {
+                if (host != state.At[vm] && -changes[host] > highest * state.Cluster.Gb[vm])
+                    highest = -changes[host] / Math.Max(state.Cluster.Gb[vm], 1e-3);
+            }
+        }
+
+        return highest;
+    }
+
+    private int Sweep(double price)
+    {
+        var moved = 0;
+        for (var vm = 0; vm < home.Length; vm++)
+        {
+            var (host, _) = Best(vm, price);
+            if (host < 0)
+                continue;
+            spread.Move(vm, host);
+            moved++;
+            if (moved % 64 == 0 && IsBalanced())
+                break;
+        }
+
+        return moved;
+    }
+
+    /// <summary>The best other host of a machine, or -1 where it is best where it is.</summary>
+    private (int Host, double Change) Best(int vm, double price)
+    {
+        var (from, cost) = (state.At[vm], price * state.Cluster.Gb[vm]);
+        var changes = spread.Changes(vm);
+        var away = from == home[vm] ? cost : 0;
+        var (best, least) = (-1, -Least);
+        for (var host = 0; host < changes.Length; host++)
+        {
+            var change = changes[host] + away;
+            if (change < least && host != from && state.MayMove(vm, host))
+                (best, least) = (host, change);
+        }
+
+        var back = from == home[vm] ? 0 : changes[home[vm]] - cost;
+        return back < least && state.MayMove(vm, home[vm]) ? (home[vm], back) : (best, least);
+    }
+}

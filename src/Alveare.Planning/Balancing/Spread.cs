@@ -1,0 +1,114 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using Alveare.Planning.Clusters;
+
+namespace Alveare.Planning.Balancing;
+
+/// <summary>How unevenly CPU and memory are spread over the hosts, and by how much each possible move of a machine changes that.</summary>
+/// <remarks>The measure is the sum over hosts of the squared distance of the load from its mean, CPU and memory together: the number of hosts
+/// times the sum of the two variances. Its change by a move needs the loads of two hosts only; the mean moves too, since hosts differ
+/// in size.</remarks>
+internal sealed class Spread
+{
+    private readonly ClusterState _state;
+    private readonly double[] _change;
+    private readonly int _hosts;
+    private double _cpuSum, _cpuSquares, _memSum, _memSquares;
+
+    public Spread(ClusterState state)
+    {
+        _state = state;
+        _hosts = state.CpuLoad.Length;
+        _change = new double[_hosts];
+        Recount();
+    }
+
+    public double Cpu => Math.Max(0, _cpuSquares - (_cpuSum * _cpuSum / _hosts));
+
+    public double Mem => Math.Max(0, _memSquares - (_memSum * _memSum / _hosts));
+
+    public double Total => Cpu + Mem;
+
+    /// <summary>Standard deviation of the CPU load over the hosts.</summary>
+    public double CpuDeviation => _hosts == 0 ? 0 : Math.Sqrt(Cpu / _hosts);
+
+    public double MemDeviation => _hosts == 0 ? 0 : Math.Sqrt(Mem / _hosts);
+
+    /// <summary>Reads the loads anew, so that no error of rounding adds up over many moves.</summary>
+    public void Recount()
+    {
+        (_cpuSum, _cpuSquares, _memSum, _memSquares) = (0, 0, 0, 0);
+        for (var host = 0; host < _hosts; host++)
+            Count(host, 1);
+    }
+
+    public void Move(int vm, int to)
+    {
+        var from = _state.At[vm];
+        Count(from, -1);
+        Count(to, -1);
+        _state.Move(vm, to);
+        Count(from, 1);
+        Count(to, 1);
+    }
+
+    /// <summary>The change of <see cref="Total"/> by one move.</summary>
+    public double Change(int vm, int to)
+    {
+        var from = _state.At[vm];
+        if (from == to)
+            return 0;
+        return Change(_state.CpuLoad, _cpuSum, from, to, _state.Cluster.Cpu[vm] * _state.CpuPerMhz[from], _state.Cluster.Cpu[vm] * _state.CpuPerMhz[to])
+            + Change(_state.MemLoad, _memSum, from, to, _state.Cluster.Mem[vm] * _state.MemPerMb[from], _state.Cluster.Mem[vm] * _state.MemPerMb[to]);
+    }
+
+    /// <summary>The change of <see cref="Total"/> by the machine's move to each host; the entry of its own host means nothing.</summary>
+    /// <returns>Valid until the next call.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public double[] Changes(int vm)
+    {
+        var from = _state.At[vm];
+        var (cpu, mem) = (_state.Cluster.Cpu[vm], _state.Cluster.Mem[vm]);
+        var (cpuLoad, memLoad, perMhz, perMb, change) = (_state.CpuLoad, _state.MemLoad, _state.CpuPerMhz, _state.MemPerMb, _change);
+        var (cpuHere, memHere) = (cpu * perMhz[from], mem * perMb[from]);
+        var (cpuMean, memMean, share) = (_cpuSum / _hosts, _memSum / _hosts, 1.0 / _hosts);
+        var leaving = (cpuHere * (cpuHere - (2 * (cpuLoad[from] - cpuMean)))) + (memHere * (memHere - (2 * (memLoad[from] - memMean))));
+        var host = 0;
+        for (; host <= _hosts - Vector<double>.Count; host += Vector<double>.Count)
+        {
+            var (cpuThere, memThere) = (new Vector<double>(perMhz, host) * cpu, new Vector<double>(perMb, host) * mem);
+            var cpuAbove = new Vector<double>(cpuLoad, host) - new Vector<double>(cpuMean);
+            var memAbove = new Vector<double>(memLoad, host) - new Vector<double>(memMean);
+            var (cpuMore, memMore) = (cpuThere - new Vector<double>(cpuHere), memThere - new Vector<double>(memHere));
+            var sum = (cpuThere * (cpuAbove + cpuAbove + cpuThere)) + (memThere * (memAbove + memAbove + memThere))
+                - (((cpuMore * cpuMore) + (memMore * memMore)) * share) + new Vector<double>(leaving);
+            sum.CopyTo(change, host);
+        }
+
+        for (; host < _hosts; host++)
+        {
+            var (cpuThere, memThere) = (perMhz[host] * cpu, perMb[host] * mem);
+            var (cpuMore, memMore) = (cpuThere - cpuHere, memThere - memHere);
+            change[host] = (cpuThere * ((2 * (cpuLoad[host] - cpuMean)) + cpuThere)) + (memThere * ((2 * (memLoad[host] - memMean)) + memThere))
+                - (((cpuMore * cpuMore) + (memMore * memMore)) * share) + leaving;
+        }
+
+        return change;
+    }
+
+    private double Change(double[] load, double sum, int from, int to, double less, double more)
+    {
+        var mean = sum / _hosts;
+        var net = more - less;
+        return (less * (less - (2 * (load[from] - mean)))) + (more * (more + (2 * (load[to] - mean)))) - (net * net / _hosts);
+    }
+
+    private void Count(int host, int sign)
+    {
+        var (cpu, mem) = (_state.CpuLoad[host], _state.MemLoad[host]);
+        _cpuSum += sign * cpu;
+        _cpuSquares += sign * cpu * cpu;
+        _memSum += sign * mem;
+        _memSquares += sign * mem * mem;
+    }
+}

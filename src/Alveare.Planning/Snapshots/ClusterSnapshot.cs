@@ -1,0 +1,72 @@
+using System.Collections.Immutable;
+
+namespace Alveare.Planning.Snapshots;
+
+/// <summary>A cluster at one moment as values: what every what-if works on. Field names and units are those of the snapshot file.</summary>
+public sealed record ClusterSnapshot
+{
+    public string Name { get; init; } = "";
+
+    public ImmutableArray<SnapshotHost> Hosts { get; init; } = [];
+
+    public ImmutableArray<SnapshotVm> Vms { get; init; } = [];
+
+    public ImmutableArray<SnapshotRule> Rules { get; init; } = [];
+}
+
+/// <summary>A host and its capacity.</summary>
+public sealed record SnapshotHost(string Id, double CpuMhz, double MemMb);
+
+/// <summary>A running machine: where it is, what it is given, what it uses, and what it was promised.</summary>
+public sealed record SnapshotVm
+{
+    public required string Id { get; init; }
+
+    /// <summary>Id of the host it runs on.</summary>
+    public required string Host { get; init; }
+
+    public int Vcpus { get; init; } = 1;
+
+    /// <summary>CPU it asks for, also what it waits for; may exceed its limit.</summary>
+    public double CpuDemandMhz { get; init; }
+
+    public double MemMb { get; init; }
+
+    /// <summary>Memory of the host that it takes.</summary>
+    public double ConsumedMb { get; init; }
+
+    /// <summary>Memory it touched lately.</summary>
+    public double ActiveMb { get; init; }
+
+    public double CpuReservationMhz { get; init; }
+
+    /// <summary>-1 without a limit.</summary>
+    public double CpuLimitMhz { get; init; } = -1;
+
+    public double CpuShares { get; init; }
+
+    public double MemReservationMb { get; init; }
+
+    /// <summary>-1 without a limit.</summary>
+    public double MemLimitMb { get; init; } = -1;
+
+    public double MemShares { get; init; }
+}
+
+/// <summary>What a rule asks of its machines.</summary>
+public enum RuleKind
+{
+    /// <summary>All on one host; the file's word is <c>affinity</c>.</summary>
+    Together,
+
+    /// <summary>No two on one host; the file's word is <c>antiAffinity</c>.</summary>
+    Apart,
+
+    /// <summary>Each on one of the named hosts; the file's word is <c>vmHostMust</c>.</summary>
+    OnHosts,
+}
+
+/// <summary>A rule over machines.</summary>
+/// <param name="Vms">Ids of its machines.</param>
+/// <param name="Hosts">Ids of the allowed hosts; empty unless it is <see cref="RuleKind.OnHosts"/>.</param>
+public sealed record SnapshotRule(string Id, RuleKind Kind, ImmutableArray<string> Vms, ImmutableArray<string> Hosts);

@@ -1,0 +1,76 @@
+using System.Collections.Immutable;
+using System.Globalization;
+
+namespace Alveare.Planning.Snapshots;
+
+/// <summary>What a snapshot says that cannot be, so that nothing is planned on it. Rules that contradict each other are not here:
+/// such a cluster exists, and what can be mended in it is mended.</summary>
+public static class SnapshotChecks
+{
+    /// <summary>Each problem as one sentence that names the object; in the order of the file.</summary>
+    public static ImmutableArray<string> ProblemsOf(ClusterSnapshot snapshot)
+    {
+        var hosts = new HashSet<string>(StringComparer.Ordinal);
+        var vms = new HashSet<string>(StringComparer.Ordinal);
+        var rules = new HashSet<string>(StringComparer.Ordinal);
+        return
+        [
+            .. snapshot.Hosts.SelectMany(h => Host(h, hosts)),
+            .. snapshot.Vms.SelectMany(v => Vm(v, vms, hosts)),
+            .. snapshot.Rules.SelectMany(r => Rule(r, rules, vms)),
+        ];
+    }
+
+    private static IEnumerable<string> Host(SnapshotHost host, HashSet<string> seen)
+    {
+        if (host.Id.Length == 0 || !seen.Add(host.Id))
+            yield return host.Id.Length == 0 ? "a host has an empty id" : $"host '{host.Id}' is there twice";
+        if (!(host.CpuMhz > 0) || !double.IsFinite(host.CpuMhz))
+            yield return $"host '{host.Id}': cpuMhz is {Text(host.CpuMhz)}, expected more than 0";
+        if (!(host.MemMb > 0) || !double.IsFinite(host.MemMb))
+            yield return $"host '{host.Id}': memMb is {Text(host.MemMb)}, expected more than 0";
+    }
+
+    private static IEnumerable<string> Vm(SnapshotVm vm, HashSet<string> seen, HashSet<string> hosts)
+    {
+        if (vm.Id.Length == 0 || !seen.Add(vm.Id))
+            yield return vm.Id.Length == 0 ? "a vm has an empty id" : $"vm '{vm.Id}' is there twice";
+        if (!hosts.Contains(vm.Host))
+            yield return $"vm '{vm.Id}' is on the unknown host '{vm.Host}'";
+        if (!IsAmount(vm.CpuDemandMhz))
+            yield return Negative(vm, "cpuDemandMhz", vm.CpuDemandMhz);
+        if (!IsAmount(vm.MemMb))
+            yield return Negative(vm, "memMb", vm.MemMb);
+        if (!IsAmount(vm.ConsumedMb))
+            yield return Negative(vm, "consumedMb", vm.ConsumedMb);
+        if (!IsAmount(vm.ActiveMb))
+            yield return Negative(vm, "activeMb", vm.ActiveMb);
+        if (!IsAmount(vm.CpuReservationMhz))
+            yield return Negative(vm, "cpuReservationMhz", vm.CpuReservationMhz);
+        if (!IsAmount(vm.MemReservationMb))
+            yield return Negative(vm, "memReservationMb", vm.MemReservationMb);
+        if (!double.IsFinite(vm.CpuLimitMhz) || !double.IsFinite(vm.MemLimitMb))
+            yield return $"vm '{vm.Id}': a limit is no number, expected -1 for none";
+    }
+
+    private static IEnumerable<string> Rule(SnapshotRule rule, HashSet<string> seen, HashSet<string> vms)
+    {
+        if (rule.Id.Length == 0 || !seen.Add(rule.Id))
+            yield return rule.Id.Length == 0 ? "a rule has an empty id" : $"rule '{rule.Id}' is there twice";
+        foreach (var vm in rule.Vms)
+        {
+            if (!vms.Contains(vm))
+                yield return $"rule '{rule.Id}' names the unknown vm '{vm}'";
+        }
+
+        if (rule.Vms.Distinct(StringComparer.Ordinal).Count() < rule.Vms.Length)
+            yield return $"rule '{rule.Id}' names a vm twice";
+    }
+
+    private static bool IsAmount(double number) => number >= 0 && double.IsFinite(number);
+
+    private static string Negative(SnapshotVm vm, string member, double given) =>
+        $"vm '{vm.Id}': {member} is {Text(given)}, expected 0 or more";
+
+    private static string Text(double number) => number.ToString(CultureInfo.InvariantCulture);
+}
