@@ -16,7 +16,7 @@ internal sealed class BareQemu : IAsyncDisposable
     public QmpConnection Qmp { get; }
 
     /// <summary>Starts it and returns when its control socket has answered.</summary>
-    public static async Task<BareQemu> StartAsync(IReadOnlyList<string> command, string controlSocket, Action<QmpEvent>? onEvent = null)
+    public static async Task<BareQemu> StartAsync(IReadOnlyList<string> command, string controlSocket)
     {
         var start = new ProcessStartInfo(command[0]) { UseShellExecute = false, RedirectStandardError = true };
         foreach (var argument in command.Skip(1))
@@ -24,7 +24,7 @@ internal sealed class BareQemu : IAsyncDisposable
         var process = Process.Start(start)!;
         try
         {
-            return new BareQemu(process, await ConnectAsync(process, controlSocket, onEvent));
+            return new BareQemu(process, await ConnectAsync(process, controlSocket));
         }
         catch
         {
@@ -52,7 +52,7 @@ internal sealed class BareQemu : IAsyncDisposable
         _process.Dispose();
     }
 
-    private static async Task<QmpConnection> ConnectAsync(Process process, string controlSocket, Action<QmpEvent>? onEvent)
+    private static async Task<QmpConnection> ConnectAsync(Process process, string controlSocket)
     {
         using var limit = new CancellationTokenSource(Patience);
         while (true)
@@ -62,7 +62,7 @@ internal sealed class BareQemu : IAsyncDisposable
             try
             {
                 if (File.Exists(controlSocket))
-                    return await QmpConnection.ConnectAsync(controlSocket, onEvent, Patience, limit.Token);
+                    return await QmpConnection.ConnectAsync(controlSocket, onEvent: null, Patience, limit.Token);
             }
             catch (SocketException) when (!limit.IsCancellationRequested)
             {

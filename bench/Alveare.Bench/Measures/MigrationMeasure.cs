@@ -1,18 +1,22 @@
 using System.Diagnostics;
+using System.Security.Cryptography;
 using System.Text.Json;
 using Alveare.Bench.Bare;
 using Alveare.Bench.Report;
+using Alveare.Kvm.Migration;
 using Alveare.Kvm.Qmp;
 using Alveare.Lab.Programs;
 using Alveare.Lab.Site;
 using Alveare.Lab.Traffic;
+using Alveare.Model.Hosts;
 using Alveare.Wire.Rest;
 
 namespace Alveare.Bench.Measures;
 
 /// <summary>A live migration through the API beside a bare <c>migrate</c> of the same guest between two QEMUs started by hand in the same
 /// network namespaces: total time, and the longest silence that a client with an open connection sees.</summary>
-/// <remarks>The bare one is not encrypted and takes no lock: its two QEMUs are told what to do by one program that sees both.</remarks>
+/// <remarks>The bare one takes no lock: its two QEMUs are told what to do by one program that sees both. It is taken with the same
+/// encryption and, to show what that costs, without.</remarks>
 internal static class MigrationMeasure
 {
     private const int Rounds = 10;
@@ -36,7 +40,7 @@ internal static class MigrationMeasure
         var command = lab.CommandOf(From, machine);
         var runDirectory = lab.RunDirectory(From, machine);
 
-        Series total = new(), gap = new(), bareTotal = new(), bareGap = new();
+        Series total = new(), gap = new(), bareTotal = new(), bareGap = new(), plainTotal = new(), plainGap = new();
         await using (var client = await EchoConnection.OpenAsync(lab.Plan.Client, address, Patience))
             await OursAsync(lab, machine, client, total, gap);
         await lab.Site.RunAsync("vm.power-off", machine.Id);
@@ -44,11 +48,17 @@ internal static class MigrationMeasure
 
         await using var pair = await BarePair.StartAsync(lab, command, runDirectory);
         await using (var client = await EchoConnection.OpenAsync(lab.Plan.Client, address, Patience))
-            await BareAsync(pair, client, bareTotal, bareGap);
+        {
+            await BareAsync(pair, client, isEncrypted: true, bareTotal, bareGap);
+            await BareAsync(pair, client, isEncrypted: false, plainTotal, plainGap);
+        }
+
         return
         [
             Line.Of("live migration, total", total, bareTotal, 1.15, Allowance),
             Line.Of("live migration, pause seen by a client", gap, bareGap, 1.2),
+            Line.Of("live migration, total, against one without encryption", total, plainTotal, 1.15, Allowance),
+            Line.Of("live migration, pause, against one without encryption", gap, plainGap, 1.2),
         ];
     }
 
@@ -73,11 +83,11 @@ internal static class MigrationMeasure
         }
     }
 
-    private static async Task BareAsync(BarePair pair, EchoConnection client, Series total, Series gap)
+    private static async Task BareAsync(BarePair pair, EchoConnection client, bool isEncrypted, Series total, Series gap)
     {
         for (var round = 0; round <= Rounds; round++)
         {
-            await pair.PrepareAsync();
+            await pair.PrepareAsync(isEncrypted);
             await FlowAsync(client);
             client.RestartGap();
             var took = await pair.MoveAsync();
@@ -119,21 +129,14 @@ internal static class MigrationMeasure
         }
 
         /// <summary>Starts the QEMU that waits for the memory.</summary>
-        public async Task PrepareAsync()
+        public async Task PrepareAsync(bool isEncrypted)
         {
             _waiting = await LaunchAsync(1 - _place, ["-incoming", "defer"]);
-            foreach (var (qemu, isDestination) in new[] { (_running!, false), (_waiting, true) })
-            {
-                await qemu.Qmp.ExecuteAsync("migrate-set-capabilities", new
-                {
-                    capabilities = new object[]
-                    {
-                        new { capability = "events", state = true },
-                        new { capability = "auto-converge", state = !isDestination },
-                    },
-                });
-                await qemu.Qmp.ExecuteAsync("migrate-set-parameters", new Dictionary<string, object> { ["max-bandwidth"] = 1L << 40, ["downtime-limit"] = 300 });
-            }
+            var keys = Path.Combine(lab.Plan.State, "bare-keys");
+            if (isEncrypted)
+                await TransferKey.WriteAsync(keys, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)));
+            await SetUpAsync(_running!.Qmp, MigrationRole.Source, isEncrypted ? keys : null);
+            await SetUpAsync(_waiting.Qmp, MigrationRole.Destination, isEncrypted ? keys : null);
         }
 
         /// <summary>Moves the guest; from the command to the guest running on the other side.</summary>
@@ -161,6 +164,26 @@ internal static class MigrationMeasure
 
             for (var place = 0; place < _taps.Length; place++)
                 await Command.TryAsync("ip", ["-n", _namespaces[place], "link", "delete", _taps[place]]);
+        }
+
+        private static async Task SetUpAsync(QmpConnection qmp, MigrationRole role, string? keys)
+        {
+            await qmp.ExecuteAsync("migrate-set-capabilities", new
+            {
+                capabilities = new object[]
+                {
+                    new { capability = "events", state = true },
+                    new { capability = "auto-converge", state = role == MigrationRole.Source },
+                },
+            });
+            // A QEMU is a destination first and a source later: two objects.
+            var credentials = keys is null ? "" : $"keys-{role}";
+            if (keys is not null)
+                await qmp.ExecuteAsync("object-add", TransferKey.Credentials(credentials, keys, role));
+            await qmp.ExecuteAsync("migrate-set-parameters", new Dictionary<string, object>
+            {
+                ["tls-creds"] = credentials, ["max-bandwidth"] = 1L << 40, ["downtime-limit"] = 300,
+            });
         }
 
         private static Task EventAsync(QmpConnection qmp, string name)

@@ -74,12 +74,19 @@ internal sealed class MigrationOperations(MachineGround ground)
         if (machine?.Power != PowerState.On)
             throw new FaultException(new InvalidPowerState(vm.Name, machine?.Power ?? PowerState.Unknown, PowerStates.On));
         var move = new MachineMove(ground.Ids.NewUuid(), source, room.Host);
-        var settings = new MigrationSettings { BandwidthLimit = operation.BandwidthLimit, TlsKey = ground.Ids.NewSecret(32) };
+        var settings = new MigrationSettings
+        {
+            BandwidthLimit = operation.BandwidthLimit,
+            TlsKey = ground.Ids.NewSecret(32),
+            Channels = TransferChannels.Choose(MachineGround.SpecOf(vm).Memory, ThreadsOf(source), ThreadsOf(room.Host)),
+        };
         await new LiveMigration(ground, vm, move, settings, context).RunAsync(machine.LockEpoch);
     }
 
     private async Task<HostMachine?> FindOnAsync(EntityId host, VirtualMachine vm, TaskContext context) =>
         (await ground.Hosts.RefreshAsync(host, context.Cancellation)).Machines.FirstOrDefault(m => m.Id == vm.Id);
+
+    private int ThreadsOf(EntityId host) => ground.Now.Get<Host>(host).Facts?.CpuThreads ?? 0;
 
     private PromisedRoom PromiseTarget(VirtualMachine vm, EntityId source, EntityId? named)
     {

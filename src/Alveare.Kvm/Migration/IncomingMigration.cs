@@ -176,7 +176,7 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
         }
 
         Succeed(new IncomingFinished(switchTime, Machine.Current));
-        await TransferSetup.RemoveKeyAsync(Run, Record);
+        await TransferKey.RemoveAsync(Run, Record);
     }
 
     private async Task GiveUpAsync(string reason)

@@ -202,7 +202,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
             await WaitAsync(ProgressInterval);
         if (await PowerControl.ReadPowerAsync(Run) != PowerState.On)
             await ContinueAsync();
-        await TransferSetup.RemoveKeyAsync(Run, Record);
+        await TransferKey.RemoveAsync(Run, Record);
         Run.Consoles.Reopen();
         Machine.Change(m => m with { Power = PowerState.On, Migration = null, LockEpoch = NextEpoch });
         Fail(Failed(reason, Ground.HostName));

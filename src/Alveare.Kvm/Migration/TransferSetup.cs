@@ -14,7 +14,7 @@ public static class TransferSetup
     {
         var settings = migration.Settings;
         await run.Qmp.ExecuteAsync("migrate-set-capabilities", new { capabilities = Capabilities(migration) });
-        var encryption = settings.TlsKey is { } key ? await AddKeyAsync(run, migration, key, user) : "";
+        var encryption = settings.TlsKey is { } key ? await TransferKey.AddAsync(run, migration, key, user) : "";
         var parameters = new Dictionary<string, object>
         {
             ["tls-creds"] = encryption,
@@ -26,16 +26,6 @@ public static class TransferSetup
         if (settings.Channels > 0)
             parameters["multifd-channels"] = settings.Channels;
         await run.Qmp.ExecuteAsync("migrate-set-parameters", parameters);
-    }
-
-    /// <summary>Removes the key of an encrypted migration that is over.</summary>
-    public static async Task RemoveKeyAsync(MachineRun run, MigrationRecord migration)
-    {
-        if (migration.Settings.TlsKey is null)
-            return;
-        await run.Qmp.ExecuteAsync("migrate-set-parameters", new Dictionary<string, object> { ["tls-creds"] = "" });
-        await run.Qmp.ExecuteAsync("object-del", new { id = KeyId(migration) });
-        Directory.Delete(run.Directory.Keys, recursive: true);
     }
 
     private static object[] Capabilities(MigrationRecord migration)
@@ -50,33 +40,4 @@ public static class TransferSetup
             new { capability = "late-block-activate", state = isDestination },
         ];
     }
-
-    private static async Task<string> AddKeyAsync(MachineRun run, MigrationRecord migration, string key, QemuUser user)
-    {
-        var directory = run.Directory.Keys;
-        Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        var file = Path.Combine(directory, "keys.psk");
-        await using (var stream = new FileStream(file, new FileStreamOptions
-        {
-            Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        }))
-        await using (var writer = new StreamWriter(stream))
-        {
-            await writer.WriteAsync($"qemu:{key}\n");
-        }
-
-        user.Own(file);
-        user.Own(directory);
-        var id = KeyId(migration);
-        await run.Qmp.ExecuteAsync("object-add", new Dictionary<string, object>
-        {
-            ["qom-type"] = "tls-creds-psk",
-            ["id"] = id,
-            ["dir"] = directory,
-            ["endpoint"] = migration.Role == MigrationRole.Destination ? "server" : "client",
-        });
-        return id;
-    }
-
-    private static string KeyId(MigrationRecord migration) => $"key-{migration.Id:N}";
 }
