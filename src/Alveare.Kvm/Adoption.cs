@@ -88,6 +88,9 @@ internal sealed class Adoption(
     private async Task AdoptAsync(Machine machine, MachineRun run)
     {
         machine.Change(m => m with { LockEpoch = run.Record.LockEpoch });
+        // The power-off came to nothing: whoever asked for it hears that it was interrupted.
+        if (run.Record.IsPoweredOff)
+            run.Remember(r => r with { IsPoweredOff = false });
         if (run.Record.Migration is { } migration)
         {
             power.Adopt(machine, run, migration.Role == MigrationRole.Source ? PowerState.On : PowerState.Off);
@@ -130,6 +133,8 @@ internal sealed class Adoption(
             var released = ground.Release(record.Config, held.Epoch);
             machines.Keep(machine);
             machine.Change(m => m with { Power = PowerState.Off, LockEpoch = released });
+            if (record.IsPoweredOff)
+                return;
             Raise(
                 end.IsClean ? "vm.guest-powered-off" : "vm.died", machine,
                 $"Virtual machine '{machine.Name}' ended while the host agent was not running: {end.Describe()}.");

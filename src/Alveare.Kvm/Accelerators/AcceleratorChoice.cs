@@ -1,5 +1,5 @@
 using System.Globalization;
-using Alveare.Kvm.Machines;
+using Alveare.Kvm.Files;
 using Alveare.Kvm.Qemu;
 using Alveare.Model.Hosts;
 
@@ -26,7 +26,7 @@ public sealed class AcceleratorChoice(QemuInstallation qemu, QemuUser user, stri
         var accelerator = flaw is null ? Accelerator.Kvm : Accelerator.Emulation;
         var warning = flaw is null ? null : $"guests run in software emulation, which is many times slower: {flaw}";
         var verdict = new AcceleratorVerdict(basis, accelerator, warning, await qemu.ReadCpuFeaturesAsync(accelerator, cancellation));
-        DurableFile.Write(CacheFile, verdict, flush: false);
+        WholeFile.Replace(CacheFile, verdict, flush: false);
         return verdict;
     }
 
@@ -55,7 +55,7 @@ public sealed class AcceleratorChoice(QemuInstallation qemu, QemuUser user, stri
     {
         try
         {
-            return DurableFile.Read<AcceleratorVerdict>(CacheFile);
+            return WholeFile.Read<AcceleratorVerdict>(CacheFile);
         }
         catch (Exception e) when (e is System.Text.Json.JsonException or IOException)
         {

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
-using Alveare.Kvm.Machines;
+using Alveare.Kvm.Files;
 
 namespace Alveare.Kvm.Clones;
 
@@ -21,7 +21,7 @@ internal sealed class UnfinishedClone : IDisposable
     {
         Directory.CreateDirectory(directory);
         var path = Path.Combine(directory, $"{Guid.NewGuid():N}.json");
-        DurableFile.Write(path, record with { Files = [.. record.Files.Where(f => !File.Exists(f))] }, flush);
+        WholeFile.Replace(path, record with { Files = [.. record.Files.Where(f => !File.Exists(f))] }, flush);
         return new UnfinishedClone(path);
     }
 
@@ -32,7 +32,7 @@ internal sealed class UnfinishedClone : IDisposable
             return;
         foreach (var path in Directory.EnumerateFiles(directory, "*.json"))
         {
-            if (DurableFile.Read<UnfinishedRecord>(path) is { } record && !File.Exists(record.Config))
+            if (WholeFile.Read<UnfinishedRecord>(path) is { } record && !File.Exists(record.Config))
                 TakeBack(record);
             File.Delete(path);
         }

@@ -91,7 +91,8 @@ public sealed class DatastoreRoot(MountDatastore mount, string hostName)
         using var directory = TryOpen(root, parent.Length == 0 ? "." : parent, FileCalls.PathOnly | FileCalls.DirectoryOnly)
             ?? throw new FaultException(new FileNotFoundFault(Path.Combine(Directory, parent)));
         // The handle stands for the directory that was checked, whatever is put in the place of its name.
-        DurableText.Replace($"/proc/self/fd/{directory.DangerousGetHandle()}", Path.GetFileName(relative), content, $"'{Path.Combine(Directory, relative)}'", Name);
+        WholeFile.Replace(
+            $"/proc/self/fd/{directory.DangerousGetHandle()}/{Path.GetFileName(relative)}", content, $"'{Path.Combine(Directory, relative)}'", Name);
     }
 
     /// <summary>Gives an existing file to a user; answers where it is.</summary>
@@ -139,10 +140,10 @@ public sealed class DatastoreRoot(MountDatastore mount, string hostName)
         var temporary = Path.Combine(Directory, $"{Marker}.{Guid.NewGuid():N}");
         try
         {
-            DurableText.Create(temporary, Encoding.UTF8.GetBytes($"{Id}\n"));
+            WholeFile.Create(temporary, Encoding.UTF8.GetBytes($"{Id}\n"), flush: true);
             if (FileCalls.Link(temporary, Path.Combine(Directory, Marker)) != 0 && Marshal.GetLastPInvokeError() != FileCalls.Exists)
                 throw Inaccessible($"its marker file cannot be written: {LastError()}");
-            DurableText.FlushDirectory(Directory);
+            WholeFile.FlushDirectory(Directory);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

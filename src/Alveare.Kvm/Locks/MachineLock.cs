@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Alveare.Kvm.Files;
 using Alveare.Model;
 using Alveare.Model.Faults;
 
@@ -14,16 +15,16 @@ namespace Alveare.Kvm.Locks;
 public sealed record LockRecord(long Epoch, EntityId? Owner, string? OwnerName, string? BootId);
 
 /// <summary>The on-disk lock of one machine: records <c>NAME.lock.EPOCH</c> in its directory, of which the highest epoch holds.</summary>
-/// <remarks>A record is published with <c>link(2)</c>, which is atomic with its content and fails when the name exists, on local file
-/// systems and NFS alike: exactly one taker wins an epoch. See docs/decisions/0002-the-lock-arbitrates-migration.md.</remarks>
+/// <remarks>A taking is published with <c>link(2)</c>, which is atomic with its content and fails when the name exists, on local file
+/// systems and NFS alike: exactly one taker wins an epoch. A releasing is an empty file: made in one call, whole at any moment, and not
+/// flushed, because its loss is like the owner's going down one moment before it. See docs/decisions/0002-the-lock-arbitrates-migration.md.</remarks>
 /// <param name="directory">The machine's directory.</param>
 /// <param name="name">The machine's file name without extension.</param>
-public sealed partial class MachineLock(string directory, string name)
+/// <param name="datastore">How a fault names the datastore.</param>
+public sealed class MachineLock(string directory, string name, string datastore)
 {
     // A taker that read the lock long ago must still find the next epoch's name taken.
     private const int RecordsKept = 8;
-    private const int FileExists = 17;
-    private const int NoSpace = 28;
 
     /// <summary>The record that holds now.</summary>
     public LockRecord Read()
@@ -35,8 +36,11 @@ public sealed partial class MachineLock(string directory, string name)
                 return new LockRecord(0, null, null, null);
             try
             {
-                return JsonSerializer.Deserialize<LockRecord>(File.ReadAllBytes(PathOf(newest)), ModelJson.Options)
-                    ?? throw new FaultException(new FileCorrupt(PathOf(newest), "it holds no lock record"));
+                var content = File.ReadAllBytes(PathOf(newest));
+                return content.Length == 0
+                    ? new LockRecord(newest, null, null, null)
+                    : JsonSerializer.Deserialize<LockRecord>(content, ModelJson.Options)
+                        ?? throw new FaultException(new FileCorrupt(PathOf(newest), "it holds no lock record"));
             }
             catch (JsonException e)
             {
@@ -52,10 +56,10 @@ public sealed partial class MachineLock(string directory, string name)
     /// <summary>Takes the lock from the record <paramref name="seen"/>; null when somebody else was faster.</summary>
     /// <remarks>Whether it may be taken from <paramref name="seen"/>'s owner is the caller's to decide.</remarks>
     public LockRecord? TryTake(LockRecord seen, EntityId owner, string ownerName, string bootId) =>
-        Publish(new LockRecord(seen.Epoch + 1, owner, ownerName, bootId));
+        Publish(new LockRecord(seen.Epoch + 1, owner, ownerName, bootId), Link);
 
     /// <summary>Gives up a lock that is <paramref name="held"/>; null when it was taken away before.</summary>
-    public LockRecord? Release(LockRecord held) => Publish(new LockRecord(held.Epoch + 1, null, null, null));
+    public LockRecord? Release(LockRecord held) => Publish(new LockRecord(held.Epoch + 1, null, null, null), MakeEmpty);
 
     /// <summary>Removes every record. The caller holds the lock, and the machine's configuration is gone.</summary>
     public void Delete()
@@ -64,35 +68,55 @@ public sealed partial class MachineLock(string directory, string name)
             File.Delete(PathOf(epoch));
     }
 
-    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Link(string from, string to);
+    private LockRecord? Publish(LockRecord record, Func<LockRecord, bool> tryMake)
+    {
+        try
+        {
+            return tryMake(record) && IsNewest(record) ? record : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            var attempt = $"{(record.Owner is null ? "releasing" : "taking")} the lock of '{name}'";
+            throw new FaultException(
+                WholeFile.IsFull(e) ? new DatastoreFull(datastore, attempt) : new HostOperationFailed($"In datastore '{datastore}', {attempt}", e.Message), e);
+        }
+    }
 
-    private LockRecord? Publish(LockRecord record)
+    /// <summary>Makes a taking; false when the epoch is there. It survives a loss of power: whoever is told of an epoch must find it again.</summary>
+    private bool Link(LockRecord record)
     {
         var temporary = Path.Combine(directory, $".{name}.lock.{Guid.NewGuid():N}");
         try
         {
-            WriteThrough(temporary, JsonSerializer.SerializeToUtf8Bytes(record, ModelJson.Options));
-            if (Link(temporary, PathOf(record.Epoch)) != 0)
+            // The content first: on a network file system the link would show an empty file to others, which stands for a release.
+            WholeFile.Create(temporary, ModelJson.WriteBytes(record), flush: true);
+            if (FileCalls.Link(temporary, PathOf(record.Epoch)) != 0)
             {
-                return Marshal.GetLastPInvokeError() switch
-                {
-                    FileExists => null,
-                    NoSpace => throw new FaultException(new DatastoreFull(directory, $"locking '{name}'")),
-                    var error => throw new FaultException(new HostOperationFailed($"Locking '{name}'", Marshal.GetPInvokeErrorMessage(error))),
-                };
+                var error = Marshal.GetLastPInvokeError();
+                return error == FileCalls.Exists ? false : throw new IOException(Marshal.GetPInvokeErrorMessage(error), error);
             }
-        }
-        catch (IOException e)
-        {
-            throw new FaultException(new HostOperationFailed($"Locking '{name}'", e.Message), e);
         }
         finally
         {
             File.Delete(temporary);
         }
 
-        return IsNewest(record) ? record : null;
+        WholeFile.FlushDirectory(directory);
+        return true;
+    }
+
+    /// <summary>Makes a releasing; false when the epoch is there.</summary>
+    private bool MakeEmpty(LockRecord record)
+    {
+        try
+        {
+            WholeFile.Create(PathOf(record.Epoch), [], flush: false);
+            return true;
+        }
+        catch (IOException) when (File.Exists(PathOf(record.Epoch)))
+        {
+            return false;
+        }
     }
 
     // A taker that slept since it read may link an epoch whose record was removed long ago: then a higher one exists, and it has lost.
@@ -128,11 +152,4 @@ public sealed partial class MachineLock(string directory, string name)
     }
 
     private string PathOf(long epoch) => Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"{name}.lock.{epoch}"));
-
-    private static void WriteThrough(string path, byte[] content)
-    {
-        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write);
-        file.Write(content);
-        file.Flush(flushToDisk: true);
-    }
 }

@@ -111,6 +111,9 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
     public long Take(DatastorePath config, string machine, long minEpoch)
     {
         var now = ReadLock(config);
+        // A datastore that lost power may have lost the last releasing, which was told to the center: it is done again.
+        if (now.Owner == host && now.Epoch + 1 == minEpoch && TryPublish(config, minEpoch, owned: false))
+            now = ReadLock(config);
         if (now.Epoch < minEpoch)
             throw new FaultException(new StaleEpoch(machine, minEpoch, now.Epoch));
         if (now.Owner is { } owner && owner != host)
@@ -167,6 +170,6 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
     private MachineLock LockOf(DatastorePath config)
     {
         var path = PathOf(config);
-        return new MachineLock(Path.GetDirectoryName(path)!, Path.GetFileNameWithoutExtension(path));
+        return new MachineLock(Path.GetDirectoryName(path)!, Path.GetFileNameWithoutExtension(path), NameOf(config.Datastore));
     }
 }

@@ -7,13 +7,15 @@ namespace Alveare.Kvm.Machines;
 
 /// <summary>What this host says of itself: one snapshot that changes, and the changes as a stream for each watcher.</summary>
 /// <remarks>Snapshot and queues change under one lock, so a watcher's first snapshot and the changes after it fit without gap or
-/// overlap. A watcher that falls behind by <see cref="MaxQueue"/> changes loses them and gets the whole state afresh.</remarks>
+/// overlap. A watcher that falls behind by <see cref="MaxQueue"/> changes loses them and gets the whole state afresh. Events are in no
+/// snapshot: those that nobody watched (a restarted agent finds machines that died) are kept for the first watcher.</remarks>
 public sealed class HostState(HostFacts facts)
 {
     private const int MaxQueue = 512;
 
     private readonly Lock sync = new();
     private readonly List<Watcher> watchers = [];
+    private readonly Queue<HostEventRaised> unheard = [];
     private HostFacts facts = facts;
     private ImmutableSortedDictionary<EntityId, HostMachine> machines = ImmutableSortedDictionary<EntityId, HostMachine>.Empty;
     private ImmutableArray<HostDatastore> datastores = [];
@@ -51,6 +53,9 @@ public sealed class HostState(HostFacts facts)
                 case DatastoresChanged changed:
                     datastores = changed.Datastores;
                     break;
+                case HostEventRaised raised when watchers.Count == 0:
+                    Keep(raised);
+                    break;
             }
 
             Distribute(change);
@@ -73,6 +78,8 @@ public sealed class HostState(HostFacts facts)
         lock (sync)
         {
             watcher.Queue.Enqueue(new HostObserved(Snapshot()));
+            while (unheard.TryDequeue(out var raised))
+                watcher.Queue.Enqueue(raised);
             watchers.Add(watcher);
         }
 
@@ -90,6 +97,13 @@ public sealed class HostState(HostFacts facts)
             lock (sync)
                 watchers.Remove(watcher);
         }
+    }
+
+    private void Keep(HostEventRaised raised)
+    {
+        unheard.Enqueue(raised);
+        if (unheard.Count > MaxQueue / 2)
+            unheard.Dequeue();
     }
 
     private HostChange? Next(Watcher watcher)

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Alveare.Kvm.Files;
 using Alveare.Model;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
@@ -22,7 +23,7 @@ public sealed record RegisteredMachine(EntityId Id, DatastorePath Config);
 public sealed class Registry(string path)
 {
     private readonly Lock sync = new();
-    private RegistryContent content = DurableFile.Read<RegistryContent>(path) ?? new RegistryContent();
+    private RegistryContent content = WholeFile.Read<RegistryContent>(path) ?? new RegistryContent();
 
     public RegistryContent Content
     {
@@ -38,7 +39,7 @@ public sealed class Registry(string path)
         lock (sync)
         {
             var changed = change(content);
-            DurableFile.Write(path, changed, flush: true);
+            WholeFile.Replace(path, changed, flush: true);
             content = changed;
         }
     }

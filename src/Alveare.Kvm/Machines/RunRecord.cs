@@ -1,3 +1,4 @@
+using Alveare.Kvm.Files;
 using Alveare.Kvm.Qemu;
 using Alveare.Model;
 using Alveare.Model.Hosts;
@@ -20,6 +21,9 @@ public sealed record RunRecord
     /// <summary>False while the start is not finished: the guest was to execute and has not been told to yet.</summary>
     public bool HasBegun { get; init; } = true;
 
+    /// <summary>An administrator powered it off, and it is ended now.</summary>
+    public bool IsPoweredOff { get; init; }
+
     /// <summary>The migration in progress, or null.</summary>
     public MigrationRecord? Migration { get; init; }
 
@@ -27,9 +31,9 @@ public sealed record RunRecord
     public Guid? ArrivedBy { get; init; }
 
     /// <summary>Reads a run directory's record, or null when it has none (the agent ended before it wrote one).</summary>
-    public static RunRecord? Read(RunDirectory run) => DurableFile.Read<RunRecord>(run.Record);
+    public static RunRecord? Read(RunDirectory run) => WholeFile.Read<RunRecord>(run.Record);
 
-    public void Write(RunDirectory run) => DurableFile.Write(run.Record, this, flush: false);
+    public void Write(RunDirectory run) => WholeFile.Replace(run.Record, this, flush: false);
 }
 
 /// <summary>One end of a migration as the run directory remembers it.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
 using Alveare.Kvm.Qmp;
@@ -19,11 +20,15 @@ public sealed class QemuProcess
 
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(100);
 
-    private QemuProcess(RunDirectory run, int pid, QmpConnection qmp)
+    // What started it and writes its exit status down; null for one that was found again.
+    private readonly Process? shim;
+
+    private QemuProcess(RunDirectory run, int pid, QmpConnection qmp, Process? shim)
     {
         Run = run;
         Pid = pid;
         Qmp = qmp;
+        this.shim = shim;
     }
 
     public RunDirectory Run { get; }
@@ -77,7 +82,7 @@ public sealed class QemuProcess
             }
 
             var qmp = await ConnectAsync(run, onEvent, greeting, limit.Token);
-            return new QemuProcess(run, await AwaitPidAsync(run, limit.Token), qmp);
+            return new QemuProcess(run, await AwaitPidAsync(run, limit.Token), qmp, shim);
         }
         catch (Exception e) when (e is OperationCanceledException or QmpClosedException)
         {
@@ -116,7 +121,7 @@ public sealed class QemuProcess
         {
             try
             {
-                return new QemuProcess(run, pid, await ConnectAsync(run, onEvent, FirstGreeting, cancellation));
+                return new QemuProcess(run, pid, await ConnectAsync(run, onEvent, FirstGreeting, cancellation), shim: null);
             }
             catch (Exception e) when (e is QmpClosedException or IOException)
             {
@@ -136,11 +141,17 @@ public sealed class QemuProcess
     }
 
     /// <summary>Waits until the process has ended, and says how.</summary>
+    /// <remarks>A connection can end before the process, and what was locked for the process stays locked until it is gone.</remarks>
     public async Task<QemuEnd> AwaitEndAsync()
     {
         await Qmp.Closed;
+        if (shim is not null)
+            await Task.WhenAny(shim.WaitForExitAsync(), Task.Delay(StatusTimeout));
         await AwaitStatusAsync(Run, StatusTimeout);
+        while (Run.ReadExitStatus() is null && IsOurs(Run, Pid))
+            await Task.Delay(RetryInterval);
         await Qmp.DisposeAsync();
+        shim?.Dispose();
         return new QemuEnd(Run.ReadExitStatus(), Run.LastLines(5));
     }
 

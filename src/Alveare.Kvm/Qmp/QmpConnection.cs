@@ -1,6 +1,4 @@
 using System.Buffers;
-using System.Collections.Concurrent;
-using System.Globalization;
 using System.IO.Pipelines;
 using System.Net.Sockets;
 using System.Text.Json;
@@ -9,7 +7,9 @@ namespace Alveare.Kvm.Qmp;
 
 /// <summary>One connection to the control socket of one QEMU: commands with answers, and events in the order QEMU sent them.</summary>
 /// <remarks>The end of the connection (<see cref="Closed"/>) is how the death of the process is noticed: the kernel closes its sockets
-/// whatever it died of. Event handlers run on the reader, one after the other, and must not wait for an answer of the same connection.</remarks>
+/// whatever it died of. Event handlers run on the reader, one after the other, and must not wait for an answer of the same connection.
+/// Commands bear no id, for QEMU answers them in their order (but for those out of band, which are not used): it reads its control socket
+/// byte by byte, each with a turn of its main loop (7.2: monitor_can_read, about 20 us), so a command's length is its price.</remarks>
 public sealed class QmpConnection : IAsyncDisposable
 {
     /// <summary>How long QEMU may take for an answer; its main loop blocks for storage, so this is generous.</summary>
@@ -18,10 +18,12 @@ public sealed class QmpConnection : IAsyncDisposable
     private readonly Socket socket;
     private readonly NetworkStream stream;
     private readonly PipeReader reader;
-    private readonly ConcurrentDictionary<long, TaskCompletionSource<JsonElement>> pending = new();
+
+    // Who waits for the answers to come, oldest first. Null once the connection has ended.
+    private Queue<TaskCompletionSource<JsonElement>>? pending = new();
+    private readonly Lock sync = new();
     private readonly SemaphoreSlim writing = new(1, 1);
     private readonly TaskCompletionSource closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private long lastId;
 
     private QmpConnection(Socket socket)
     {
@@ -90,15 +92,11 @@ public sealed class QmpConnection : IAsyncDisposable
         TimeSpan? timeout = null,
         CancellationToken cancellation = default)
     {
-        var id = Interlocked.Increment(ref lastId);
-        var answer = new TaskCompletionSource<JsonElement>(TaskCreationOptions.RunContinuationsAsynchronously);
-        pending[id] = answer;
         try
         {
-            await WriteAsync(id, command, arguments, cancellation);
-            if (closed.Task.IsCompleted)
-                throw GoneDuring(command);
-            var result = await answer.Task.WaitAsync(timeout ?? DefaultTimeout, cancellation);
+            // One that is given up stays in the queue, for its answer to be dropped.
+            var answer = await WriteAsync(command, arguments, cancellation);
+            var result = await answer.WaitAsync(timeout ?? DefaultTimeout, cancellation);
             return result.TryGetProperty("error", out var error) ? throw Refusal(command, error) : result.GetProperty("return");
         }
         catch (TimeoutException)
@@ -108,10 +106,6 @@ public sealed class QmpConnection : IAsyncDisposable
         catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
             throw GoneDuring(command);
-        }
-        finally
-        {
-            pending.TryRemove(id, out _);
         }
     }
 
@@ -136,7 +130,8 @@ public sealed class QmpConnection : IAsyncDisposable
 
     private static QmpClosedException GoneDuring(string command) => new($"QEMU ended during '{command}'");
 
-    private async Task WriteAsync(long id, string command, object? arguments, CancellationToken cancellation)
+    /// <summary>Sends a command; answers the task of its answer.</summary>
+    private async Task<Task<JsonElement>> WriteAsync(string command, object? arguments, CancellationToken cancellation)
     {
         var buffer = new ArrayBufferWriter<byte>(256);
         using (var json = new Utf8JsonWriter(buffer))
@@ -149,14 +144,15 @@ public sealed class QmpConnection : IAsyncDisposable
                 JsonSerializer.Serialize(json, arguments, arguments.GetType());
             }
 
-            json.WriteNumber("id", id);
             json.WriteEndObject();
         }
 
-        buffer.Write("\n"u8);
+        var answer = new TaskCompletionSource<JsonElement>(TaskCreationOptions.RunContinuationsAsynchronously);
         await writing.WaitAsync(cancellation);
         try
         {
+            lock (sync)
+                (pending ?? throw GoneDuring(command)).Enqueue(answer);
             // Not cancellable once begun: half a command would spoil the connection for everybody.
             await stream.WriteAsync(buffer.WrittenMemory, CancellationToken.None);
         }
@@ -164,6 +160,8 @@ public sealed class QmpConnection : IAsyncDisposable
         {
             writing.Release();
         }
+
+        return answer.Task;
     }
 
     private async Task ReadLoopAsync()
@@ -187,18 +185,32 @@ public sealed class QmpConnection : IAsyncDisposable
     {
         if (message.TryGetProperty("event", out var name))
             EventReceived?.Invoke(new QmpEvent(name.GetString() ?? "", message.TryGetProperty("data", out var data) ? data : default));
-        else if (message.TryGetProperty("id", out var id) && pending.TryRemove(id.GetInt64(), out var answer))
+        else if (Next() is { } answer)
             answer.TrySetResult(message);
     }
 
     private void Close()
     {
         closed.TrySetResult();
-        foreach (var id in pending.Keys)
+        Queue<TaskCompletionSource<JsonElement>> unanswered;
+        lock (sync)
         {
-            if (pending.TryRemove(id, out var answer))
-                answer.TrySetException(new QmpClosedException($"QEMU ended before command {id.ToString(CultureInfo.InvariantCulture)} was answered"));
+            unanswered = pending ?? [];
+            pending = null;
         }
+
+        foreach (var answer in unanswered)
+        {
+            answer.TrySetException(new QmpClosedException("QEMU ended before it answered"));
+            // Nobody may be waiting any more.
+            _ = answer.Task.Exception;
+        }
+    }
+
+    private TaskCompletionSource<JsonElement>? Next()
+    {
+        lock (sync)
+            return pending is { Count: > 0 } ? pending.Dequeue() : null;
     }
 
     /// <summary>The next line as JSON, or null at the end.</summary>

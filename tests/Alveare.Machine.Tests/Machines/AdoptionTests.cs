@@ -1,3 +1,4 @@
+using Alveare.Core.Hosts;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -8,6 +9,8 @@ namespace Alveare.Machine.Tests.Machines;
 
 public sealed class AdoptionTests
 {
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
     [Fact]
     public async Task ARestartedAgentFindsItsRunningMachineAndTheGuestNoticesNothing()
     {
@@ -43,8 +46,32 @@ public sealed class AdoptionTests
         var second = await room.OpenHostAsync("a");
 
         Assert.Equal(PowerState.Off, Assert.Single((await second.ObserveAsync(TestContext.Current.CancellationToken)).Machines).Power);
-        var started = (MachineReply)await MachineRoom.ExecuteAsync(second, new StartMachine(machine.Id, 0));
-        Assert.Equal(machine.LockEpoch + 2, started.Machine.LockEpoch);
+        var died = Assert.Single(await EventsUntilStartedAsync(second, machine));
+        Assert.Equal("vm.died", died.Kind);
+        Assert.Contains("SIGKILL", died.Message, StringComparison.Ordinal);
+        var started = Assert.Single((await second.ObserveAsync(Cancellation)).Machines);
+        Assert.Equal(machine.LockEpoch + 2, started.LockEpoch);
+    }
+
+    [Fact]
+    public async Task AMachineThatWasPoweredOffWhenTheAgentEndedDidNotDie()
+    {
+        await using var room = MachineRoom.Open();
+        var first = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(first, "tick");
+        await first.DisposeAsync();
+        // As an agent leaves it that is killed right after it has ended QEMU.
+        var note = Path.Combine(room.Path, "a", "run", machine.Spec!.Uuid.ToString("N"), "run.json");
+        await File.WriteAllTextAsync(note, (await File.ReadAllTextAsync(note, Cancellation)).Replace("\"isPoweredOff\":false", "\"isPoweredOff\":true", StringComparison.Ordinal), Cancellation);
+        Assert.Contains("\"isPoweredOff\":true", await File.ReadAllTextAsync(note, Cancellation), StringComparison.Ordinal);
+        MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
+        await MachineRoom.UntilAsync(() => room.LivingProcesses().Count == 0, "QEMU has ended");
+
+        var second = await room.OpenHostAsync("a");
+
+        var found = Assert.Single((await second.ObserveAsync(Cancellation)).Machines);
+        Assert.Equal((PowerState.Off, machine.LockEpoch + 1), (found.Power, found.LockEpoch));
+        Assert.Empty(await EventsUntilStartedAsync(second, machine));
     }
 
     [Fact]
@@ -60,5 +87,24 @@ public sealed class AdoptionTests
 
         Assert.Equal("a", Assert.IsType<MachineLocked>(refused.Fault).Owner);
         Assert.Single(room.LivingProcesses());
+    }
+
+    /// <summary>Starts a machine; answers the events that a watcher of the host is told before that.</summary>
+    private static async Task<List<HostEventRaised>> EventsUntilStartedAsync(IHost host, HostMachine machine)
+    {
+        var events = new List<HostEventRaised>();
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        limit.CancelAfter(TimeSpan.FromSeconds(60));
+        await foreach (var change in host.WatchAsync(limit.Token))
+        {
+            if (change is HostObserved)
+                await MachineRoom.ExecuteAsync(host, new StartMachine(machine.Id, 0));
+            else if (change is HostEventRaised raised)
+                events.Add(raised);
+            else if (change is MachineChanged { Machine.Power: PowerState.On })
+                break;
+        }
+
+        return events;
     }
 }

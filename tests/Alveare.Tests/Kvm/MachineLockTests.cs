@@ -1,5 +1,6 @@
 using Alveare.Kvm.Locks;
 using Alveare.Model;
+using Alveare.Model.Faults;
 using Xunit;
 
 namespace Alveare.Tests.Kvm;
@@ -10,12 +11,14 @@ public sealed class MachineLockTests : IDisposable
 
     private readonly string _directory = Directory.CreateTempSubdirectory("alveare-lock-").FullName;
 
+    private MachineLock NewLock() => new(_directory, "web01", "fast");
+
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
     [Fact]
     public void ATakenLockNamesItsOwnerAndAReleasedOneIsFree()
     {
-        var machine = new MachineLock(_directory, "web01");
+        var machine = NewLock();
         var taken = machine.TryTake(machine.Read(), Hosts[0], "h1", "boot");
         Assert.Equal(taken, machine.Read());
         Assert.Equal(1, taken!.Epoch);
@@ -25,9 +28,33 @@ public sealed class MachineLockTests : IDisposable
     }
 
     [Fact]
+    public void AReleaseIsAnEmptyFileAndWinsAnEpochLikeATaking()
+    {
+        var machine = NewLock();
+        var taken = machine.TryTake(machine.Read(), Hosts[0], "h1", "boot")!;
+        Assert.NotNull(machine.Release(taken));
+        Assert.Equal(0, new FileInfo(Path.Combine(_directory, "web01.lock.2")).Length);
+
+        Assert.Null(machine.Release(taken));
+        Assert.Null(machine.TryTake(taken, Hosts[1], "h2", "boot"));
+        Assert.Equal(3, machine.TryTake(machine.Read(), Hosts[1], "h2", "boot")!.Epoch);
+    }
+
+    [Fact]
+    public void ALockWhoseDirectoryIsGoneNamesMachineAndDatastore()
+    {
+        var machine = new MachineLock(Path.Combine(_directory, "gone"), "web01", "fast");
+        var taking = Assert.Throws<FaultException>(() => machine.TryTake(machine.Read(), Hosts[0], "h1", "boot"));
+        var releasing = Assert.Throws<FaultException>(() => machine.Release(machine.Read()));
+        Assert.All([taking, releasing], e => Assert.Contains("the lock of 'web01'", e.Message, StringComparison.Ordinal));
+        Assert.All([taking, releasing], e => Assert.Contains("datastore 'fast'", e.Message, StringComparison.Ordinal));
+        Assert.DoesNotContain(Directory.GetFiles(_directory), f => f.Contains(".lock.", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void WhoReadAnOlderEpochCanNotTake()
     {
-        var machine = new MachineLock(_directory, "web01");
+        var machine = NewLock();
         var seen = machine.Read();
         var current = machine.TryTake(seen, Hosts[0], "h1", "boot")!;
         Assert.Null(machine.TryTake(seen, Hosts[1], "h2", "boot"));
@@ -41,7 +68,7 @@ public sealed class MachineLockTests : IDisposable
     [Fact]
     public void OldRecordsAndTemporaryFilesDoNotPileUp()
     {
-        var machine = new MachineLock(_directory, "web01");
+        var machine = NewLock();
         var current = machine.Read();
         for (var n = 0; n < 50; n++)
             current = machine.TryTake(current, Hosts[0], "h1", "boot")!;
@@ -54,7 +81,7 @@ public sealed class MachineLockTests : IDisposable
         const int Rounds = 200;
         var wins = await Task.WhenAll(Hosts.Select(host => Task.Run(() =>
         {
-            var machine = new MachineLock(_directory, "web01");
+            var machine = NewLock();
             var won = new List<long>();
             for (var n = 0; n < Rounds; n++)
             {
@@ -69,6 +96,6 @@ public sealed class MachineLockTests : IDisposable
         Assert.Equal(epochs.Count, epochs.Distinct().Count());
         Assert.All(wins, w => Assert.Equal(w.Order(), w));
         Assert.NotEmpty(epochs);
-        Assert.True(new MachineLock(_directory, "web01").Read().Epoch >= Rounds, "Every try moves the epoch on, whoever wins it.");
+        Assert.True(NewLock().Read().Epoch >= Rounds, "Every try moves the epoch on, whoever wins it.");
     }
 }
