@@ -1,10 +1,10 @@
 using System.Reflection;
+using Alveare.Api.Consoles;
 using Alveare.Api.Documents;
 using Alveare.Api.Problems;
 using Alveare.Api.Resources;
 using Alveare.Api.Routing;
 using Alveare.Core;
-using Alveare.Core.Security;
 using Alveare.Model.Faults;
 using Alveare.Wire.Rest;
 using Microsoft.AspNetCore.Builder;
@@ -30,6 +30,7 @@ public static class RestApi
         .. StatisticsRoutes.All,
         .. UserRoutes.All,
         LogRoute.Vm,
+        .. ConsoleRoutes.All,
         ChangeStream.Route,
         new("GET", "health", "Site", "Whether the center serves.", HealthAsync) { Id = "getHealth", Answer = typeof(Health), IsOpen = true },
         new("GET", "openapi.json", "Site", "This document.", OpenApiAsync) { Id = "getOpenApi", Answer = typeof(object), IsOpen = true },
@@ -47,11 +48,14 @@ public static class RestApi
         var problems = new ProblemWriter(log);
         server.Use(next => http => problems.InvokeAsync(http, next));
         server.Use(next => http => TooLarge(http) ? throw new ProblemException(HttpProblem.BodyTooLarge(RequestBody.Limit)) : next(http));
+        server.UseWebSockets();
         server.UseRouting();
         foreach (var route in Routes)
         {
             var allowed = route.Query.Select(q => q.Name).ToHashSet();
-            server.MapMethods($"/api/{route.Pattern}", [route.Method], http => HandleAsync(http, route, allowed, engine));
+            // Over HTTP/2 a browser opens a WebSocket by CONNECT (RFC 8441).
+            string[] methods = route.IsWebSocket ? [route.Method, HttpMethods.Connect] : [route.Method];
+            server.MapMethods($"/api/{route.Pattern}", methods, http => HandleAsync(http, route, allowed, engine));
         }
 
         // What no other pattern takes: a word after an object's id that is no operation.
@@ -72,7 +76,8 @@ public static class RestApi
         // No browser may guess that an answer is anything but what it says.
         http.Response.Headers.XContentTypeOptions = "nosniff";
         var token = TokenOf(http.Request);
-        Session? session = route.IsOpen ? null : engine.Sessions.Authenticate(token);
+        var hasTicket = route.IsWebSocket && http.Request.Query.ContainsKey(ApiRoute.TicketQuery);
+        var session = route.IsOpen || hasTicket ? null : engine.Sessions.Authenticate(token);
         foreach (var name in http.Request.Query.Keys)
         {
             if (!allowed.Contains(name))

@@ -1,4 +1,5 @@
 using Alveare.Core.Changes;
+using Alveare.Core.Consoles;
 using Alveare.Core.Events;
 using Alveare.Core.Hosts;
 using Alveare.Core.Inventory;
@@ -33,6 +34,7 @@ public sealed class Engine : IAsyncDisposable
         Statistics = new StatisticsHistory();
         Tasks = new TaskEngine(store, Inventory, Events, Feed, clock, logs.CreateLogger<TaskEngine>());
         Hosts = new HostSessions(connector, Inventory, Events, Statistics, clock, logs.CreateLogger<HostSessions>());
+        Consoles = new MachineConsoles(Inventory, Tasks, Hosts, Events, Feed, clock, ids);
 
         new ContainerOperations(Inventory, ids).Register(Tasks);
         new ArrangeOperations(Inventory, Hosts).Register(Tasks);
@@ -62,6 +64,8 @@ public sealed class Engine : IAsyncDisposable
     public TaskEngine Tasks { get; }
 
     public HostSessions Hosts { get; }
+
+    public MachineConsoles Consoles { get; }
 
     /// <summary>Loads what is stored, ends what an earlier run left half-done, and begins to talk to the hosts. Call once.</summary>
     public async Task StartAsync(CancellationToken cancellation)

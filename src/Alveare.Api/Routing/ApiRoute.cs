@@ -5,6 +5,8 @@ namespace Alveare.Api.Routing;
 /// <param name="Handle">Translates and answers.</param>
 public sealed record ApiRoute(string Method, string Pattern, string Tag, string Summary, Func<ApiCall, Task> Handle)
 {
+    public const string TicketQuery = "ticket";
+
     /// <summary>What the query may hold; anything else is refused, so that a mistyped filter is not ignored.</summary>
     public IReadOnlyList<QueryParameter> Query { get; init; } = [];
 
@@ -20,6 +22,9 @@ public sealed record ApiRoute(string Method, string Pattern, string Tag, string 
 
     /// <summary>Needs no session.</summary>
     public bool IsOpen { get; init; }
+
+    /// <summary>Opens a WebSocket; a ticket in the query may stand for the session then.</summary>
+    public bool IsWebSocket { get; init; }
 
     /// <summary>Stable name for generated clients.</summary>
     public required string Id { get; init; }

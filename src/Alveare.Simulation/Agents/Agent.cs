@@ -56,6 +56,9 @@ public sealed class Agent
     public Task<HostReply> ExecuteAsync(HostCommand command, IProgress<HostProgress>? progress) =>
         realm.RunAsync(() => CarryOutAsync(command, progress));
 
+    /// <summary>The process of a running machine. Faults: <c>NotFound</c>, <c>InvalidPowerState</c>.</summary>
+    public SimulatedQemu ProcessOf(EntityId machine) => machines.Find(machine).RequireRun().Qemu;
+
     /// <summary>Says afresh what became of the datastores.</summary>
     public void RefreshDatastores() => realm.Enter(() => board.Put(ground.Offered));
 

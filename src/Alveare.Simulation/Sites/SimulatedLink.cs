@@ -71,12 +71,20 @@ public sealed class SimulatedLink : IHost
             end(NotConnected(reason));
     }
 
-    private static Stream Open(Agent agent, HostChannel channel)
+    private Stream Open(Agent agent, HostChannel channel)
     {
-        var machine = agent.Snapshot.Machines.FirstOrDefault(m => m.Id == channel.Machine)
-            ?? throw new FaultException(new NotFound("virtual machine", channel.Machine.ToString()));
-        var text = channel.Kind == HostChannelKind.Vnc ? "RFB 003.008\n" : $"{machine.Spec?.Name}: {channel.Kind} of a simulated machine\n";
-        return new MemoryStream(Encoding.UTF8.GetBytes(text), writable: false);
+        if (channel.Kind == HostChannelKind.Log)
+        {
+            var machine = agent.Snapshot.Machines.FirstOrDefault(m => m.Id == channel.Machine)
+                ?? throw new FaultException(new NotFound("virtual machine", channel.Machine.ToString()));
+            return new MemoryStream(Encoding.UTF8.GetBytes($"{machine.Spec?.Name}: the log of a simulated machine\n"), writable: false);
+        }
+
+        var qemu = agent.ProcessOf(channel.Machine);
+        var greeting = channel.Kind == HostChannelKind.Vnc ? "RFB 003.008\n" : $"{qemu.Name} login: ";
+        var console = new SimulatedConsole(Encoding.UTF8.GetBytes(greeting), qemu.Ended, closed => open.Remove(closed.Fail));
+        open.Add(console.Fail);
+        return console;
     }
 
     private HostNotConnected NotConnected(string reason) => new(host.Name, reason);

@@ -1,0 +1,123 @@
+using Alveare.Core.Changes;
+using Alveare.Core.Events;
+using Alveare.Core.Hosts;
+using Alveare.Core.Inventory;
+using Alveare.Core.Security;
+using Alveare.Core.Tasks;
+using Alveare.Model;
+using Alveare.Model.Events;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Model.Security;
+
+namespace Alveare.Core.Consoles;
+
+/// <summary>Opens the consoles of machines for those who may, and finds out why one ended.</summary>
+public sealed class MachineConsoles(
+    InventoryWriter inventory, TaskEngine tasks, HostSessions hosts, EventLog events, Feed feed, TimeProvider clock, IdSource ids)
+{
+    /// <summary>The most consoles of one machine that are open at once: each holds buffers here and on the host.</summary>
+    public const int MostPerMachine = 16;
+
+    // How long the news of what happened to a machine may take longer than the end of its console.
+    private static readonly TimeSpan NewsDelay = TimeSpan.FromSeconds(3);
+
+    private readonly ConsoleTickets _tickets = new(clock, ids);
+    private readonly Lock _gate = new();
+    private readonly Dictionary<EntityId, int> _open = [];
+
+    /// <summary>A ticket for a console, which <see cref="Redeem"/> takes once and soon. Refused as <see cref="OpenAsync"/> would be for lack of
+    /// a privilege.</summary>
+    public ConsoleTicket Issue(Session session, string token, HostChannel console)
+    {
+        Authorize(session, console);
+        return _tickets.Issue(token, console);
+    }
+
+    /// <summary>The token of the session that a ticket stands for, which is used up. Faults: <see cref="NotAuthenticated"/>.</summary>
+    public string Redeem(string ticket, HostChannel console) => _tickets.Redeem(ticket, console);
+
+    /// <summary>Opens a console; audited. Faults: <see cref="NoPermission"/>, <see cref="InvalidPowerState"/>, <see cref="InvalidState"/> (being
+    /// migrated, on no host), <see cref="ObjectInUse"/> (too many are open), <see cref="HostNotConnected"/>.</summary>
+    public async Task<OpenConsole> OpenAsync(Session session, HostChannel console, CancellationToken cancellation)
+    {
+        var vm = Authorize(session, console);
+        var host = vm.Host ?? throw new FaultException(new InvalidState(vm.Name, "on no host", "registered on one"));
+        Count(vm);
+        try
+        {
+            var stream = await hosts.OpenAsync(host, console, cancellation);
+            events.Add(EventSeverity.Audit, "vm.console-opened", $"'{session.User}' opened the {WordOf(console.Kind)} console of '{vm.Name}'.", vm.Id, session.User);
+            return new OpenConsole(stream, () => WhyEndedAsync(vm, host), () => Uncount(vm.Id));
+        }
+        catch
+        {
+            Uncount(vm.Id);
+            throw;
+        }
+    }
+
+    private static string WordOf(HostChannelKind kind) => kind == HostChannelKind.Vnc ? "VNC" : "serial";
+
+    private VirtualMachine Authorize(Session session, HostChannel console)
+    {
+        var vm = inventory.Current.Get<VirtualMachine>(console.Machine);
+        tasks.Authorize(session, Privilege.VmConsole, "vm.console", vm.Id, vm.Name);
+        return vm;
+    }
+
+    private void Count(VirtualMachine vm)
+    {
+        lock (_gate)
+        {
+            var open = _open.GetValueOrDefault(vm.Id);
+            if (open == MostPerMachine)
+                throw new FaultException(new ObjectInUse(vm.Name, $"{open} open consoles, the most there can be"));
+            _open[vm.Id] = open + 1;
+        }
+    }
+
+    private void Uncount(EntityId vm)
+    {
+        lock (_gate)
+        {
+            if (--_open[vm] == 0)
+                _open.Remove(vm);
+        }
+    }
+
+    // A console ends before the host has said why: the news is waited for.
+    private async Task<ConsoleEnd> WhyEndedAsync(VirtualMachine opened, EntityId host)
+    {
+        using var patience = new CancellationTokenSource(NewsDelay, clock);
+        while (true)
+        {
+            var seen = feed.Last;
+            if (FindEnd(opened, host) is { } end)
+                return end;
+            try
+            {
+                await feed.WaitAsync(seen, patience.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                return new ConsoleEnd(ConsoleEndKind.Closed, $"The host closed the console of '{opened.Name}'.");
+            }
+        }
+    }
+
+    private ConsoleEnd? FindEnd(VirtualMachine opened, EntityId host) => inventory.Current.Find(opened.Id) switch
+    {
+        not VirtualMachine => new(ConsoleEndKind.Gone, $"Virtual machine '{opened.Name}' is gone."),
+        VirtualMachine { BusyTask: { } task } vm when IsMigration(task) => new(ConsoleEndKind.Moving, $"Virtual machine '{vm.Name}' moves to another host."),
+        VirtualMachine vm when vm.Host != host => new(ConsoleEndKind.Moving, $"Virtual machine '{vm.Name}' has moved to another host."),
+        VirtualMachine { IsStale: true } vm => new(ConsoleEndKind.HostLost, $"The host of '{vm.Name}' does not answer."),
+        VirtualMachine { Power: PowerState.Off } vm => new(ConsoleEndKind.Off, $"Virtual machine '{vm.Name}' is off."),
+        _ => null,
+    };
+
+    private bool IsMigration(string task) => OperationCatalogue.Find(tasks.Get(task).Operation)?.Type == typeof(MigrateVm);
+}
