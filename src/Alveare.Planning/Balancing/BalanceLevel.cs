@@ -1,10 +1,9 @@
+using Alveare.Planning.Clusters;
+
 namespace Alveare.Planning.Balancing;
 
-/// <summary>How eager balancing is.</summary>
-/// <param name="Price">What a move must gain: the fall of the spread, for each share of a mean host's memory that is sent over the
-/// network. Near the end of balancing it is about twice the distance from the mean that is still worth a move.</param>
-/// <param name="Goal">Standard deviation over hosts, of CPU and of memory, that is good enough: with both below it nothing is moved.</param>
-public sealed record BalanceLevel(int Number, double Price, double Goal)
+/// <summary>How eager balancing is: what it aims at, and what a move must gain.</summary>
+public sealed record BalanceLevel
 {
     /// <summary>Only what rules ask for.</summary>
     public const int RulesOnly = 1;
@@ -14,13 +13,27 @@ public sealed record BalanceLevel(int Number, double Price, double Goal)
 
     private static readonly BalanceLevel[] All =
     [
-        new(RulesOnly, double.PositiveInfinity, double.PositiveInfinity),
-        new(2, 0.4, 0.15),
-        new(3, 0.1, 0.05),
-        new(4, 0.02, 0.01),
-        new(Highest, 0.0005, 0.0004),
+        new(RulesOnly, double.MaxValue, double.MaxValue),
+        new(2, 12, 0.15),
+        new(3, 3, 0.05),
+        new(4, 0.6, 0.01),
+        new(Highest, 0.06, 0.0004),
     ];
+
+    private readonly double _price;
+
+    private BalanceLevel(int number, double price, double goal) => (Number, _price, Goal) = (number, price, goal);
+
+    public int Number { get; }
+
+    /// <summary>Standard deviation over hosts, of CPU and of memory, that is good enough: with both below it nothing is moved.</summary>
+    public double Goal { get; }
 
     /// <param name="number">1 to 5.</param>
     public static BalanceLevel Of(int number) => All[number - 1];
+
+    /// <summary>What a move must gain in this cluster: the fall of <see cref="Spread.Total"/> for each share of a mean host's memory that is
+    /// sent over the network. It is about twice the distance from the mean that is still worth a move.</summary>
+    /// <remarks>The fewer machines a host has, the rougher they are, and the less a last small gain is worth.</remarks>
+    public double PriceIn(Cluster cluster) => _price / cluster.VmsPerHost;
 }

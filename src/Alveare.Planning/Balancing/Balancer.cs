@@ -4,49 +4,95 @@ using Alveare.Planning.Snapshots;
 namespace Alveare.Planning.Balancing;
 
 /// <summary>Decides which machines of a cluster move where, so that rules are kept and load is even.</summary>
+/// <remarks>Rules first, then load: see <see cref="PriceDescent"/> for as many moves as are worth it, <see cref="Annealing"/> for the best few, and
+/// <see cref="MoveOrder"/> for the order. Planning again on the outcome finds nothing, because a pass that found nothing on it was the last.</remarks>
 public static class Balancer
 {
     /// <summary>Enough for any cluster seen; each pass lowers the spread by what its moves cost at least, so there is an end.</summary>
     private const int MostPasses = 20;
 
+    private const int BudgetSteps = 800_000;
+
+    /// <summary>What a broken rule counts beside the standard deviations when moves are few: with that it is nearly always mended, but does not
+    /// take all moves from a host that is in distress.</summary>
+    private const double MendingInBudget = 0.04;
+
+    private const double PriceInBudget = 0.0001;
+
+    // Wide first, then near what was found.
+    private static readonly double[] BudgetHeats = [0.002, 0.001, 0.0005];
+
     /// <param name="maxMoves">Null for as many as are worth it.</param>
-    public static BalancePlan Plan(ClusterSnapshot snapshot, BalanceLevel level, int? maxMoves = null)
+    public static BalancePlan Plan(ClusterSnapshot snapshot, BalanceLevel level, int? maxMoves = null) => Plan(new Cluster(snapshot), level, maxMoves);
+
+    /// <inheritdoc cref="Plan(ClusterSnapshot, BalanceLevel, int?)"/>
+    public static BalancePlan Plan(Cluster cluster, BalanceLevel level, int? maxMoves = null)
     {
-        var cluster = new Cluster(snapshot);
         var state = new ClusterState(cluster);
         var before = ClusterFigures.Of(state);
-        var moves = new List<PlannedMove>();
-        if (cluster.Hosts.Length > 1)
-            Fill(state, level, maxMoves ?? int.MaxValue, moves);
+        if (cluster.Hosts.Length < 2 || maxMoves == 0)
+            return new BalancePlan([], before, before);
+        var moves = All(state, level);
+        if (moves.Count > maxMoves)
+            moves = Best(state, level, moves, maxMoves.Value);
         return new BalancePlan([.. moves], before, ClusterFigures.Of(state));
     }
 
-    private static void Fill(ClusterState state, BalanceLevel level, int most, List<PlannedMove> moves)
+    private static List<PlannedMove> All(ClusterState state, BalanceLevel level)
     {
-        for (var pass = 0; pass < MostPasses && moves.Count < most; pass++)
+        var spread = new Spread(state);
+        var moves = new List<PlannedMove>();
+        var pass = 0;
+        for (; pass < MostPasses; pass++)
         {
             var home = state.At.ToArray();
-            var spread = new Spread(state);
             var descent = new PriceDescent(state, spread, home, level);
             if (!descent.IsNeeded())
                 break;
             descent.Run();
             var targets = state.At.ToArray();
-            Restore(state, home);
-            spread.Recount();
-            MoveOrder.Run(state, spread, targets, (vm, to) => moves.Add(MoveReason.Move(state, vm, to)));
+            spread.Place(home);
+            var made = Ordered(state, spread, targets);
+            if (made.Count == 0)
+                break;
+            moves.AddRange(made);
         }
 
-        if (moves.Count > most)
-            moves.RemoveRange(most, moves.Count - most);
+        return pass > 1 && Shortened(state, spread) is { } shorter ? shorter : moves;
     }
 
-    private static void Restore(ClusterState state, int[] placement)
+    /// <summary>The moves of several passes as one, each machine once; null when that cannot be ordered.</summary>
+    private static List<PlannedMove>? Shortened(ClusterState state, Spread spread)
     {
-        for (var vm = 0; vm < placement.Length; vm++)
+        var targets = state.At.ToArray();
+        spread.Place(state.Cluster.Start);
+        var moves = Ordered(state, spread, targets);
+        var isComplete = state.At.AsSpan().SequenceEqual(targets);
+        spread.Place(targets);
+        return isComplete ? moves : null;
+    }
+
+    private static List<PlannedMove> Best(ClusterState state, BalanceLevel level, List<PlannedMove> moves, int most)
+    {
+        var (cluster, spread) = (state.Cluster, new Spread(state));
+        spread.Place(cluster.Start);
+        foreach (var move in moves.Take(most))
+            spread.Move(cluster.VmNumbers[move.Vm], cluster.HostNumbers[move.To]);
+        if (level.Number > BalanceLevel.RulesOnly)
         {
-            if (state.At[vm] != placement[vm])
-                state.Move(vm, placement[vm]);
+            foreach (var heat in BudgetHeats)
+                new Annealing(state, spread, cluster.Start, most, new(BudgetSteps, heat, SpreadMeasure.Deviations, PriceInBudget, MendingInBudget)).Run();
         }
+
+        var targets = state.At.ToArray();
+        spread.Place(cluster.Start);
+        return Ordered(state, spread, targets);
+    }
+
+    private static List<PlannedMove> Ordered(ClusterState state, Spread spread, int[] targets)
+    {
+        var moves = new List<PlannedMove>();
+        MoveOrder.Run(state, spread, targets, (vm, to) => moves.Add(MoveReason.Move(state, vm, to)));
+        return moves;
     }
 }

@@ -9,23 +9,30 @@ namespace Alveare.Planning.Balancing;
 /// with the fewest GB" (Everett 1963) with coordinate descent inside.</remarks>
 internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home, BalanceLevel level)
 {
+    /// <summary>Above it annealing has too little time for each machine, and machines are so many that it has little to find.</summary>
+    private const int MostVmsToAnneal = 4_000;
+    private const int AnnealingSteps = 1_000_000;
+    private const double LeastRepairPrice = 0.05;
+
     private const double Step = 0.85;
     private const double Least = 1e-12;
     private const int SweepsAtTheEnd = 30;
+    private const int RoundsAtTheEnd = 20;
 
     private readonly RuleRepair _repair = new(state, spread, home);
-    private readonly double _perGb = 1 / state.Cluster.MeanHostGb;
+    private readonly double _price = level.PriceIn(state.Cluster);
+    private readonly double _perGb = level.PriceIn(state.Cluster) / state.Cluster.MeanHostGb;
 
     /// <summary>Whether there is anything to do at this level.</summary>
     public bool IsNeeded()
     {
         if (_repair.IsPossible())
             return true;
-        if (IsBalanced())
+        if (level.Number == BalanceLevel.RulesOnly || IsBalanced())
             return false;
         for (var vm = 0; vm < home.Length; vm++)
         {
-            if (Best(vm, level.Price * _perGb).Host >= 0)
+            if (Best(vm, _perGb).Host >= 0)
                 return true;
         }
 
@@ -34,12 +41,37 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
 
     public void Run()
     {
-        _repair.Run(double.IsFinite(level.Price) ? Math.Max(level.Price, 0.05) * _perGb : 1);
-        if (!double.IsFinite(level.Price))
+        _repair.Run(Math.Max(_price, LeastRepairPrice) / state.Cluster.MeanHostGb);
+        if (level.Number == BalanceLevel.RulesOnly)
             return;
-        for (var price = HighestPrice(); price > level.Price * _perGb && !IsBalanced(); price *= Step)
+        for (var price = HighestPrice(); price > _perGb && !IsBalanced(); price *= Step)
             Sweep(price);
-        for (var sweep = 0; sweep < SweepsAtTheEnd && !IsBalanced() && Sweep(level.Price * _perGb) > 0; sweep++)
+        var swaps = new SwapSearch(state, spread, home);
+        var made = 1;
+        for (var round = 0; round < RoundsAtTheEnd && made > 0 && !IsBalanced(); round++)
+        {
+            Settle();
+            made = IsBalanced() ? 0 : swaps.Run(_perGb, IsBalanced);
+            spread.Recount();
+        }
+
+        Anneal();
+        Settle();
+    }
+
+    // Few big machines are a puzzle that single moves and exchanges do not solve well.
+    private void Anneal()
+    {
+        if (home.Length > MostVmsToAnneal || IsBalanced())
+            return;
+        var perHost = state.Cluster.VmsPerHost;
+        var pace = new AnnealingPace(AnnealingSteps, 10 * _price / (perHost * perHost), SpreadMeasure.Squares, _price, Mending: 1);
+        new Annealing(state, spread, home, int.MaxValue, pace).Run();
+    }
+
+    private void Settle()
+    {
+        for (var sweep = 0; sweep < SweepsAtTheEnd && !IsBalanced() && Sweep(_perGb) > 0; sweep++)
             spread.Recount();
     }
 

@@ -52,6 +52,18 @@ internal sealed class Spread
         Count(to, 1);
     }
 
+    /// <summary>Puts every machine to its host in the placement.</summary>
+    public void Place(ReadOnlySpan<int> placement)
+    {
+        for (var vm = 0; vm < placement.Length; vm++)
+        {
+            if (_state.At[vm] != placement[vm])
+                Move(vm, placement[vm]);
+        }
+
+        Recount();
+    }
+
     /// <summary>The change of <see cref="Total"/> by one move.</summary>
     public double Change(int vm, int to)
     {
@@ -94,6 +106,26 @@ internal sealed class Spread
         }
 
         return change;
+    }
+
+    /// <summary>The change of <see cref="Cpu"/> when x MHz go from one host to another: width times x squared plus slope times x.</summary>
+    public (double Width, double Slope) CpuParabola(int from, int to) => Parabola(_state.CpuLoad, _state.CpuPerMhz, _cpuSum, from, to);
+
+    /// <summary>As <see cref="CpuParabola"/>, of memory in MB.</summary>
+    public (double Width, double Slope) MemParabola(int from, int to) => Parabola(_state.MemLoad, _state.MemPerMb, _memSum, from, to);
+
+    /// <summary>What one host adds to <see cref="Total"/>.</summary>
+    public double DistanceOf(int host)
+    {
+        var (cpu, mem) = (_state.CpuLoad[host] - (_cpuSum / _hosts), _state.MemLoad[host] - (_memSum / _hosts));
+        return (cpu * cpu) + (mem * mem);
+    }
+
+    private (double Width, double Slope) Parabola(double[] load, double[] per, double sum, int from, int to)
+    {
+        var (mean, net) = (sum / _hosts, per[to] - per[from]);
+        var slope = 2 * ((per[to] * (load[to] - mean)) - (per[from] * (load[from] - mean)));
+        return ((per[from] * per[from]) + (per[to] * per[to]) - (net * net / _hosts), slope);
     }
 
     private double Change(double[] load, double sum, int from, int to, double less, double more)

@@ -56,6 +56,8 @@ public sealed class Cluster
 
     public double MeanHostGb { get; }
 
+    public double VmsPerHost => Hosts.Length == 0 ? 1 : Math.Max(1, Vms.Length / (double)Hosts.Length);
+
     /// <summary>CPU that a machine would use: what it asks for, up to its limit.</summary>
     public static double CpuOf(SnapshotVm vm) => vm.CpuLimitMhz < 0 ? vm.CpuDemandMhz : Math.Min(vm.CpuDemandMhz, vm.CpuLimitMhz);
 

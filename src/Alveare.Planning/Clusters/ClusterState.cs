@@ -51,6 +51,15 @@ public sealed class ClusterState
             && CpuReserved[host] + machine.CpuReservationMhz <= target.CpuMhz;
     }
 
+    /// <summary>As <see cref="HasRoom(int, int)"/>, once another machine has left the host.</summary>
+    public bool HasRoom(int vm, int host, int left)
+    {
+        var (machine, leaving, target) = (Cluster.Vms[vm], Cluster.Vms[left], Cluster.Hosts[host]);
+        return Consumed[host] - leaving.ConsumedMb + machine.ConsumedMb <= target.MemMb
+            && MemReserved[host] - leaving.MemReservationMb + machine.MemReservationMb <= target.MemMb
+            && CpuReserved[host] - leaving.CpuReservationMhz + machine.CpuReservationMhz <= target.CpuMhz;
+    }
+
     /// <summary>Whether the machine may come to the host: there is room, and no rule is broken that is not broken now.</summary>
     public bool MayMove(int vm, int host) =>
         HasRoom(vm, host) && (!Cluster.Rules.HasRules(vm) || Cluster.Rules.Change(vm, host, At) <= 0);
