@@ -13,6 +13,8 @@ using Alveare.Core.Store;
 using Alveare.Core.Tasks;
 using Alveare.Model;
 using Alveare.Model.Inventory;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
 using Microsoft.Extensions.Logging;
 
 namespace Alveare.Core;
@@ -23,6 +25,8 @@ namespace Alveare.Core;
 public sealed class Engine : IAsyncDisposable
 {
     private readonly CancellationTokenSource _end = new();
+    private readonly StrayRegistrations _strays;
+    private Task _loops = Task.CompletedTask;
 
     public Engine(IStore store, IHostConnector connector, TimeProvider clock, IdSource ids, ILoggerFactory logs)
     {
@@ -47,6 +51,7 @@ public sealed class Engine : IAsyncDisposable
             Inventory, Tasks, Hosts, new HostRooms(Inventory, Statistics), Statistics, Feed, ids, clock);
         MachineOperations.HandleAll(machines);
         MigrationOperations.HandleAll(machines);
+        _strays = new StrayRegistrations(machines, Events, logs.CreateLogger<StrayRegistrations>());
     }
 
     public Feed Feed { get; }
@@ -75,8 +80,11 @@ public sealed class Engine : IAsyncDisposable
         Users.Load();
         Sessions.Load();
         var left = Tasks.Load();
-        var busy = left.Where(Tasks.IsFoundOut).ToDictionary(t => t.Target, t => t.Id);
+        var busy = Tasks.Hold(left);
         await Inventory.ApplyAsync(stored => AsUnheard(stored, busy));
+        foreach (var destroyed in Tasks.TargetsOf<DestroyVm>(TaskState.Succeeded).Where(id => Inventory.Current.Find(id) is null))
+            Hosts.Bury(destroyed);
+        _loops = _strays.RunAsync(_end.Token);
         foreach (var host in Inventory.Current.OfType<Host>().Where(h => h.Connection != HostConnection.Disconnected).OrderBy(h => h.Id))
             Hosts.Start(host.Id);
         await Tasks.EndLeftoversAsync(left, _end.Token);
@@ -88,12 +96,13 @@ public sealed class Engine : IAsyncDisposable
         Tasks.Stop();
         // Not CancelAsync: that goes over the thread pool.
         _end.Cancel();
+        await _loops;
         await Hosts.DisposeAsync();
         _end.Dispose();
     }
 
     // Only a task whose outcome is to be found out still holds its machine, and no host of this run has said anything yet.
-    private static InventoryEdit AsUnheard(InventorySnapshot stored, Dictionary<EntityId, string> busy) => new(
+    private static InventoryEdit AsUnheard(InventorySnapshot stored, IReadOnlyDictionary<EntityId, string> busy) => new(
         [
             .. stored.OfType<VirtualMachine>().Select(v => v with { BusyTask = busy.GetValueOrDefault(v.Id), IsStale = v.Host is not null }),
             .. stored.OfType<Host>()

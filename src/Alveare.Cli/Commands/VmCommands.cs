@@ -25,6 +25,7 @@ internal static class VmCommands
             ShutdownGuest(commands),
             Migrate(commands),
             Plain(commands, "unregister", "Remove a machine from the inventory; its files stay"),
+            Plain(commands, "unregister-elsewhere", "Take its registration from every other connected host; the center does so by itself"),
             Plain(commands, "destroy", "Delete a machine and its files"),
             Generic.Rename(commands, "vm"),
             Generic.Move(commands, "vm", "folder or datacenter"),

@@ -1,4 +1,6 @@
+using Alveare.Core.Events;
 using Alveare.Core.Inventory;
+using Alveare.Model.Events;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
@@ -6,12 +8,18 @@ using Alveare.Model.Inventory;
 namespace Alveare.Core.Hosts;
 
 /// <summary>Makes one host offer the datastores and port groups of its datacenter, no more and no less, one run after the other.</summary>
-internal sealed class HostOffer(HostSession session, SiteView view)
+/// <remarks>What it refuses is offered again while it is connected: storage that is mounted late needs nobody to say so here. A host that
+/// comes back is offered everything anyway.</remarks>
+internal sealed class HostOffer(HostSession session, SiteView view, EventLog events, TimeProvider clock, CancellationToken ended)
 {
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LastRetry = TimeSpan.FromMinutes(1);
+
     private readonly Lock _gate = new();
     private Task _last = Task.CompletedTask;
+    private bool _isRetrying;
 
-    /// <summary>Answers what the host refused. Throws <see cref="HostNotConnected"/>.</summary>
+    /// <summary>Answers what the host refused, for now. Throws <see cref="HostNotConnected"/>.</summary>
     public Task<IReadOnlyList<Fault>> ApplyAsync(CancellationToken cancellation)
     {
         lock (_gate)
@@ -41,7 +49,43 @@ internal sealed class HostOffer(HostSession session, SiteView view)
             }
         }
 
+        if (refused.Count > 0)
+            _ = RetryAsync(refused);
         return refused;
+    }
+
+    private async Task RetryAsync(List<Fault> refused)
+    {
+        lock (_gate)
+        {
+            if (_isRetrying)
+                return;
+            _isRetrying = true;
+        }
+
+        try
+        {
+            IReadOnlyList<Fault> left = refused;
+            for (var wait = FirstRetry; left.Count > 0; wait = wait * 2 < LastRetry ? wait * 2 : LastRetry)
+            {
+                await Task.Delay(wait, clock, ended);
+                var before = left;
+                left = await ApplyAsync(ended);
+                foreach (var fault in left.Except(before))
+                    events.Add(EventSeverity.Warning, "host.offer-refused", fault.Message, session.Id);
+            }
+
+            events.Add(EventSeverity.Info, "host.offer-taken", $"Host '{session.Name}' offers everything of its datacenter now.", session.Id);
+        }
+        catch (Exception e) when (e is OperationCanceledException or FaultException)
+        {
+            // It is gone: it is offered everything at the next contact.
+        }
+        finally
+        {
+            lock (_gate)
+                _isRetrying = false;
+        }
     }
 
     private IEnumerable<HostCommand> Missing(InventorySnapshot now, Host host, Datacenter datacenter)

@@ -38,7 +38,7 @@ internal sealed class HostSession : IAsyncDisposable
     {
         (_id, _host, _view, _events, _statistics, _clock, _logger) = (id, host, view, events, statistics, clock, logger);
         _ended = _end.Token;
-        _offer = new HostOffer(this, view);
+        _offer = new HostOffer(this, view, events, clock, _ended);
     }
 
     public EntityId Id => _id;

@@ -136,8 +136,26 @@ public sealed class HostSessions : IAsyncDisposable
         return [.. answers.SelectMany(a => a)];
     }
 
-    /// <summary>Brings the inventory in line after a host and its machines were taken out of it: others may have them.</summary>
-    internal Task ReconcileAsync(EntityId host, IEnumerable<EntityId> machines) => _view.ReconcileAsync(host, null, machines);
+    /// <summary>Brings the inventory in line with what hosts say of machines that were taken out of it: others may have them.</summary>
+    internal Task ReconcileAsync(IEnumerable<EntityId> machines) => _view.ReconcileAsync(machines);
+
+    /// <summary>A machine was destroyed: a host that still has it registered, now or when it comes back, has not found one.</summary>
+    internal void Bury(EntityId machine) => _view.Bury(machine);
+
+    /// <summary>A machine that was destroyed once is there again and wanted.</summary>
+    internal Task WelcomeAsync(EntityId machine) => _view.WelcomeAsync(machine);
+
+    /// <summary>Connected hosts on which a machine is registered and off although that is not its place, or although it was destroyed.</summary>
+    internal IReadOnlyList<EntityId> StraysOf(EntityId machine) => _view.StraysOf(machine);
+
+    /// <summary>Machines that were seen registered on more hosts than they should be and that nobody has looked at since.</summary>
+    internal IReadOnlyList<EntityId> SeenAstray => _view.Astray;
+
+    /// <summary>Ends when <see cref="SeenAstray"/> holds one.</summary>
+    internal Task StraySeenAsync(CancellationToken cancellation) => _view.StraySeenAsync(cancellation);
+
+    /// <summary>Somebody has looked at a machine of <see cref="SeenAstray"/>: it is left alone until it is seen again.</summary>
+    internal void LookedAt(EntityId machine) => _view.LookedAt(machine);
 
     public async ValueTask DisposeAsync()
     {

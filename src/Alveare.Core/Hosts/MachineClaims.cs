@@ -7,9 +7,14 @@ namespace Alveare.Core.Hosts;
 /// <summary>One host's word on one machine.</summary>
 internal readonly record struct MachineClaim(EntityId Host, HostMachine Machine)
 {
-    /// <summary>True while the guest executes there, or would but for being paused. A migration's destination only waits until it commits.</summary>
-    public bool Runs => Machine.Power is PowerState.On or PowerState.Paused
-        && Machine.Migration is not { Role: MigrationRole.Destination, Phase: not MigrationPhase.Commit };
+    /// <summary>True while the guest executes there, or would but for being paused.</summary>
+    public bool Runs => Machine.Power is PowerState.On or PowerState.Paused && !IsAwaited;
+
+    /// <summary>A migration's destination that only waits: it is to come here, and may never do so.</summary>
+    public bool IsAwaited => Machine.Migration is { Role: MigrationRole.Destination, Phase: not MigrationPhase.Commit };
+
+    /// <summary>Nothing of it runs there, and nothing is about to.</summary>
+    public bool IsOff => Machine is { Power: PowerState.Off, Migration: null };
 }
 
 /// <summary>What the connected hosts say of their machines: the basis on which each machine gets its one place in the inventory.</summary>

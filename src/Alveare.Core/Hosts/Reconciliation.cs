@@ -11,7 +11,7 @@ namespace Alveare.Core.Hosts;
 internal readonly record struct Finding(EventSeverity Severity, string Kind, string Message, EntityId Subject);
 
 /// <summary>Brings the inventory in line with what hosts say, as one edit of one snapshot. Pure: the same words give the same edit.</summary>
-internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims, IReadOnlySet<EntityId> expected)
+internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims, IReadOnlySet<EntityId> expected, Func<EntityId, bool> isDestroyed)
 {
     private readonly Dictionary<EntityId, Entity> _put = [];
     private readonly List<Finding> _findings = [];
@@ -27,7 +27,7 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
         var said = claims.Of(id);
         if (now.Find(id) is not VirtualMachine known)
         {
-            if (said.Count > 0 && !expected.Contains(id))
+            if (said.Count > 0 && !expected.Contains(id) && !(isDestroyed(id) && said.All(c => c.IsOff)))
                 Add(MachinePlace.Choose(said, null));
             return;
         }

@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using Alveare.Core.Events;
 using Alveare.Core.Inventory;
+using Alveare.Core.Waiting;
 using Alveare.Model;
 using Alveare.Model.Events;
 using Alveare.Model.Faults;
@@ -14,6 +16,9 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
     private readonly Lock _gate = new();
     private readonly Dictionary<EntityId, int> _expected = [];
     private readonly Dictionary<EntityId, string> _conflicts = [];
+    private readonly SortedSet<EntityId> _astray = [];
+    private ImmutableHashSet<EntityId> _destroyed = [];
+    private TaskCompletionSource _straySeen = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public MachineClaims Claims { get; } = new();
 
@@ -27,6 +32,60 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
         return new Expectation(this, machine);
     }
 
+    /// <summary>Machines that more hosts have registered than should, as far as was seen.</summary>
+    public IReadOnlyList<EntityId> Astray
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _astray];
+        }
+    }
+
+    /// <summary>A machine was destroyed: a host that still has it registered has not found one.</summary>
+    public void Bury(EntityId machine)
+    {
+        lock (_gate)
+            _destroyed = _destroyed.Add(machine);
+    }
+
+    /// <summary>Files of a machine that was destroyed are there again, and somebody wants them registered.</summary>
+    public async Task WelcomeAsync(EntityId machine)
+    {
+        lock (_gate)
+        {
+            if (!_destroyed.Contains(machine))
+                return;
+            _destroyed = _destroyed.Remove(machine);
+        }
+
+        await ReconcileAsync([machine]);
+    }
+
+    /// <summary>Connected hosts on which a machine is registered and off although that is not its place, or although it was destroyed.</summary>
+    public IReadOnlyList<EntityId> StraysOf(EntityId machine) => Current.Find(machine) is VirtualMachine vm
+        ? MachinePlace.Strays(Claims.Of(machine), vm)
+        : IsBuried(machine) ? [.. Claims.Of(machine).Where(c => c.IsOff).Select(c => c.Host)] : [];
+
+    /// <summary>Ends when <see cref="Astray"/> is not empty.</summary>
+    public Task StraySeenAsync(CancellationToken cancellation)
+    {
+        lock (_gate)
+            return _astray.Count > 0 ? Task.CompletedTask : _straySeen.Task.OrCancelledAsync(cancellation);
+    }
+
+    public void LookedAt(EntityId machine)
+    {
+        lock (_gate)
+        {
+            if (_astray.Remove(machine) && _astray.Count == 0)
+                _straySeen = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+    }
+
+    /// <summary>Brings the inventory in line with what hosts say of these machines.</summary>
+    public Task ReconcileAsync(IEnumerable<EntityId> machines) => ReconcileAsync(default, null, machines);
+
     /// <summary>Applies a change of a host's own record together with what follows for machines.</summary>
     public async Task ReconcileAsync(EntityId host, Func<Host, Host>? change, IEnumerable<EntityId> machines)
     {
@@ -34,7 +93,7 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
         Reconciliation? done = null;
         await inventory.ApplyAsync(now =>
         {
-            done = new Reconciliation(now, Claims, Expected());
+            done = new Reconciliation(now, Claims, Expected(), IsBuried);
             foreach (var id in ids)
                 done.Machine(id);
             if (change is not null)
@@ -44,10 +103,13 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
         foreach (var finding in done!.Findings)
             events.Add(finding.Severity, finding.Kind, finding.Message, finding.Subject);
         foreach (var id in ids)
+        {
             ReportConflict(id);
+            LookForStrays(id);
+        }
     }
 
-    /// <summary>As <see cref="ReconcileAsync"/>, for a change that must not be lost although edits before it may fail and take it down.</summary>
+    /// <summary>As <see cref="ReconcileAsync(EntityId, Func{Host, Host}?, IEnumerable{EntityId})"/>, for a change that must not be lost although edits before it may fail and take it down.</summary>
     public async Task ReconcileSurelyAsync(EntityId host, Func<Host, Host> change, IEnumerable<EntityId> machines)
     {
         const int tries = 5;
@@ -70,6 +132,23 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
     {
         lock (_gate)
             return [.. _expected.Keys];
+    }
+
+    private bool IsBuried(EntityId machine)
+    {
+        lock (_gate)
+            return _destroyed.Contains(machine);
+    }
+
+    private void LookForStrays(EntityId id)
+    {
+        if (StraysOf(id).Count == 0)
+            return;
+        lock (_gate)
+        {
+            _astray.Add(id);
+            _straySeen.TrySetResult();
+        }
     }
 
     private void ReportConflict(EntityId id)
@@ -109,7 +188,7 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
     {
         try
         {
-            await ReconcileAsync(machine, null, [machine]);
+            await ReconcileAsync([machine]);
         }
         catch (FaultException e)
         {

@@ -59,7 +59,8 @@ internal sealed record MachineGround(
 
     /// <summary>Registers a machine that is off on another host than before, and takes it from the old one if that answers.</summary>
     /// <remarks>Killed before the inventory is switched: two hosts have it registered, and it counts as being where it was. After: the old
-    /// host may still have it, and it counts as being on the new one. It is off either way, and the on-disk lock keeps it to one place.</remarks>
+    /// host may still have it, and it counts as being on the new one. It is off either way, the on-disk lock keeps it to one place, and
+    /// <see cref="StrayRegistrations"/> takes the registration away that is too many.</remarks>
     public async Task ReregisterAsync(VirtualMachine vm, EntityId target)
     {
         await ExecuteAsync(target, vm.Id, new RegisterMachine(vm.Config), m => m is not null);
@@ -86,7 +87,20 @@ internal sealed record MachineGround(
         }
         catch (FaultException e) when (e.Fault is HostNotConnected or Interrupted or NotFound)
         {
-            // It is told apart by the inventory when that host comes back.
+            // It is taken away when that host comes back.
+        }
+    }
+
+    /// <summary>As <see cref="ForgetAsync"/>, for a registration that is nobody's place: a host that refuses is asked again later.</summary>
+    public async Task TryForgetAsync(EntityId machine, EntityId host)
+    {
+        try
+        {
+            await ForgetAsync(machine, host);
+        }
+        catch (FaultException)
+        {
+            // It is still seen there.
         }
     }
 

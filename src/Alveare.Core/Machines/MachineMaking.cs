@@ -95,7 +95,7 @@ internal sealed class MachineMaking(MachineGround ground)
         {
             await ground.Inventory.ApplyAsync(_ => InventoryEdit.Remove(plan.Id));
             // A host that went on although nobody waited may have finished in between: then it has a machine that must be found.
-            await ground.Hosts.ReconcileAsync(plan.Host, [plan.Id]);
+            await ground.Hosts.ReconcileAsync([plan.Id]);
         }
     }
 

@@ -19,7 +19,9 @@ internal static class MachineOperations
         tasks.FindOut<CloneVm>(making.FindOutAsync);
         tasks.Handle<RegisterVm>(registration.RegisterAsync);
         tasks.Handle<UnregisterVm>(registration.UnregisterAsync);
+        tasks.Handle<UnregisterElsewhere>(registration.UnregisterElsewhereAsync);
         tasks.Handle<DestroyVm>(registration.DestroyAsync);
+        tasks.FindOut<DestroyVm>(registration.FinishDestroyingAsync);
         tasks.Handle<ReconfigureVm>(changes.ReconfigureAsync);
         tasks.Handle<MarkTemplate>(changes.MarkTemplateAsync);
         tasks.Handle<MarkVm>(changes.MarkVmAsync);

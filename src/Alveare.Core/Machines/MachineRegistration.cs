@@ -8,6 +8,7 @@ using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
 using Alveare.Planning.Placement;
 
 namespace Alveare.Core.Machines;
@@ -47,6 +48,7 @@ internal sealed class MachineRegistration(MachineGround ground)
             throw new FaultException(new InvalidMachine(stem, $"its uuid is that of virtual machine '{other.Name}', so it is a copy of it: clone that machine instead"));
         }
 
+        await ground.Hosts.WelcomeAsync(machine.Id);
         // An orphan that is found again keeps its name and its folder.
         if (before.Find(machine.Id) is null)
             await PutAsync(machine, host, container);
@@ -59,7 +61,22 @@ internal sealed class MachineRegistration(MachineGround ground)
         // Of a host that does not answer it is only taken out of the inventory, and found again should that host come back with it.
         if (vm.Host is { } host && ground.Hosts.IsConnected(host))
             await ground.ExecuteAsync(host, vm.Id, new UnregisterMachine(vm.Id), m => m is null);
+        foreach (var other in ground.Hosts.StraysOf(vm.Id))
+            await ground.ForgetAsync(vm.Id, other);
         await RemoveAsync(vm.Id);
+    }
+
+    public async Task UnregisterElsewhereAsync(UnregisterElsewhere operation, TaskContext context)
+    {
+        var vm = ground.Now.Get<VirtualMachine>(operation.Target);
+        var strays = ground.Hosts.StraysOf(vm.Id);
+        if (strays.Count == 0)
+            throw new FaultException(new InvalidState(vm.Name, "registered on no other connected host where it is off", "registered on one"));
+        foreach (var host in strays)
+        {
+            context.Report(null, $"taking its registration from host '{ground.NameOf(host)}'");
+            await ground.ForgetAsync(vm.Id, host);
+        }
     }
 
     public async Task DestroyAsync(DestroyVm operation, TaskContext context)
@@ -67,7 +84,19 @@ internal sealed class MachineRegistration(MachineGround ground)
         var vm = ground.Now.Get<VirtualMachine>(operation.Target);
         context.Report(null, "deleting its files");
         await ground.ExecuteAsync(MachineGround.HostOf(vm), vm.Id, new DestroyMachine(vm.Id), m => m is null);
-        await RemoveAsync(vm.Id);
+        await BuryAsync(vm.Id);
+    }
+
+    /// <summary>Completes what an earlier run of the engine was asked to destroy. How far the host had come cannot be seen: told again, it
+    /// does the rest, or says what is in the way.</summary>
+    public async Task<LeftoverOutcome> FinishDestroyingAsync(TaskRecord task, TaskContext context, CancellationToken cancellation)
+    {
+        if (ground.Now.Find(task.Target) is VirtualMachine { Host: { } believed })
+            await ground.Hosts.ObserveUntilKnownAsync(believed, $"Destroying '{task.TargetName}'", cancellation);
+        if (ground.Now.Find(task.Target) is VirtualMachine { Host: { } host } vm)
+            await ground.ExecuteAsync(host, vm.Id, new DestroyMachine(vm.Id), m => m is null, null, cancellation);
+        await BuryAsync(task.Target);
+        return new LeftoverOutcome(TaskState.Succeeded);
     }
 
     private static string CheckedPath(string path)
@@ -126,6 +155,14 @@ internal sealed class MachineRegistration(MachineGround ground)
         for (var number = 2; taken.Contains(name); number++)
             name = string.Create(CultureInfo.InvariantCulture, $"{wanted} ({number})");
         return name;
+    }
+
+    // Another host that has it registered, now or when it comes back, has not found a machine.
+    private async Task BuryAsync(EntityId machine)
+    {
+        ground.Hosts.Bury(machine);
+        await RemoveAsync(machine);
+        await ground.Hosts.ReconcileAsync([machine]);
     }
 
     private async Task RemoveAsync(EntityId machine)

@@ -118,7 +118,7 @@ internal sealed class HostOperations(
         });
         foreach (var gone in machines.Append(host))
             statistics.Forget(gone);
-        await hosts.ReconcileAsync(host, machines);
+        await hosts.ReconcileAsync(machines);
     }
 
     private async Task FirstContactAsync(EntityId host, CancellationToken cancellation)

@@ -50,8 +50,21 @@ public sealed class TaskEngine(
         where T : Operation =>
         _finders.Add(OperationCatalogue.All.Single(d => d.Type == typeof(T)).Name, finder);
 
-    /// <summary>True when the outcome of a task of an earlier run is still to be found out.</summary>
-    public bool IsFoundOut(TaskRecord leftover) => _finders.ContainsKey(leftover.Operation);
+    /// <summary>The machines that tasks of an earlier run hold until their outcome is found out, and which task it is. Machines that such a
+    /// task only reads are read again.</summary>
+    public IReadOnlyDictionary<EntityId, string> Hold(IReadOnlyList<TaskRecord> leftovers)
+    {
+        var held = new Dictionary<EntityId, string>();
+        foreach (var leftover in leftovers.Where(l => IsFoundOut(l) && l.Target.Kind == EntityKind.VirtualMachine))
+        {
+            if (OperationCatalogue.Find(leftover.Operation)?.Rules.SharesTarget == true)
+                AddReader(leftover.Target, leftover.Id);
+            else
+                held[leftover.Target] = leftover.Id;
+        }
+
+        return held;
+    }
 
     /// <summary>Reads the stored tasks. Those that were running when the engine ended are returned: somebody must end them.</summary>
     public IReadOnlyList<TaskRecord> Load()
@@ -145,6 +158,14 @@ public sealed class TaskEngine(
             return [.. _tasks.Values.Reverse().Select(e => e.Record)];
     }
 
+    /// <summary>The objects that kept tasks of this operation with this state were about.</summary>
+    public IReadOnlyList<EntityId> TargetsOf<T>(TaskState state)
+        where T : Operation
+    {
+        var name = OperationCatalogue.All.Single(d => d.Type == typeof(T)).Name;
+        return [.. List().Where(t => t.Operation == name && t.State == state).Select(t => t.Target)];
+    }
+
     /// <summary>Waits until a task has ended and answers its record.</summary>
     public async Task<TaskRecord> WaitAsync(string id, CancellationToken cancellation)
     {
@@ -181,6 +202,8 @@ public sealed class TaskEngine(
             throw;
         }
     }
+
+    private bool IsFoundOut(TaskRecord leftover) => _finders.ContainsKey(leftover.Operation);
 
     private static long NumberOf(string id) =>
         id.StartsWith("task-", StringComparison.Ordinal) && long.TryParse(id.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : -1;
@@ -360,7 +383,7 @@ public sealed class TaskEngine(
 
         try
         {
-            await UnclaimAsync(ended);
+            // On disk before the machine is free: whoever starts again finds at most one task that holds it.
             await store.CommitAsync(writes);
         }
         catch (FaultException e)
@@ -369,6 +392,7 @@ public sealed class TaskEngine(
             logger.LogError(e, "The outcome of {Task} could not be stored.", ended.Id);
         }
 
+        await UnclaimAsync(ended);
         lock (_gate)
             entry.Record = ended;
         var subject = inventory.Current.Find(ended.Target) is null ? null : (EntityId?)ended.Target;

@@ -47,6 +47,9 @@ public sealed record RegisterVm : Operation
 [Operation(EntityKind.VirtualMachine, "unregister", Privilege.VmDelete, "Remove a machine from the inventory; its files stay.", States = PowerStates.Off | PowerStates.Unknown, OnTemplates = true)]
 public sealed record UnregisterVm : Operation;
 
+[Operation(EntityKind.VirtualMachine, "unregister-elsewhere", Privilege.VmConfigure, "Take a machine's registration from every connected host that is not its own; the center does so by itself.", States = PowerStates.Known, OnTemplates = true)]
+public sealed record UnregisterElsewhere : Operation;
+
 [Operation(EntityKind.VirtualMachine, "destroy", Privilege.VmDelete, "Delete a machine and its files.", States = PowerStates.Off, OnTemplates = true)]
 public sealed record DestroyVm : Operation;
 

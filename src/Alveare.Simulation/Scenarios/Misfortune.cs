@@ -117,7 +117,6 @@ internal sealed class Misfortune(World world, ScenarioSite site, EngineRuns engi
         var qemu = Pick(living);
         var other = Pick(Site.Hosts.Where(h => h.Id != qemu.Host).ToList());
         promises.Disturb(qemu.Machine);
-        site.RegisteredByHand.Add(qemu.Machine);
         try
         {
             await other.ExecuteAsync(new RegisterMachine(qemu.Config), null, CancellationToken.None);

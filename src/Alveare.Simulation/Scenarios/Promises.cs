@@ -30,9 +30,6 @@ internal sealed class Promises(World world, ScenarioSite site)
     /// <summary>A machine may be gone from now on: somebody asked for that.</summary>
     public void Endanger(EntityId machine) => endangered.Add(machine);
 
-    /// <summary>Somebody asked for a machine to be destroyed; it may be gone though the engine was killed before it could say so.</summary>
-    public bool MayBeGone(EntityId machine) => endangered.Contains(machine);
-
     /// <summary>The engine says how a task ended.</summary>
     /// <param name="mark">The target's mark when the task was accepted: nobody touched it since if it is the same.</param>
     public void Ended(Operation operation, TaskRecord task, int mark)
@@ -74,7 +71,7 @@ internal sealed class Promises(World world, ScenarioSite site)
                 world.Break($"'{vm.Name}' was made, nobody removed it, and its files are gone.");
         }
 
-        foreach (var id in destroyed.Where(d => !site.RegisteredByHand.Contains(d) && run.Engine.Inventory.Current.Find(d) is not null))
+        foreach (var id in destroyed.Where(d => run.Engine.Inventory.Current.Find(d) is not null))
             world.Break($"{id} was destroyed and is in the inventory.");
     }
 

@@ -1,4 +1,5 @@
 using Alveare.Core.Inventory;
+using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Simulation.Sites;
@@ -7,7 +8,7 @@ using Alveare.Simulation.Worlds;
 namespace Alveare.Simulation.Scenarios;
 
 /// <summary>What must be true when everything is mended and everybody has finished.</summary>
-internal sealed class Quiet(World world, ScenarioSite site, EngineRuns engines, Promises promises)
+internal sealed class Quiet(World world, ScenarioSite site, EngineRuns engines)
 {
     // Longer than the longest anything waits for anything: a task that has not ended by then does not end.
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(30);
@@ -41,8 +42,11 @@ internal sealed class Quiet(World world, ScenarioSite site, EngineRuns engines, 
         engines.Current is { Engine: { } engine }
         && engine.Tasks.List().All(t => t.HasEnded)
         && Hosts.All(h => engine.Hosts.IsConnected(h.Id))
-        && Hosts.All(h => h.Agent!.Snapshot.Machines.All(m => m.Migration is null))
+        && Hosts.All(h => h.Agent!.Snapshot.Machines.All(m => m.Migration is null && IsAtHome(engine.Inventory.Current, m, h)))
         && Hosts.All(h => h.Disk.Processes.All(q => !q.HasEnded));
+
+    private static bool IsAtHome(InventorySnapshot now, HostMachine machine, SimulatedHost host) =>
+        now.Find(machine.Id) is VirtualMachine vm && vm.Host == host.Id;
 
     private void CheckMachine(InventorySnapshot now, VirtualMachine vm)
     {
@@ -51,7 +55,7 @@ internal sealed class Quiet(World world, ScenarioSite site, EngineRuns engines, 
             world.Break($"'{vm.Name}' is still busy with {task}.");
         if (vm.IsStale)
             world.Break($"'{vm.Name}' counts as stale though every host is connected.");
-        if (vm.Host is null && !promises.MayBeGone(vm.Id))
+        if (vm.Host is null)
             world.Break($"'{vm.Name}' is on no host any more.");
         if (vm.Power == PowerState.On != (executing.Count == 1))
             world.Break($"The inventory says that '{vm.Name}' is {vm.Power}; it executes in {executing.Count} places.");
@@ -70,12 +74,8 @@ internal sealed class Quiet(World world, ScenarioSite site, EngineRuns engines, 
         foreach (var said in host.Agent!.Snapshot.Machines)
         {
             if (now.Find(said.Id) is not VirtualMachine vm)
-            {
-                if (site.RegisteredByHand.Contains(said.Id))
-                    continue;
                 world.Break($"'{host.Name}' has '{said.Config.Path}', which the inventory does not know.");
-            }
-            else if (vm.Host != host.Id && said.Power != PowerState.Off)
+            else if (vm.Host != host.Id)
                 world.Break($"'{host.Name}' says that '{vm.Name}' is {said.Power} there; the inventory has it on '{NameOf(now, vm.Host)}'.");
             if (said.Migration is { } migration)
                 world.Break($"'{host.Name}' still has '{said.Config.Path}' in migration {migration.Id} ({migration.Phase}).");

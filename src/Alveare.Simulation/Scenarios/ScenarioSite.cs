@@ -52,9 +52,6 @@ internal sealed class ScenarioSite
 
     public List<EntityId> Datastores { get; } = [];
 
-    /// <summary>Machines that somebody registered on a second host behind the engine's back: one that is destroyed leaves that registration.</summary>
-    public HashSet<EntityId> RegisteredByHand { get; } = [];
-
     private Model.Inventory.Host AddHost(string name)
     {
         var host = Site.AddHost(name, Bytes.FromGib(4));

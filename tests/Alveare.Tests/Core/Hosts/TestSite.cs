@@ -17,6 +17,8 @@ internal sealed class TestSite : IHostConnector, IAsyncDisposable
 {
     private readonly IdSource _ids = new(new Random(7).NextBytes);
 
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
     public MemoryStore Store { get; } = new();
 
     public Dictionary<string, TestHost> Hosts { get; } = [];
@@ -38,9 +40,11 @@ internal sealed class TestSite : IHostConnector, IAsyncDisposable
     private static CancellationToken Soon => TestContext.Current.CancellationToken;
 
     /// <summary>A site with one datacenter and these hosts joined.</summary>
-    public static async Task<TestSite> WithAsync(params TestHost[] hosts)
+    public static Task<TestSite> WithAsync(params TestHost[] hosts) => WithAsync(TimeProvider.System, hosts);
+
+    public static async Task<TestSite> WithAsync(TimeProvider clock, params TestHost[] hosts)
     {
-        var site = new TestSite();
+        var site = new TestSite { Clock = clock };
         await site.StartAsync();
         site.Datacenter = (await site.DoAsync(new CreateDatacenter { Target = EntityId.Root, Name = "dc" }))!.Value;
         foreach (var host in hosts)
@@ -51,7 +55,7 @@ internal sealed class TestSite : IHostConnector, IAsyncDisposable
     /// <summary>Starts an engine, also anew over what the last one stored.</summary>
     public async Task StartAsync(Action<Engine>? prepare = null)
     {
-        Engine = new Engine(Store, this, TimeProvider.System, _ids, NullLoggerFactory.Instance);
+        Engine = new Engine(Store, this, Clock, _ids, NullLoggerFactory.Instance);
         prepare?.Invoke(Engine);
         await Engine.StartAsync(Soon);
     }

@@ -5,6 +5,7 @@ using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
+using Alveare.Simulation.Worlds;
 using Alveare.Tests.Core.Machines;
 using Xunit;
 
@@ -33,6 +34,9 @@ public sealed class BrokenMigrationTests
         await using var site = await MachineSite.OpenAsync();
         var id = await site.CreateAsync("web01", host: 1, on: true);
         var target = site.Simulation.Hosts[1];
+        // The center would take the second registration away.
+        site.Simulation.Network.Cut(Network.Center, target.Id);
+        await site.UntilAsync(now => now.Get<Host>(target.Id).Connection == HostConnection.NotResponding, "the center does not reach it");
         await target.ExecuteAsync(new RegisterMachine(site.Vm(id).Config), null, CancellationToken.None);
         var migration = Guid.NewGuid();
         await target.ExecuteAsync(

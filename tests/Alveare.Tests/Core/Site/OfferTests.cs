@@ -5,6 +5,7 @@ using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
 using Alveare.Tests.Core.Hosts;
+using Alveare.Tests.Core.Machines;
 using Xunit;
 
 namespace Alveare.Tests.Core.Site;
@@ -77,6 +78,20 @@ public sealed class OfferTests
 
         await site.UntilAsync(_ => site.Host(away) is { Datastores: [var only], PortGroups: ["net"] } && only.Id == b);
         Assert.Equal(net, Assert.Single(away.PortGroups).Id);
+    }
+
+    [Fact]
+    public async Task StorageThatIsMountedLateIsOfferedWithoutAnybodyAsking()
+    {
+        Dictionary<string, EntityId?> shared = new() { ["/data"] = null };
+        var (early, late) = (new TestHost(1) { Directories = shared }, new TestHost(2));
+        await using var site = await TestSite.WithAsync(new FastTime(20), early, late);
+        var id = (await site.DoAsync(new CreateDatastore { Target = site.Datacenter, Name = "store", Path = "/data" }))!.Value;
+        await site.EventAsync("host.offer-refused");
+        late.Directories["/data"] = id;
+        await site.UntilAsync(_ => site.Host(late).Datastores is [{ Id: var there }] && there == id);
+        await site.EventAsync("host.offer-taken");
+        Assert.Single(site.Engine.Events.Since(0), e => e.Kind == "host.offer-refused");
     }
 
     [Fact]

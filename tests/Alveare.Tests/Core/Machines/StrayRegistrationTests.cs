@@ -1,0 +1,143 @@
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
+using Xunit;
+
+namespace Alveare.Tests.Core.Machines;
+
+/// <summary>A machine is registered on its own host alone, whatever somebody missed or did by hand.</summary>
+public sealed class StrayRegistrationTests
+{
+    [Fact]
+    public async Task AHostThatWasAwayWhileItsMachineWasBroughtElsewhereLosesTheRegistration()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1);
+        await KillAgentAsync(site, 1);
+        await site.SucceedAsync(new UnregisterVm { Target = id });
+        await site.SucceedAsync(new RegisterVm { Target = site.Datacenter, Datastore = site.Datastore, Path = "web01/web01.vmx", Location = site.Host(2) });
+        await site.SucceedAsync(new PowerOn { Target = id, Host = site.Host(2) });
+        await site.SucceedAsync(new PowerOff { Target = id });
+
+        site.Simulation.Hosts[0].StartAgent();
+        await site.UntilAsync(_ => site.Engine.Tasks.List().Any(t => t is { Operation: "vm.unregister-elsewhere", State: TaskState.Succeeded }), "it is taken from the first host");
+        Assert.Null(await site.OnHostAsync(1, id));
+        Assert.NotNull(await site.OnHostAsync(2, id));
+        Assert.Equal(site.Host(2), site.Vm(id).Host);
+        var told = Assert.Single(site.Engine.Events.Since(0), e => e.Kind == "vm.registered-twice");
+        Assert.Contains("on host 'h2', its place, and off but registered on 'h1' too", told.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ARegistrationByHandOfAMachineThatRunsElsewhereIsTakenAway()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        await site.FailAsync<InvalidState>(new UnregisterElsewhere { Target = id });
+        await site.Simulation.Hosts[1].ExecuteAsync(new RegisterMachine(site.Vm(id).Config), null, CancellationToken.None);
+        await site.UntilAsync(_ => site.Engine.Tasks.List().Any(t => t is { Operation: "vm.unregister-elsewhere", State: TaskState.Succeeded }), "it is taken from the second host");
+        Assert.Null(await site.OnHostAsync(2, id));
+        Assert.Equal((site.Host(1), PowerState.On), (site.Vm(id).Host!.Value, site.Vm(id).Power));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task AMachineThatWasDestroyedIsNotFoundOnAnotherHost(bool isAway)
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1);
+        // While it is busy nobody takes the second registration away.
+        var held = site.Hosts.Hold<DestroyMachine>();
+        var task = await site.SubmitAsync(new DestroyVm { Target = id });
+        await held.ArrivedAsync();
+        await site.Simulation.Hosts[1].ExecuteAsync(new RegisterMachine(site.Vm(id).Config), null, CancellationToken.None);
+        if (isAway)
+            await KillAgentAsync(site, 2);
+        held.Release();
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(task)).State);
+        if (isAway)
+        {
+            // Known also to the next engine.
+            await site.KillAndRestartAsync();
+            site.Simulation.Hosts[1].StartAgent();
+        }
+
+        using var limit = new CancellationTokenSource(MachineSite.Bound);
+        while (await site.OnHostAsync(2, id) is not null)
+            await Task.Delay(10, limit.Token);
+        Assert.Null(site.Now.Find(id));
+        Assert.DoesNotContain(site.Engine.Events.Since(0), e => e.Kind == "vm.found");
+    }
+
+    [Fact]
+    public async Task FilesOfADestroyedMachineThatAreThereAgainAreRegistered()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01");
+        var (config, spec) = (site.Vm(id).Config, site.Vm(id).Spec!);
+        await site.SucceedAsync(new DestroyVm { Target = id });
+        // As from a backup.
+        site.Files.Write(config.Path, new Alveare.Simulation.Storage.ConfigFile(spec), "restoring");
+        var again = await site.SucceedAsync(new RegisterVm { Target = site.Datacenter, Datastore = site.Datastore, Path = config.Path });
+        Assert.Equal((id, "web01"), (again.Result!.Value, site.Vm(id).Name));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task AnEngineThatIsKilledWhileItDestroysFinishesAfterwards(bool isCarriedOut)
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1);
+        var killed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var arrived = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        site.Hosts.On<DestroyMachine>(async carryOut =>
+        {
+            if (isCarriedOut)
+                await carryOut();
+            arrived.SetResult();
+            await killed.Task;
+            throw new FaultException(new HostNotConnected("h1", "this engine is no more"));
+        });
+        var task = await site.SubmitAsync(new DestroyVm { Target = id });
+        await arrived.Task.WaitAsync(MachineSite.Bound, TestContext.Current.CancellationToken);
+        await site.KillAndRestartAsync();
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(task)).State);
+        Assert.Null(site.Now.Find(id));
+        Assert.Null(await site.OnHostAsync(1, id));
+        killed.SetResult();
+    }
+
+    [Fact]
+    public async Task AnEngineThatIsKilledWhileItMakesSeveralMachinesStartsAgain()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var template = await site.CreateAsync("golden");
+        await site.SucceedAsync(new MarkTemplate { Target = template });
+        var tasks = new List<TaskRecord>();
+        foreach (var name in (string[])["web01", "web02"])
+        {
+            var (creation, clone) = (site.Hosts.Hold<CreateMachine>(), site.Hosts.Hold<CloneMachine>());
+            tasks.Add(await site.SubmitAsync(site.Creation(name)));
+            tasks.Add(await site.SubmitAsync(new CloneVm { Target = template, Name = $"{name}-clone" }));
+            await creation.ArrivedAsync();
+            await clone.ArrivedAsync();
+        }
+
+        await site.KillAndRestartAsync();
+        foreach (var task in tasks)
+            Assert.IsType<Interrupted>((await site.EndAsync(task)).Fault);
+        Assert.Equal(["golden"], site.Now.OfType<VirtualMachine>().Select(v => v.Name));
+        await site.SucceedAsync(new MarkVm { Target = template });
+    }
+
+    private static async Task KillAgentAsync(MachineSite site, int host)
+    {
+        site.Simulation.Hosts[host - 1].KillAgent();
+        await site.UntilAsync(now => now.Get<Host>(site.Host(host)).Connection == HostConnection.NotResponding, "the host is known to be lost");
+    }
+}
