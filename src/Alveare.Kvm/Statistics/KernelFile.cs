@@ -25,6 +25,14 @@ internal sealed class KernelFile(string path) : IDisposable
     /// <exception cref="IOException">The process or group that the file is about is gone.</exception>
     public long ReadNumber(int word = 0) => NumberAt(Read(stackalloc byte[512]), word);
 
+    /// <summary>The first two numbers of the first line, in one read.</summary>
+    /// <exception cref="IOException">The process or group that the file is about is gone.</exception>
+    public (long First, long Second) ReadNumbers()
+    {
+        ReadOnlySpan<byte> text = Read(stackalloc byte[512]);
+        return (NumberAt(text, 0), NumberAt(text, 1));
+    }
+
     /// <summary>The number after a key that begins a line, or 0.</summary>
     public long ReadNumber(string key)
     {

@@ -17,6 +17,10 @@ internal sealed class MachineMeter : IDisposable
     private readonly int[] taps;
     private Task<DiskCounters>? asked;
     private DiskCounters disk;
+
+    // How long the virtual CPUs had run before QEMU was asked for what is in "disk", and whether it had been asked with the same before.
+    private long diskAsOf = -1;
+    private bool isSettled;
     private Bytes? inUse;
     private bool asksGuest;
 
@@ -32,24 +36,29 @@ internal sealed class MachineMeter : IDisposable
     public MachineRun Run { get; }
 
     /// <summary>Reads everything; what QEMU does not answer in time stays as it was.</summary>
-    /// <param name="askGuest">Ask for the guest's own view of its memory too.</param>
+    /// <remarks>QEMU is the dear part: it reads a question byte by byte, and makes its answer in the main loop that serves the guest. A guest
+    /// whose virtual CPUs have not run since its QEMU was last asked has asked nothing of its disks, so the answer would be the same and the
+    /// question is spared: once it has been put twice (what was under way has ended), and never in a regular reading.</remarks>
+    /// <param name="regular">Ask QEMU in any case, and for the guest's own view of its memory too.</param>
     /// <exception cref="IOException">The process is gone.</exception>
     public async Task<MachineReading> ReadAsync(
-        DateTimeOffset now, IReadOnlyDictionary<int, LinkCounters> links, PageMerging merging, bool askGuest, TimeSpan interval)
+        DateTimeOffset now, IReadOnlyDictionary<int, LinkCounters> links, PageMerging merging, bool regular, TimeSpan interval)
     {
-        await AskQemuAsync(askGuest, interval);
+        var cpus = process.ReadVirtualCpus();
+        if (regular || !isSettled || cpus.RanNanoseconds != diskAsOf)
+            await AskQemuAsync(cpus.RanNanoseconds, regular, interval);
         var network = default(LinkCounters);
         foreach (var tap in taps)
             network += links.GetValueOrDefault(tap).FromOtherEnd();
         var consumed = process.ReadMemory(merging);
         return new MachineReading(
-            machine, now, process.VirtualCpus, process.ReadCpuNanoseconds(), process.ReadReadyNanoseconds(),
+            machine, now, process.VirtualCpus, process.ReadCpuNanoseconds(), cpus.ReadyNanoseconds,
             consumed, GuestMemory.Active(consumed, inUse), disk, network);
     }
 
     public void Dispose() => process.Dispose();
 
-    private async Task AskQemuAsync(bool askGuest, TimeSpan interval)
+    private async Task AskQemuAsync(long ran, bool askGuest, TimeSpan interval)
     {
         if (asked is { IsCompleted: false })
             return;
@@ -57,6 +66,7 @@ internal sealed class MachineMeter : IDisposable
         try
         {
             disk = await asked.WaitAsync(Patience);
+            (isSettled, diskAsOf) = (ran == diskAsOf && process.VirtualCpus > 0, ran);
             if (askGuest)
                 await AskGuestAsync(interval);
         }

@@ -45,12 +45,16 @@ internal sealed class ProcessMeter : IDisposable
         _ => cpu.ReadNumber(counter.Key) * counter.NanosecondsPerCount,
     };
 
-    /// <summary>The second word of schedstat: time spent runnable, waiting for a CPU.</summary>
-    public long ReadReadyNanoseconds()
+    /// <summary>The first two words of schedstat, of all virtual CPUs together.</summary>
+    public VirtualCpuTimes ReadVirtualCpus()
     {
-        var sum = 0L;
+        var sum = default(VirtualCpuTimes);
         foreach (var thread in virtualCpus)
-            sum += thread.ReadNumber(1);
+        {
+            var (ran, waited) = thread.ReadNumbers();
+            sum = new VirtualCpuTimes(sum.RanNanoseconds + ran, sum.ReadyNanoseconds + waited);
+        }
+
         return sum;
     }
 
@@ -73,6 +77,11 @@ internal sealed class ProcessMeter : IDisposable
             thread.Dispose();
     }
 }
+
+/// <summary>What the virtual CPUs of a machine have got of the host's.</summary>
+/// <param name="RanNanoseconds">Time on a CPU, accurate to the kernel's tick.</param>
+/// <param name="ReadyNanoseconds">Time spent runnable, waiting for a CPU.</param>
+internal readonly record struct VirtualCpuTimes(long RanNanoseconds, long ReadyNanoseconds);
 
 /// <summary>How well the kernel's page merging (KSM) does on this host now.</summary>
 /// <param name="Saved">The part of the merged pages that takes no memory, 0 to 1.</param>

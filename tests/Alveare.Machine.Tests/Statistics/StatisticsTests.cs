@@ -54,6 +54,33 @@ public sealed class StatisticsTests
     }
 
     [Fact]
+    public async Task AGuestThatStoodStillWhileItWasReadShowsWhatItDoesNext()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a", new TimeWithoutRegularReadings());
+        var machine = await room.StartTickingAsync(host, "tick");
+        using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
+        await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken);
+        await MachineRoom.ExecuteAsync(host, new PauseMachine(machine.Id));
+        // Often enough for its QEMU not to be asked any more.
+        for (var reading = 0; reading < 5; reading++)
+            await ReadAsync(host, machine.Id);
+        var (_, still) = await ReadAsync(host, machine.Id);
+        // A sample's rates are averages over one span, since its start here, so their ratio is that of the counters behind them.
+        var readsPerWriteBefore = still.DiskReadsPerSecond / still.DiskWritesPerSecond;
+
+        await MachineRoom.ExecuteAsync(host, new ResumeMachine(machine.Id));
+        var from = await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken);
+        while (await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken) < from + 100)
+            continue;
+
+        // It reads at its boot alone, and writes with every tick.
+        var (_, moving) = await ReadAsync(host, machine.Id);
+        Assert.True(moving.DiskWritesPerSecond > 0);
+        Assert.True(moving.DiskReadsPerSecond / moving.DiskWritesPerSecond < readsPerWriteBefore, "the writes since are not in it");
+    }
+
+    [Fact]
     public async Task AQemuThatHangsDoesNotHoldUpTheOthers()
     {
         await using var room = MachineRoom.Open();
@@ -77,5 +104,13 @@ public sealed class StatisticsTests
     {
         var reply = (StatisticsReply)await MachineRoom.ExecuteAsync(host, new ReadStatistics());
         return (reply.Samples, Assert.Single(reply.Samples.Machines, s => s.Machine == machine));
+    }
+
+    /// <summary>The real clock without its slow timers: every sample goes back to the machine's start.</summary>
+    private sealed class TimeWithoutRegularReadings : TimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => period >= TimeSpan.FromSeconds(20)
+            ? base.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan)
+            : base.CreateTimer(callback, state, dueTime, period);
     }
 }
