@@ -44,19 +44,33 @@ internal static class VmMaking
 
     private static Command Register(CliCommands commands)
     {
-        var path = Takes.Name("PATH", "Path of the .vmx in the datastore, such as web01/web01.vmx");
+        var path = Takes.Name("PATH", "Path of the .vmx in the datastore, such as web01/web01.vmx or '[shared] web01/web01.vmx'");
         var place = new Place(commands);
         return OperationCommand.On(
             commands, "datacenter.register-vm", "register", "Register a machine from its files",
             [path, .. place.Options, place.Datacenter],
             run => run.NamedOrOnlyAsync("datacenter", place.Datacenter),
-            async (run, _) => Takes.Body(
-                ("datastore", await run.NamedOrOnlyAsync("datastore", place.Datastore)),
-                ("path", run.Value(path)),
-                ("folder", await place.FolderAsync(run)),
-                ("location", await place.LocationAsync(run))),
+            async (run, _) =>
+            {
+                var (datastore, file) = SplitPath(run.Value(path));
+                if (datastore is not null && run.Value(place.Datastore) is { } other)
+                    throw new UsageException($"The path names datastore '{datastore}' and --datastore names '{other}': leave one of them out.");
+                return Takes.Body(
+                    ("datastore", datastore is null
+                        ? await run.NamedOrOnlyAsync("datastore", place.Datastore)
+                        : await run.IdOfAsync("datastore", datastore)),
+                    ("path", file),
+                    ("folder", await place.FolderAsync(run)),
+                    ("location", await place.LocationAsync(run)));
+            },
             WarnOfInvalidAsync);
     }
+
+    // "[datastore] directory/file" is how administrators are used to write it.
+    private static (string? Datastore, string File) SplitPath(string path) =>
+        path.StartsWith('[') && path.IndexOf(']', StringComparison.Ordinal) is > 1 and var end
+            ? (path[1..end], path[(end + 1)..].TrimStart())
+            : (null, path);
 
     // What cannot be read is registered all the same, so that it is seen and can be mended: but nobody should take it for ready.
     private static async Task WarnOfInvalidAsync(Run run, TaskDto task)

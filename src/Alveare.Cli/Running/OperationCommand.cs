@@ -27,7 +27,7 @@ internal sealed class OperationCommand : Command
         var (kind, verb) = Split(operation);
         var names = new Argument<string[]>(kind.ToUpperInvariant())
         {
-            Arity = ArgumentArity.OneOrMore, Description = $"Name, id or inventory path of each {kind}",
+            Arity = ArgumentArity.OneOrMore, Description = $"Name, id or inventory path of each {kind}", HelpName = kind.ToUpperInvariant(),
         };
         names.CompletionSources.Add(NameCompletion.Of(commands, kind));
         var command = new OperationCommand(operation, verb, description);

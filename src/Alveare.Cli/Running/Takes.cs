@@ -96,6 +96,8 @@ public static class Takes
     {
         var argument = Name(shown ?? kind.ToUpperInvariant(), $"Name, id or inventory path of the {kind}");
         argument.CompletionSources.Add(NameCompletion.Of(commands, kind));
+        // Or the help would show what there is to complete.
+        argument.HelpName = argument.Name;
         return argument;
     }
 

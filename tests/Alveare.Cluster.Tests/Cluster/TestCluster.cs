@@ -168,7 +168,11 @@ public sealed class TestCluster : IAsyncLifetime
                 .MaxBy(f => long.TryParse(Path.GetExtension(f).TrimStart('.'), out var epoch) ? epoch : 0);
             try
             {
-                using var record = JsonDocument.Parse(File.ReadAllText(newest!));
+                var content = File.ReadAllText(newest!);
+                // Released.
+                if (content.Length == 0)
+                    return null;
+                using var record = JsonDocument.Parse(content);
                 return record.RootElement.TryGetProperty("owner", out var owner) ? owner.GetString() : null;
             }
             catch (FileNotFoundException)

@@ -25,6 +25,18 @@ public sealed class CommandLineTests
         Assert.Empty(run.Error);
     }
 
+    [Theory]
+    [InlineData("vm --help", "show <VM> ")]
+    [InlineData("vm --help", "power-on <VM> ")]
+    [InlineData("host --help", "show <HOST> ")]
+    public async Task HelpNamesWhatACommandTakesAndNotWhatThereIs(string line, string expected)
+    {
+        await using var center = await ScriptedCenter.OpenAsync(_ => (200, """{"items":[{"id":"vm-1","name":"web01"}]}"""));
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, line.Split(' '));
+        Assert.Contains(expected, run.Out, StringComparison.Ordinal);
+        Assert.Empty(center.Asked);
+    }
+
     [Fact]
     public void EveryOperationHasACommand() => Assert.Equal(
         OperationCatalogue.All.Select(o => o.Name),
