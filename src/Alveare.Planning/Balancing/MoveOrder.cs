@@ -3,41 +3,51 @@ using Alveare.Planning.Clusters;
 namespace Alveare.Planning.Balancing;
 
 /// <summary>Finds the order in which a placement can be reached, so that every single move finds room and breaks no rule.</summary>
-/// <remarks>What mends a rule comes first, then what gains most: whoever stops half-way has the better half.</remarks>
+/// <remarks>What mends a rule comes first, then what gains most: whoever stops half-way has the better half. Gains change with every move made,
+/// so they are looked at again after every few: of thousands of moves the order within a few matters little.</remarks>
 internal static class MoveOrder
 {
+    // Above any change of the spread by one move, so that rules come first.
+    private const double PerRule = 1e6;
+    private const int Rounds = 32;
+
     /// <summary>Moves the state from where it is towards the targets, as far as it can.</summary>
     /// <param name="moved">Told of every move just before it is made.</param>
     public static void Run(ClusterState state, Spread spread, int[] targets, Action<int, int> moved)
     {
-        var waiting = Enumerable.Range(0, targets.Length).Where(vm => state.At[vm] != targets[vm]).ToList();
-        while (waiting.Count > 0)
+        var waiting = Enumerable.Range(0, targets.Length).Where(vm => state.At[vm] != targets[vm]).ToArray();
+        var ranks = new double[waiting.Length];
+        while (waiting.Length > 0)
         {
-            var next = Next(state, spread, targets, waiting);
-            if (next < 0)
+            for (var i = 0; i < waiting.Length; i++)
+                ranks[i] = Rank(state, spread, waiting[i], targets[waiting[i]]);
+            Array.Sort(ranks, waiting, 0, waiting.Length);
+            var made = Make(state, spread, targets, waiting, moved);
+            if (made == 0)
                 return;
-            var vm = waiting[next];
-            moved(vm, targets[vm]);
-            spread.Move(vm, targets[vm]);
-            waiting[next] = waiting[^1];
-            waiting.RemoveAt(waiting.Count - 1);
+            waiting = Array.FindAll(waiting, vm => state.At[vm] != targets[vm]);
         }
     }
 
-    private static int Next(ClusterState state, Spread spread, int[] targets, List<int> waiting)
+    private static double Rank(ClusterState state, Spread spread, int vm, int target)
     {
-        var (best, least) = (-1, (Rules: 1, Change: double.PositiveInfinity, Vm: 0));
-        for (var i = 0; i < waiting.Count; i++)
+        var rules = state.Cluster.Rules.HasRules(vm) ? state.Cluster.Rules.Change(vm, target, state.At) : 0;
+        return spread.Change(vm, target) + (rules * PerRule);
+    }
+
+    private static int Make(ClusterState state, Spread spread, int[] targets, int[] waiting, Action<int, int> moved)
+    {
+        var (made, most) = (0, Math.Max(1, waiting.Length / Rounds));
+        foreach (var vm in waiting)
         {
-            var vm = waiting[i];
-            var rules = state.Cluster.Rules.HasRules(vm) ? state.Cluster.Rules.Change(vm, targets[vm], state.At) : 0;
-            if (rules > least.Rules)
+            if (!state.MayMove(vm, targets[vm]))
                 continue;
-            var rank = (rules, spread.Change(vm, targets[vm]), vm);
-            if (rank.CompareTo(least) < 0 && rules <= 0 && state.HasRoom(vm, targets[vm]))
-                (best, least) = (i, rank);
+            moved(vm, targets[vm]);
+            spread.Move(vm, targets[vm]);
+            if (++made == most)
+                break;
         }
 
-        return best;
+        return made;
     }
 }

@@ -35,5 +35,10 @@ internal static class MoveReason
             $"{cluster.Hosts[from].Id} CPU {Percent(state.CpuLoad[from])} -> {Percent(state.CpuLoad[from] - (cpu * state.CpuPerMhz[from]))} %, memory {Percent(state.MemLoad[from])} -> {Percent(state.MemLoad[from] - (mem * state.MemPerMb[from]))} %; {cluster.Hosts[to].Id} CPU {Percent(state.CpuLoad[to])} -> {Percent(state.CpuLoad[to] + (cpu * state.CpuPerMhz[to]))} %, memory {Percent(state.MemLoad[to])} -> {Percent(state.MemLoad[to] + (mem * state.MemPerMb[to]))} %; {cluster.Gb[vm]:0.0} GB to move");
     }
 
-    private static string Percent(double share) => (100 * share).ToString("0.0", CultureInfo.InvariantCulture);
+    // Thousands of moves have eight of these each: tenths by integers cost a tenth of a formatted number.
+    private static string Percent(double share)
+    {
+        var tenths = (long)Math.Round(1000 * share);
+        return string.Create(CultureInfo.InvariantCulture, $"{tenths / 10}.{Math.Abs(tenths % 10)}");
+    }
 }

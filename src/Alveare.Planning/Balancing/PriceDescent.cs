@@ -116,6 +116,8 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
         var (from, cost) = (state.At[vm], price * state.Cluster.Gb[vm]);
         var changes = spread.Changes(vm);
         var away = from == home[vm] ? cost : 0;
+        if (from == home[vm] && spread.Least + cost >= -Least)
+            return (-1, 0);
         var (best, least) = (-1, -Least);
         for (var host = 0; host < changes.Length; host++)
         {

@@ -2,37 +2,53 @@ using Alveare.Planning.Clusters;
 
 namespace Alveare.Planning.Balancing;
 
-/// <summary>Mends broken rules, one move at a time, each the one that costs least.</summary>
+/// <summary>Mends broken rules, each by the moves that cost least.</summary>
 internal sealed class RuleRepair(ClusterState state, Spread spread, int[] home)
 {
-    public bool IsPossible() => Next(0) is not null;
+    public bool IsPossible()
+    {
+        for (var rule = 0; rule < state.Cluster.Rules.Count; rule++)
+        {
+            if (Next(rule, 0) is not null)
+                return true;
+        }
+
+        return false;
+    }
 
     /// <param name="price">Spread that a GB is worth.</param>
     public void Run(double price)
     {
-        while (Next(price) is var (vm, host))
-            spread.Move(vm, host);
+        // What mends one rule may make room, or the way, for another.
+        for (var mended = true; mended;)
+        {
+            mended = false;
+            for (var rule = 0; rule < state.Cluster.Rules.Count; rule++)
+            {
+                while (Next(rule, price) is var (vm, host))
+                {
+                    spread.Move(vm, host);
+                    mended = true;
+                }
+            }
+        }
     }
 
-    private (int Vm, int Host)? Next(double price)
+    private (int Vm, int Host)? Next(int rule, double price)
     {
         var rules = state.Cluster.Rules;
+        if (rules.Broken(rule, state.At) == 0)
+            return null;
         (int, int)? best = null;
         var least = double.PositiveInfinity;
-        for (var rule = 0; rule < rules.Count; rule++)
+        foreach (var vm in rules.MembersOf(rule))
         {
-            if (rules.Broken(rule, state.At) == 0)
-                continue;
-            foreach (var vm in rules.MembersOf(rule))
+            var cost = price * (state.At[vm] == home[vm] ? state.Cluster.Gb[vm] : 0);
+            var changes = spread.Changes(vm);
+            for (var host = 0; host < changes.Length; host++)
             {
-                for (var host = 0; host < state.CpuLoad.Length; host++)
-                {
-                    if (host == state.At[vm] || rules.Change(vm, host, state.At) >= 0 || !state.HasRoom(vm, host))
-                        continue;
-                    var cost = spread.Change(vm, host) + (price * (state.At[vm] == home[vm] ? state.Cluster.Gb[vm] : 0));
-                    if (cost < least)
-                        (best, least) = ((vm, host), cost);
-                }
+                if (changes[host] + cost < least && host != state.At[vm] && rules.Change(vm, host, state.At) < 0 && state.HasRoom(vm, host))
+                    (best, least) = ((vm, host), changes[host] + cost);
             }
         }
 

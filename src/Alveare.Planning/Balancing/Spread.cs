@@ -74,6 +74,9 @@ internal sealed class Spread
             + Change(_state.MemLoad, _memSum, from, to, _state.Cluster.Mem[vm] * _state.MemPerMb[from], _state.Cluster.Mem[vm] * _state.MemPerMb[to]);
     }
 
+    /// <summary>The least of the last <see cref="Changes"/>, or something below it.</summary>
+    public double Least { get; private set; }
+
     /// <summary>The change of <see cref="Total"/> by the machine's move to each host; the entry of its own host means nothing.</summary>
     /// <returns>Valid until the next call.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -86,6 +89,7 @@ internal sealed class Spread
         var (cpuMean, memMean, share) = (_cpuSum / _hosts, _memSum / _hosts, 1.0 / _hosts);
         var leaving = (cpuHere * (cpuHere - (2 * (cpuLoad[from] - cpuMean)))) + (memHere * (memHere - (2 * (memLoad[from] - memMean))));
         var host = 0;
+        var least = new Vector<double>(double.PositiveInfinity);
         for (; host <= _hosts - Vector<double>.Count; host += Vector<double>.Count)
         {
             var (cpuThere, memThere) = (new Vector<double>(perMhz, host) * cpu, new Vector<double>(perMb, host) * mem);
@@ -95,6 +99,7 @@ internal sealed class Spread
             var sum = (cpuThere * (cpuAbove + cpuAbove + cpuThere)) + (memThere * (memAbove + memAbove + memThere))
                 - (((cpuMore * cpuMore) + (memMore * memMore)) * share) + new Vector<double>(leaving);
             sum.CopyTo(change, host);
+            least = Vector.Min(least, sum);
         }
 
         for (; host < _hosts; host++)
@@ -103,8 +108,12 @@ internal sealed class Spread
             var (cpuMore, memMore) = (cpuThere - cpuHere, memThere - memHere);
             change[host] = (cpuThere * ((2 * (cpuLoad[host] - cpuMean)) + cpuThere)) + (memThere * ((2 * (memLoad[host] - memMean)) + memThere))
                 - (((cpuMore * cpuMore) + (memMore * memMore)) * share) + leaving;
+            least = Vector.Min(least, new Vector<double>(change[host]));
         }
 
+        Least = double.PositiveInfinity;
+        for (var lane = 0; lane < Vector<double>.Count; lane++)
+            Least = Math.Min(Least, least[lane]);
         return change;
     }
 
