@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Alveare.Cli;
+using Alveare.Cli.Consoles;
 using Alveare.Cli.Running;
 
 const int BrokenPipe = 32;
@@ -22,7 +23,9 @@ var cache = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR") ?? Environment
     ?? (Environment.GetEnvironmentVariable("HOME") is { Length: > 0 } home ? Path.Combine(home, ".cache") : null);
 var environment = new CliEnvironment(output, error, Environment.GetEnvironmentVariable)
 {
-    In = Console.In,
+    OpenInput = RawTerminal.OpenInput,
+    OpenOutput = Console.OpenStandardOutput,
+    IsTerminal = !Console.IsInputRedirected,
     IsWatched = !Console.IsErrorRedirected,
     CacheDirectory = cache is null ? null : Path.Combine(cache, "alveare"),
 };

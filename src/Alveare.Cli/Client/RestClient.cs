@@ -1,6 +1,8 @@
+using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Net.WebSockets;
 using System.Runtime.CompilerServices;
 using System.Security.Authentication;
 using System.Security.Cryptography;
@@ -16,6 +18,9 @@ namespace Alveare.Cli.Client;
 public sealed class RestClient : IDisposable
 {
     private const int LongestWait = 60;
+
+    // How often a silent WebSocket's other end is asked whether it is there.
+    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
 
     private readonly HttpClient _http;
     private readonly X509Certificate2? _authority;
@@ -74,6 +79,22 @@ public sealed class RestClient : IDisposable
     {
         var answer = await SendAsync(HttpMethod.Get, path, null, cancellation, HttpCompletionOption.ResponseHeadersRead);
         return await answer.Content.ReadAsStreamAsync(cancellation);
+    }
+
+    /// <summary>Opens a WebSocket. What the server refuses is a fault as everywhere, which the runtime's own client would not hand on.</summary>
+    public async Task<WebSocket> OpenSocketAsync(string path, CancellationToken cancellation)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, Below(path)) { Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        request.Headers.Connection.Add("Upgrade");
+        request.Headers.Upgrade.Add(new ProductHeaderValue("websocket"));
+        request.Headers.Add("Sec-WebSocket-Version", "13");
+        request.Headers.Add("Sec-WebSocket-Key", Convert.ToBase64String(RandomNumberGenerator.GetBytes(16)));
+        request.Headers.Add("Sec-WebSocket-Protocol", "binary");
+        var answer = await SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
+        var stream = answer.StatusCode == HttpStatusCode.SwitchingProtocols
+            ? await answer.Content.ReadAsStreamAsync(cancellation)
+            : throw new NotReachableException($"{answer.RequestMessage!.RequestUri} is no WebSocket: is it an Alveare center?");
+        return WebSocket.CreateFromStream(stream, new WebSocketCreationOptions { KeepAliveInterval = KeepAlive, KeepAliveTimeout = KeepAlive });
     }
 
     /// <summary>The object that a name, path or id means.</summary>
@@ -181,7 +202,7 @@ public sealed class RestClient : IDisposable
             throw new NotReachableException($"The center at {_http.BaseAddress!.GetLeftPart(UriPartial.Authority)} cannot be reached: {Reason(e)}.", e);
         }
 
-        if (answer.IsSuccessStatusCode)
+        if (answer.IsSuccessStatusCode || answer.StatusCode == HttpStatusCode.SwitchingProtocols)
             return answer;
         using (answer)
             throw await RefusalAsync(answer, cancellation);

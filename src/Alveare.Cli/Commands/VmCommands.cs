@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Alveare.Cli.Consoles;
 using Alveare.Cli.Running;
 
 namespace Alveare.Cli.Commands;
@@ -27,6 +28,8 @@ internal static class VmCommands
             Plain(commands, "unregister", "Remove a machine from the inventory; its files stay"),
             Plain(commands, "unregister-elsewhere", "Take its registration from every other connected host; the center does so by itself"),
             Plain(commands, "destroy", "Delete a machine and its files"),
+            SerialCommand.New(commands),
+            VncCommand.New(commands),
             Generic.Rename(commands, "vm"),
             Generic.Move(commands, "vm", "folder or datacenter"),
         ]);

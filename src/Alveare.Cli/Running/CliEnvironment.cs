@@ -3,7 +3,13 @@ namespace Alveare.Cli.Running;
 /// <summary>What a command has around it: where text goes, the variables, and whether people watch.</summary>
 public sealed record CliEnvironment(TextWriter Out, TextWriter Error, Func<string, string?> Variable)
 {
-    public TextReader In { get; init; } = TextReader.Null;
+    /// <summary>Standard input and output as bytes; opened when a command needs them, since that costs every other one time.</summary>
+    public Func<Stream> OpenInput { get; init; } = () => Stream.Null;
+
+    public Func<Stream> OpenOutput { get; init; } = () => Stream.Null;
+
+    /// <summary>Standard input is a terminal.</summary>
+    public bool IsTerminal { get; init; }
 
     /// <summary>Standard error is a terminal: progress can be drawn there.</summary>
     public bool IsWatched { get; init; }

@@ -18,8 +18,8 @@ public sealed class SecretOption(string name, string variable)
             return run.Environment.Variable(variable) is { Length: > 0 } given ? given : null;
         try
         {
-            using var reader = file == "-" ? null : File.OpenText(file);
-            return await (reader ?? run.Environment.In).ReadLineAsync(run.Interrupted) ?? throw new UsageException($"{name}: '{file}' is empty, expected a password.");
+            using var reader = file == "-" ? new StreamReader(run.Environment.OpenInput()) : File.OpenText(file);
+            return await reader.ReadLineAsync(run.Interrupted) ?? throw new UsageException($"{name}: '{file}' is empty, expected a password.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -24,6 +24,23 @@ public sealed class ConsoleTests
     }
 
     [Fact]
+    public async Task SeveralViewersSeeOneSerialLineAndWhoDoesNotReadHindersNeitherThemNorTheGuest()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(host, "tick");
+        await using var idle = await host.OpenAsync(new HostChannel(machine.Id, HostChannelKind.Serial), TestContext.Current.CancellationToken);
+        using var first = await MachineRoom.OpenSerialAsync(host, machine.Id);
+        var before = await TickingGuest.NextCountAsync(first, TestContext.Current.CancellationToken);
+        using (var second = await MachineRoom.OpenSerialAsync(host, machine.Id))
+            Assert.True(await TickingGuest.NextCountAsync(second, TestContext.Current.CancellationToken) >= before);
+
+        Assert.True(await TickingGuest.NextCountAsync(first, TestContext.Current.CancellationToken) > before);
+        await MachineRoom.ExecuteAsync(host, new StopMachine(machine.Id));
+        await idle.CopyToAsync(Stream.Null, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
     public async Task TheScreenSpeaksVnc()
     {
         await using var room = MachineRoom.Open();

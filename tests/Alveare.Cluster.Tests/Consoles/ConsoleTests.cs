@@ -1,0 +1,68 @@
+using System.Net.WebSockets;
+using System.Text;
+using Alveare.Cluster.Tests.Cluster;
+using Alveare.Wire.Rest;
+using Xunit;
+
+namespace Alveare.Cluster.Tests.Consoles;
+
+/// <summary>Consoles of a real guest, from the center's API over the host link to QEMU.</summary>
+[Collection(ClusterCollection.Name)]
+public sealed class ConsoleTests(TestCluster cluster)
+{
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task TheGuestAnswersOnItsSerialConsoleAlsoAfterItHasMoved()
+    {
+        await cluster.MendAsync();
+        var machine = await cluster.MachineAsync();
+        using var console = await OpenAsync(machine.Id, "serial");
+        await UntilReadAsync(console, "login:", "\r");
+
+        var from = await cluster.HostOfMachineAsync();
+        var moved = await cluster.Site.Client.RunAsync("vm.migrate", machine.Id, [], Cancellation);
+        Assert.Equal("succeeded", moved.State);
+        Assert.NotEqual(from, await cluster.HostOfMachineAsync());
+
+        var buffer = new byte[4096];
+        while ((await console.ReceiveAsync(buffer.AsMemory(), Cancellation).AsTask().WaitAsync(Bound, Cancellation)).MessageType != WebSocketMessageType.Close)
+        {
+        }
+
+        Assert.Equal(ConsoleCloseCode.Moving, (int)console.CloseStatus!.Value);
+        using var again = await OpenAsync(machine.Id, "serial");
+        await UntilReadAsync(again, "login:", "\r");
+    }
+
+    [Fact]
+    public async Task TheScreenOfTheGuestSpeaksVnc()
+    {
+        await cluster.MendAsync();
+        using var screen = await OpenAsync((await cluster.MachineAsync()).Id, "vnc");
+        var greeting = new byte[12];
+        var received = await screen.ReceiveAsync(greeting.AsMemory(), Cancellation).AsTask().WaitAsync(Bound, Cancellation);
+        Assert.Equal("RFB 003.008\n", Encoding.ASCII.GetString(greeting, 0, received.Count));
+    }
+
+    private Task<WebSocket> OpenAsync(string machine, string console) =>
+        cluster.Site.Client.OpenSocketAsync($"vms/{machine}/console/{console}", Cancellation);
+
+    // Types until the guest says what is expected: it may have said it before anybody listened.
+    private static async Task UntilReadAsync(WebSocket console, string expected, string typed)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        patience.CancelAfter(Bound);
+        await console.SendAsync(Encoding.ASCII.GetBytes(typed), WebSocketMessageType.Binary, endOfMessage: true, patience.Token);
+        var said = new StringBuilder();
+        var buffer = new byte[4096];
+        while (!said.ToString().Contains(expected, StringComparison.Ordinal))
+        {
+            var received = await console.ReceiveAsync(buffer.AsMemory(), patience.Token);
+            Assert.Equal(WebSocketMessageType.Binary, received.MessageType);
+            said.Append(Encoding.ASCII.GetString(buffer, 0, received.Count));
+        }
+    }
+}
