@@ -104,6 +104,24 @@ internal sealed record MachineGround(
         }
     }
 
+    /// <summary>Changes the inventory in line with what hosts have done already: a store that cannot write does not undo that, so it is tried
+    /// until it can. The edit itself must not refuse.</summary>
+    public async Task InsistAsync(Func<InventorySnapshot, InventoryEdit> edit)
+    {
+        while (true)
+        {
+            try
+            {
+                await Inventory.ApplyAsync(edit);
+                return;
+            }
+            catch (FaultException) when (!Tasks.IsStopped)
+            {
+                await Task.Delay(TimeSpan.FromSeconds(1), Clock);
+            }
+        }
+    }
+
     /// <summary>Waits until the inventory is as asked; false when it is not within the time.</summary>
     public async Task<bool> UntilAsync(Func<InventorySnapshot, bool> isSo, TimeSpan atMost, CancellationToken cancellation)
     {

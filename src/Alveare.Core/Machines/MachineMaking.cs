@@ -54,7 +54,7 @@ internal sealed class MachineMaking(MachineGround ground)
         // In this order on disk: whoever starts again knows of the place only through the task.
         var remembered = context.RememberAsync();
         var reserved = ReserveAsync(plan, context.Id);
-        context.Undo.Push(() => TakeBackAsync(plan, mayBeMade: cancellation.IsCancellationRequested));
+        context.Undo.Push(() => TakeBackAsync(plan));
         await remembered;
         var directory = await reserved;
 
@@ -62,7 +62,7 @@ internal sealed class MachineMaking(MachineGround ground)
         await WriteFilesAsync(plan, directory, progress, cancellation);
         cancellation.ThrowIfCancellationRequested();
         context.Undo.Clear();
-        await ground.Inventory.ApplyAsync(now => now.Find(plan.Id) is VirtualMachine made
+        await ground.InsistAsync(now => now.Find(plan.Id) is VirtualMachine made
             ? InventoryEdit.Observed(made with { BusyTask = null })
             : InventoryEdit.Nothing);
     }
@@ -82,18 +82,18 @@ internal sealed class MachineMaking(MachineGround ground)
         return failed;
     }
 
-    // A host that refused has taken its files back; one that was stopped in the middle may have been done already.
-    private async Task TakeBackAsync(NewMachine plan, bool mayBeMade)
+    // A host that refused has taken its files back; one that was stopped in the middle may have been done already, and so has one whose
+    // answer could not be noted.
+    private async Task TakeBackAsync(NewMachine plan)
     {
         try
         {
-            var isMade = mayBeMade && (await ground.Hosts.RefreshAsync(plan.Host, CancellationToken.None)).Machines.Any(m => m.Id == plan.Id);
-            if (isMade)
+            if ((await ground.Hosts.RefreshAsync(plan.Host, CancellationToken.None)).Machines.Any(m => m.Id == plan.Id))
                 await ground.ExecuteAsync(plan.Host, plan.Id, new DestroyMachine(plan.Id), m => m is null);
         }
         finally
         {
-            await ground.Inventory.ApplyAsync(_ => InventoryEdit.Remove(plan.Id));
+            await ground.InsistAsync(_ => InventoryEdit.Remove(plan.Id));
             // A host that went on although nobody waited may have finished in between: then it has a machine that must be found.
             await ground.Hosts.ReconcileAsync([plan.Id]);
         }

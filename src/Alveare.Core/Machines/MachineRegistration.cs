@@ -167,7 +167,7 @@ internal sealed class MachineRegistration(MachineGround ground)
 
     private async Task RemoveAsync(EntityId machine)
     {
-        await ground.Inventory.ApplyAsync(_ => InventoryEdit.Remove(machine));
+        await ground.InsistAsync(_ => InventoryEdit.Remove(machine));
         ground.Statistics.Forget(machine);
     }
 }

@@ -146,6 +146,8 @@ public sealed class TaskEngine(
     /// <summary>Takes no operations any more. What is cut off from now on stays unended, as if the engine had been killed.</summary>
     public void Stop() => _isStopped = true;
 
+    public bool IsStopped => _isStopped;
+
     /// <summary>Carries out an operation inside another one's task: same checks, no task of its own.</summary>
     public Task RunWithinAsync(TaskContext context, Operation operation) => _handlers[operation.GetType()](operation, context);
 

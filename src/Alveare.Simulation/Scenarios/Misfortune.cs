@@ -18,6 +18,7 @@ internal sealed class Misfortune(World world, ScenarioSite site, EngineRuns engi
     public async Task MendAsync()
     {
         world.Tell("everything is mended");
+        site.Store.IsFull = false;
         Site.Network.LostAnswers = Site.Network.SlowAnswers = 0;
         Site.Network.HealAll();
         foreach (var datastore in Site.Datastores)
@@ -37,7 +38,7 @@ internal sealed class Misfortune(World world, ScenarioSite site, EngineRuns engi
             await engines.StartAsync();
     }
 
-    private Task StrikeAsync() => Dice.Next(11) switch
+    private Task StrikeAsync() => Dice.Next(12) switch
     {
         0 or 1 => KillAgentAsync(Pick(Site.Hosts)),
         2 => CrashHostAsync(Pick(Site.Hosts)),
@@ -47,6 +48,7 @@ internal sealed class Misfortune(World world, ScenarioSite site, EngineRuns engi
         7 => LoseStorageAsync(Pick(Site.Hosts)),
         8 => FillStorageAsync(),
         9 => StartElsewhereAsync(),
+        10 => FillStoreAsync(),
         _ => KillEngineAsync(),
     };
 
@@ -106,6 +108,15 @@ internal sealed class Misfortune(World world, ScenarioSite site, EngineRuns engi
         datastore.IsFull = true;
         await AWhileAsync(20);
         datastore.IsFull = false;
+    }
+
+    private async Task FillStoreAsync()
+    {
+        world.Tell("the engine's store is full");
+        site.Store.IsFull = true;
+        await AWhileAsync(20);
+        world.Tell("the engine's store has room again");
+        site.Store.IsFull = false;
     }
 
     /// <summary>Somebody without a view of the site tells a second host to start a machine that runs: the lock alone can refuse.</summary>

@@ -13,6 +13,7 @@ namespace Alveare.Simulation.Scenarios;
 /// <summary>The people at a scenario's terminals: they ask for operations, cancel some, and remember what they were told.</summary>
 internal sealed class Operators(World world, ScenarioSite site, EngineRuns engines, Promises promises)
 {
+    private readonly SiteWork siteWork = new(world, site);
     private readonly Realm realm = world.Nature.Beside("operators");
     private int made;
 
@@ -27,6 +28,8 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
         var machines = now.OfType<VirtualMachine>().OrderBy(v => v.Id).ToList();
         if (Dice.Next(12) == 0)
             CancelSomething(run);
+        else if (Dice.Next(7) == 0)
+            SubmitAll(run, siteWork.Choose(now));
         else if (Choose(machines, site.Site.Hosts.Select(h => h.Id).ToList()) is { } operation)
             Submit(run, operation);
     }
@@ -54,6 +57,13 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
             Submit(run, new PowerOn { Target = vm.Id });
     }
 
+    /// <summary>Sees to it that every host is joined and connected.</summary>
+    public void BringHostsBack()
+    {
+        if (engines.Current is { } run)
+            SubmitAll(run, siteWork.BringBack(run.Engine.Inventory.Current));
+    }
+
     private static bool IsForOthers(VirtualMachine vm) => vm.BusyTask is not null;
 
     private Operation? Choose(List<VirtualMachine> machines, List<EntityId> hosts)
@@ -63,7 +73,7 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
         var vm = Pick(machines);
         if (IsForOthers(vm) && Dice.Next(4) > 0)
             return null;
-        return Dice.Next(16) switch
+        return Dice.Next(18) switch
         {
             0 or 1 or 2 => new PowerOn { Target = vm.Id, Host = Dice.Next(3) == 0 ? Pick(hosts) : null },
             3 or 4 => new PowerOff { Target = vm.Id },
@@ -74,6 +84,8 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
             12 => Create(),
             13 => new ReconfigureVm { Target = vm.Id, Cpus = Dice.Next(1, 4), AddDisks = Dice.Next(2) == 0 ? [Bytes.FromGib(1)] : [] },
             14 => vm.IsTemplate ? new MarkVm { Target = vm.Id } : new MarkTemplate { Target = vm.Id },
+            15 => new PauseVm { Target = vm.Id },
+            16 => new ResumeVm { Target = vm.Id },
             _ => Dice.Next(2) == 0 ? new DestroyVm { Target = vm.Id } : Create(),
         };
     }
@@ -96,6 +108,12 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
     };
 
     private T Pick<T>(List<T> from) => from[Dice.Next(from.Count)];
+
+    private void SubmitAll(EngineRun run, IEnumerable<Operation> operations)
+    {
+        foreach (var operation in operations)
+            Submit(run, operation);
+    }
 
     private void Submit(EngineRun run, Operation operation) => realm.Enter(() => world.Begin("An operator", () => SubmitAsync(run, operation)));
 

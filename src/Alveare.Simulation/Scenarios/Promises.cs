@@ -80,6 +80,12 @@ internal sealed class Promises(World world, ScenarioSite site)
         var executes = site.Site.Executions.Of(operation.Target).Select(q => q.Host).ToList();
         switch (operation)
         {
+            case PauseVm when executes.Count != 0:
+                world.Break($"{task.Id}: '{task.TargetName}' was paused and executes.");
+                break;
+            case ResumeVm when executes.Count != 1:
+                world.Break($"{task.Id}: '{task.TargetName}' was resumed and does not execute.");
+                break;
             case PowerOn when executes.Count != 1:
                 world.Break($"{task.Id}: '{task.TargetName}' was powered on and does not execute.");
                 break;

@@ -8,7 +8,7 @@ using Alveare.Simulation.Worlds;
 namespace Alveare.Simulation.Scenarios;
 
 /// <summary>What must be true when everything is mended and everybody has finished.</summary>
-internal sealed class Quiet(World world, ScenarioSite site, EngineRuns engines)
+internal sealed class Quiet(World world, ScenarioSite site, EngineRuns engines, Operators operators)
 {
     // Longer than the longest anything waits for anything: a task that has not ended by then does not end.
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(30);
@@ -20,7 +20,11 @@ internal sealed class Quiet(World world, ScenarioSite site, EngineRuns engines)
     {
         var began = world.Time.GetTimestamp();
         while (!IsQuiet() && world.Time.GetElapsedTime(began) < Patience)
+        {
+            operators.BringHostsBack();
             await Task.Delay(TimeSpan.FromSeconds(5), world.Time);
+        }
+
         await Task.Delay(TimeSpan.FromSeconds(5), world.Time);
     }
 
@@ -88,8 +92,10 @@ internal sealed class Quiet(World world, ScenarioSite site, EngineRuns engines)
         {
             if (qemu.HasEnded)
                 world.Break($"'{host.Name}' has not cleaned up after the QEMU of '{qemu.Name}'.");
-            else if (!qemu.Executes || now.Find(qemu.Machine) is null)
-                world.Break($"'{host.Name}' has an orphan QEMU of '{qemu.Name}' that {(qemu.Executes ? "nobody knows" : "does not execute")}.");
+            else if (now.Find(qemu.Machine) is not VirtualMachine vm)
+                world.Break($"'{host.Name}' has an orphan QEMU of '{qemu.Name}' that nobody knows.");
+            else if (!qemu.Executes && vm.Power != PowerState.Paused)
+                world.Break($"'{host.Name}' has a QEMU of '{qemu.Name}' that does not execute; the inventory says that it is {vm.Power}.");
         }
     }
 

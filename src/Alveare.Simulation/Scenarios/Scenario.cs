@@ -67,7 +67,7 @@ public sealed class Scenario
             await StepAsync(operators, misfortune);
         await world.PauseAsync(2000);
         await misfortune.MendAsync();
-        var quiet = new Quiet(world, site, engines);
+        var quiet = new Quiet(world, site, engines, operators);
         await quiet.AwaitAsync();
         if (engines.Current is not { } run)
         {

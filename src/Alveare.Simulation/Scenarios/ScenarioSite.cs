@@ -30,6 +30,7 @@ internal sealed class ScenarioSite
         var datastores = world.Dice.Next(1, 3);
         for (var number = 1; number <= datastores; number++)
             entities.Add(AddDatastore($"ds{number}"));
+        Site.AddDatastore("/extra", Bytes.FromGib(20));
         var machines = world.Dice.Next(1, 4);
         for (var number = 1; number <= machines; number++)
             entities.Add(AddMachine($"vm{number}", isTemplate: false));

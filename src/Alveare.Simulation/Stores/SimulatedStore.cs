@@ -1,4 +1,5 @@
 using Alveare.Core.Store;
+using Alveare.Model.Faults;
 using Alveare.Simulation.Worlds;
 
 namespace Alveare.Simulation.Stores;
@@ -12,6 +13,9 @@ public sealed class SimulatedStore(World world) : IStore
 
     public IReadOnlyList<StoredRecord> Load(string kind) =>
         durable.TryGetValue(kind, out var records) ? [.. records.Select(r => new StoredRecord(r.Key, r.Value))] : [];
+
+    /// <summary>The disk under it is full: nothing can be written.</summary>
+    public bool IsFull { get; set; }
 
     public Task CommitAsync(IReadOnlyList<StoreWrite> writes)
     {
@@ -48,6 +52,12 @@ public sealed class SimulatedStore(World world) : IStore
             pending.Clear();
             foreach (var commit in group)
             {
+                if (IsFull)
+                {
+                    commit.Done.TrySetException(new FaultException(new HostOperationFailed("Writing to the store", "no space left on device")));
+                    continue;
+                }
+
                 Apply(commit.Writes);
                 commit.Done.TrySetResult();
             }
