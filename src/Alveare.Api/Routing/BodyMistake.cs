@@ -30,6 +30,22 @@ internal static class BodyMistake
         }
     }
 
+    /// <summary>A null in a list: the serializer lets it pass, and no list of any body may hold one.</summary>
+    public static InvalidArgument? FindNullElement(byte[] body)
+    {
+        using var document = JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = StrictJson.Options.MaxDepth });
+        return PlaceOfNull(document.RootElement, "$") is { } place ? RequestBody.Wrong($"the value at {place}", "null", "a value, or no element at all") : null;
+    }
+
+    private static string? PlaceOfNull(JsonElement element, string place) => element.ValueKind switch
+    {
+        JsonValueKind.Object => element.EnumerateObject().Select(m => PlaceOfNull(m.Value, $"{place}.{m.Name}")).FirstOrDefault(p => p is not null),
+        JsonValueKind.Array => element.EnumerateArray()
+            .Select((e, n) => e.ValueKind == JsonValueKind.Null ? $"{place}[{n}]" : PlaceOfNull(e, $"{place}[{n}]"))
+            .FirstOrDefault(p => p is not null),
+        _ => null,
+    };
+
     private static InvalidArgument? AmongMembers(JsonElement root, JsonTypeInfo type)
     {
         var known = type.Properties.Select(p => p.Name).ToList();

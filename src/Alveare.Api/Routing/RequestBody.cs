@@ -28,7 +28,8 @@ internal static class RequestBody
             throw new ProblemException(HttpProblem.WrongMediaType(request.ContentType));
         try
         {
-            return JsonSerializer.Deserialize(body, type) ?? throw new FaultException(Wrong("at $", "null", "an object"));
+            var read = JsonSerializer.Deserialize(body, type) ?? throw new FaultException(Wrong("at $", "null", "an object"));
+            return BodyMistake.FindNullElement(body) is { } mistake ? throw new FaultException(mistake) : read;
         }
         catch (JsonException e)
         {

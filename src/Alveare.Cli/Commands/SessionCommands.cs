@@ -15,7 +15,10 @@ internal static class SessionCommands
         commands.New("login", "Log in with ALVEARE_USER and ALVEARE_PASSWORD, to see that it works", [], async run =>
         {
             var session = await run.LogInAsync();
-            await run.Environment.Out.WriteLineAsync($"Logged in at {run.Url} as {session.User} ({session.Role}).");
+            if (run.IsJson)
+                run.WriteRecord(JsonSerializer.SerializeToElement(session with { Token = null }, RestJson.Contract<SessionAnswer>()));
+            else
+                await run.Environment.Out.WriteLineAsync($"Logged in at {run.Url} as {session.User} ({session.Role}).");
             return ExitCode.Done;
         });
 

@@ -23,6 +23,10 @@ public static class TaskText
         {
             "succeeded" when task.Figures is { } f =>
                 $"{Title(task)}: succeeded{took}; guest paused {Amounts.Duration(f.Pause)}, {Amounts.Size(f.Transferred)} sent",
+            "succeeded" when task is { ResultName: { } name, Result: { } id } && id != task.Target =>
+                id.StartsWith("host-", StringComparison.Ordinal) && task.Operation.StartsWith("vm.", StringComparison.Ordinal)
+                    ? $"{Title(task)}: succeeded{took}; on host {name}"
+                    : $"{Title(task)}: succeeded{took}; made {name} ({id})",
             "failed" => $"{Title(task)}: failed: {task.Fault?.Message}",
             _ => $"{Title(task)}: {task.State}{(task.HasEnded ? took : $" ({task.Id})")}",
         };

@@ -31,7 +31,7 @@ internal sealed class HostSession : IAsyncDisposable
     private TaskCompletionSource _connected = NewSignal();
     private Fault? _problem;
     private bool _isLost;
-    private bool _isSaid;
+    private string? _said;
     private Task _run = Task.CompletedTask;
 
     public HostSession(EntityId id, IHost host, SiteView view, EventLog events, StatisticsHistory statistics, TimeProvider clock, ILogger logger)
@@ -199,7 +199,7 @@ internal sealed class HostSession : IAsyncDisposable
         {
             if (_connected.Task.IsCompleted)
                 return;
-            (_problem, wasLost, _isLost, _isSaid) = (null, _isLost, false, false);
+            (_problem, wasLost, _isLost, _said) = (null, _isLost, false, null);
             _connected.SetResult();
         }
 
@@ -255,13 +255,13 @@ internal sealed class HostSession : IAsyncDisposable
     /// <summary>Notes that the host does not answer (or, without a problem, that the session ends); true when it did until now.</summary>
     private async Task<bool> LoseAsync(Fault? problem)
     {
-        bool was, isSaid;
+        bool was;
         lock (_gate)
         {
-            (was, isSaid) = (_connected.Task.IsCompleted, _isSaid);
+            was = _connected.Task.IsCompleted;
             if (was)
                 _connected = NewSignal();
-            (_problem, _isLost, _isSaid) = (problem ?? _problem, _isLost || was, true);
+            (_problem, _isLost) = (problem ?? _problem, _isLost || was);
         }
 
         _view.Claims.Drop(_id);
@@ -275,7 +275,7 @@ internal sealed class HostSession : IAsyncDisposable
                 _id,
                 h => h.Connection == HostConnection.Disconnected || problem is null
                     ? h
-                    : h with { Connection = HostConnection.NotResponding, Problem = problem.Message },
+                    : h with { Connection = IsOfAnother(problem) ? HostConnection.Untrusted : HostConnection.NotResponding, Problem = problem.Message },
                 _view.Current.OfType<VirtualMachine>().Where(v => v.Host == _id).Select(v => v.Id));
         }
         catch (FaultException e)
@@ -283,14 +283,40 @@ internal sealed class HostSession : IAsyncDisposable
             _logger.LogError(e, "That host {Host} does not answer could not be noted.", Name);
         }
 
-        // Once until it answers again, however often the reason changes.
-        if (problem is not null && !isSaid)
+        if (problem is not null)
+            SayLost(problem, was);
+        return was;
+    }
+
+    private static bool IsOfAnother(Fault problem) => problem is HostIdentityChanged;
+
+    // Once until it answers again, however often the reason changes; but that somebody else answers is another matter.
+    private void SayLost(Fault problem, bool was)
+    {
+        var isOfAnother = IsOfAnother(problem);
+        string? kind = isOfAnother ? "host.identity-changed" : was ? "host.lost" : "host.not-responding";
+        TaskCompletionSource? waited = null;
+        lock (_gate)
         {
-            var kind = was ? "host.lost" : "host.not-responding";
-            _events.Add(EventSeverity.Warning, kind, $"{problem.Message.TrimEnd('.')}. What is known of the machines of host '{Name}' is old until it answers.", _id);
+            if (isOfAnother)
+                (waited, _connected) = (_connected, NewSignal());
+            if (_said is not null && (!isOfAnother || _said == kind))
+                kind = null;
+            _said = kind ?? _said;
         }
 
-        return was;
+        if (kind is not null)
+        {
+            _events.Add(
+                isOfAnother ? EventSeverity.Error : EventSeverity.Warning,
+                kind,
+                $"{problem.Message.TrimEnd('.')}. What is known of the machines of host '{Name}' is old until it answers.",
+                _id);
+        }
+
+        // It will not change by waiting.
+        waited?.TrySetException(new FaultException(problem));
+        _ = waited?.Task.Exception;
     }
 
     private async Task OfferUnwatchedAsync()

@@ -5,6 +5,7 @@ using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
 using Microsoft.Extensions.Logging;
 
 namespace Alveare.Core.Hosts;
@@ -141,6 +142,9 @@ public sealed class HostSessions : IAsyncDisposable
 
     /// <summary>A machine was destroyed: a host that still has it registered, now or when it comes back, has not found one.</summary>
     internal void Bury(EntityId machine) => _view.Bury(machine);
+
+    /// <summary>A task registers these files (or, with false, has done so): the host that reports the machine has not found it.</summary>
+    internal void Registering(DatastorePath config, bool isSo = true) => _view.Registering(config, isSo);
 
     /// <summary>A machine that was destroyed once is there again and wanted.</summary>
     internal Task WelcomeAsync(EntityId machine) => _view.WelcomeAsync(machine);

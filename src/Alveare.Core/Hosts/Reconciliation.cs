@@ -11,7 +11,7 @@ namespace Alveare.Core.Hosts;
 internal readonly record struct Finding(EventSeverity Severity, string Kind, string Message, EntityId Subject);
 
 /// <summary>Brings the inventory in line with what hosts say, as one edit of one snapshot. Pure: the same words give the same edit.</summary>
-internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims, IReadOnlySet<EntityId> expected, Func<EntityId, bool> isDestroyed)
+internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims, TaskIntents intents)
 {
     private readonly Dictionary<EntityId, Entity> _put = [];
     private readonly List<Finding> _findings = [];
@@ -27,7 +27,7 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
         var said = claims.Of(id);
         if (now.Find(id) is not VirtualMachine known)
         {
-            if (said.Count > 0 && !expected.Contains(id) && !(isDestroyed(id) && said.All(c => c.IsOff)))
+            if (said.Count > 0 && !intents.Made.Contains(id) && !(intents.Destroyed.Contains(id) && said.All(c => c.IsOff)))
                 Add(MachinePlace.Choose(said, null));
             return;
         }
@@ -99,7 +99,8 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
         };
         _put[vm.Id] = As(vm, claim);
         _mustSurvive = true;
-        _found.Add(vm.Name);
+        if (!intents.Registered.Contains(vm.Config))
+            _found.Add(vm.Name);
         if (claim.Machine.InvalidReason is { } reason)
             Invalid(vm, reason);
     }
@@ -112,9 +113,10 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
         var isElsewhere = changed.Host != known.Host || changed.Config != known.Config || changed.Parent != known.Parent;
         Put(changed, known, mustSurvive: isElsewhere || changed.Spec != known.Spec || changed.InvalidReason != known.InvalidReason);
 
-        if (changed.Host != known.Host)
+        // What a task does is told by the task.
+        if (changed.Host != known.Host && known.BusyTask is null)
             _findings.Add(new(EventSeverity.Info, "vm.moved", $"Virtual machine '{known.Name}' is on host '{NameOf(changed.Host)}' now{(known.Host is null ? "" : $", it was on '{NameOf(known.Host)}'")}.", known.Id));
-        if (changed.Power != known.Power && PowerEvent(changed, known.Power) is { } finding)
+        if (changed.Power != known.Power && known.BusyTask is null && PowerEvent(changed, known.Power) is { } finding)
             _findings.Add(finding);
         if (changed.InvalidReason is { } reason && reason != known.InvalidReason)
             Invalid(known, reason);

@@ -6,6 +6,7 @@ using Alveare.Model;
 using Alveare.Model.Events;
 using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
 using Microsoft.Extensions.Logging;
 
 namespace Alveare.Core.Hosts;
@@ -17,7 +18,7 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
     private readonly Dictionary<EntityId, int> _expected = [];
     private readonly Dictionary<EntityId, string> _conflicts = [];
     private readonly SortedSet<EntityId> _astray = [];
-    private ImmutableHashSet<EntityId> _destroyed = [];
+    private TaskIntents _intents = TaskIntents.None;
     private TaskCompletionSource _straySeen = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public MachineClaims Claims { get; } = new();
@@ -42,11 +43,18 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
         }
     }
 
+    /// <summary>A task registers these files: the host that reports the machine has not found it. Once more with false when that is over.</summary>
+    public void Registering(DatastorePath config, bool isSo = true)
+    {
+        lock (_gate)
+            _intents = _intents with { Registered = isSo ? _intents.Registered.Add(config) : _intents.Registered.Remove(config) };
+    }
+
     /// <summary>A machine was destroyed: a host that still has it registered has not found one.</summary>
     public void Bury(EntityId machine)
     {
         lock (_gate)
-            _destroyed = _destroyed.Add(machine);
+            _intents = _intents with { Destroyed = _intents.Destroyed.Add(machine) };
     }
 
     /// <summary>Files of a machine that was destroyed are there again, and somebody wants them registered.</summary>
@@ -54,18 +62,25 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
     {
         lock (_gate)
         {
-            if (!_destroyed.Contains(machine))
+            if (!_intents.Destroyed.Contains(machine))
                 return;
-            _destroyed = _destroyed.Remove(machine);
+            _intents = _intents with { Destroyed = _intents.Destroyed.Remove(machine) };
         }
 
         await ReconcileAsync([machine]);
     }
 
     /// <summary>Connected hosts on which a machine is registered and off although that is not its place, or although it was destroyed.</summary>
-    public IReadOnlyList<EntityId> StraysOf(EntityId machine) => Current.Find(machine) is VirtualMachine vm
-        ? MachinePlace.Strays(Claims.Of(machine), vm)
-        : IsBuried(machine) ? [.. Claims.Of(machine).Where(c => c.IsOff).Select(c => c.Host)] : [];
+    public IReadOnlyList<EntityId> StraysOf(EntityId machine)
+    {
+        var said = Claims.Of(machine);
+        if (Current.Find(machine) is VirtualMachine vm)
+            return MachinePlace.Strays(said, vm);
+        var intents = Intents;
+        return intents.Destroyed.Contains(machine)
+            ? [.. said.Where(c => c.IsOff && !intents.Registered.Contains(c.Machine.Config)).Select(c => c.Host)]
+            : [];
+    }
 
     /// <summary>Ends when <see cref="Astray"/> is not empty.</summary>
     public Task StraySeenAsync(CancellationToken cancellation)
@@ -93,7 +108,7 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
         Reconciliation? done = null;
         await inventory.ApplyAsync(now =>
         {
-            done = new Reconciliation(now, Claims, Expected(), IsBuried);
+            done = new Reconciliation(now, Claims, Intents);
             foreach (var id in ids)
                 done.Machine(id);
             if (change is not null)
@@ -128,16 +143,13 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
         }
     }
 
-    private HashSet<EntityId> Expected()
+    private TaskIntents Intents
     {
-        lock (_gate)
-            return [.. _expected.Keys];
-    }
-
-    private bool IsBuried(EntityId machine)
-    {
-        lock (_gate)
-            return _destroyed.Contains(machine);
+        get
+        {
+            lock (_gate)
+                return _intents with { Made = [.. _expected.Keys] };
+        }
     }
 
     private void LookForStrays(EntityId id)

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Alveare.Core.Tasks;
+using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
@@ -38,7 +39,11 @@ internal sealed class MachineChanges(MachineGround ground, MachineMaking making)
     private Task MarkAsync(VirtualMachine vm, bool isTemplate)
     {
         var spec = MachineGround.SpecOf(vm);
-        return spec.IsTemplate == isTemplate ? Task.CompletedTask : ApplyAsync(vm, spec with { IsTemplate = isTemplate });
+        if (spec.IsTemplate != isTemplate)
+            return ApplyAsync(vm, spec with { IsTemplate = isTemplate });
+        const string machine = "a virtual machine";
+        const string template = "a template";
+        throw new FaultException(new InvalidState(vm.Name, $"{(isTemplate ? template : machine)} already", isTemplate ? machine : template));
     }
 
     private Task ApplyAsync(VirtualMachine vm, MachineSpec spec) =>

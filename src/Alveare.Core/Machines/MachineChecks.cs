@@ -57,6 +57,16 @@ internal static class MachineChecks
             throw new FaultException(new NotFound("port group", unknown));
     }
 
+    /// <summary>What can be checked of a customization before any host is asked.</summary>
+    public static void Customization(string machine, GuestCustomization? customization)
+    {
+        foreach (var key in customization?.SshKeys ?? [])
+        {
+            if (SshPublicKey.WhyIllegal(key) is { } expected)
+                throw Refused(machine, "an SSH key", key.Length <= 40 ? $"'{key}'" : $"'{key[..37]}...'", expected);
+        }
+    }
+
     private static void InRange(string machine, string what, Bytes given, Bytes least, Bytes most)
     {
         if (given < least || given > most || given.Value % Unit.Value != 0)

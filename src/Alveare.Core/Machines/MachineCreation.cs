@@ -52,6 +52,7 @@ internal sealed class MachineCreation(MachineGround ground, MachineMaking making
         var datacenter = now.DatacenterOf(source.Id)!;
         var container = MachineChecks.Container(now, datacenter, operation.Folder ?? source.Parent, operation.Name);
         now.CheckFree(container, EntityKind.VirtualMachine, operation.Name);
+        MachineChecks.Customization(operation.Name, operation.Customization);
         var spec = SpecOf(operation, source, datacenter);
         var datastore = DatastoreOf(operation, source, datacenter);
         var disks = MachineGround.SpecOf(source).Disks;

@@ -48,7 +48,6 @@ internal sealed class MachineRegistration(MachineGround ground)
             throw new FaultException(new InvalidMachine(stem, $"its uuid is that of virtual machine '{other.Name}', so it is a copy of it: clone that machine instead"));
         }
 
-        await ground.Hosts.WelcomeAsync(machine.Id);
         // An orphan that is found again keeps its name and its folder.
         if (before.Find(machine.Id) is null)
             await PutAsync(machine, host, container);
@@ -119,6 +118,21 @@ internal sealed class MachineRegistration(MachineGround ground)
     }
 
     private async Task<HostMachine> RegisterOnAsync(EntityId host, DatastorePath config)
+    {
+        ground.Hosts.Registering(config);
+        try
+        {
+            var machine = await TellToRegisterAsync(host, config);
+            await ground.Hosts.WelcomeAsync(machine.Id);
+            return machine;
+        }
+        finally
+        {
+            ground.Hosts.Registering(config, isSo: false);
+        }
+    }
+
+    private async Task<HostMachine> TellToRegisterAsync(EntityId host, DatastorePath config)
     {
         var reply = await ground.Hosts.ExecuteUntilKnownAsync(
             host,

@@ -72,6 +72,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         HostConnection.Connected => host.Facts is null ? "it has not said what it is yet" : null,
         HostConnection.Connecting => "first contact is not made yet",
         HostConnection.Disconnected => "an administrator disconnected it",
+        HostConnection.Untrusted => "what answers at its address has another certificate",
         _ => "it does not answer",
     };
 }

@@ -369,6 +369,7 @@ public sealed class TaskEngine(
                 State = state,
                 Fault = fault,
                 Result = result,
+                ResultName = result is { } made ? inventory.Current.Find(made)?.Name : null,
                 EndedAt = clock.GetUtcNow(),
                 Percent = state == TaskState.Succeeded ? 100 : entry.Record.Percent,
                 Version = entry.Record.Version + 1,

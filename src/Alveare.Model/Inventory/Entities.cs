@@ -50,6 +50,9 @@ public enum HostConnection
 
     /// <summary>An administrator took it out of use.</summary>
     Disconnected,
+
+    /// <summary>What answers at its address has another certificate than the host that was joined: an administrator must look.</summary>
+    Untrusted,
 }
 
 /// <summary>A joined host.</summary>

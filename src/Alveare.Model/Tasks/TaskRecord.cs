@@ -48,6 +48,9 @@ public sealed record TaskRecord
     /// <summary>The object it made or the place it moved to, when it succeeded and there is one.</summary>
     public EntityId? Result { get; init; }
 
+    /// <summary>The name of <see cref="Result"/> when the task ended.</summary>
+    public string? ResultName { get; init; }
+
     /// <summary>From where to where a migration goes, once that is decided.</summary>
     public MachineMove? Move { get; init; }
 

@@ -49,7 +49,7 @@ public sealed record PortGroupDto(string Id, string Kind, string Name, string? P
 /// <param name="State">queued, running, succeeded, failed or cancelled.</param>
 public sealed record TaskDto(
     string Id, string Operation, string Target, string TargetName, string User, string State, double? Percent, string? Step, MigrationProgressDto? Migration,
-    DateTimeOffset QueuedAt, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, string? Result, MigrationFiguresDto? Figures, FaultDto? Fault,
+    DateTimeOffset QueuedAt, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, string? Result, string? ResultName, MigrationFiguresDto? Figures, FaultDto? Fault,
     bool CancelRequested, long Version, bool HasEnded);
 
 /// <summary>Why a task failed.</summary>

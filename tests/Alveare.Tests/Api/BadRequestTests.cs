@@ -35,6 +35,7 @@ public sealed class BadRequestTests(ApiSite site) : IClassFixture<ApiSite>
     [InlineData("\"firmware\":1", "$.firmware is 1, expected one of bios, uefi")]
     [InlineData("\"folder\":\"web\"", "$.folder is \"web\", expected an object id")]
     [InlineData("\"disks\":[1,\"x\"]", "$.disks[1] is \"x\", expected a whole number of bytes")]
+    [InlineData("\"portGroups\":[\"net\",null]", "$.portGroups[1] is null, expected a value, or no element at all")]
     [InlineData("\"portGroups\":\"net\"", "$.portGroups is \"net\", expected an array, each item a string")]
     public async Task AValueOfTheWrongTypeSaysWhatWasExpected(string member, string expected) =>
         await RefusedAsync("datacenters/{dc}:create-vm", $$"""{"name":"x","datastore":"ds-{{Guid.Empty:N}}",{{member}}}""", expected);

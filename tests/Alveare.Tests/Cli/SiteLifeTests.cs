@@ -25,11 +25,14 @@ public sealed class SiteLifeTests(ApiSite site) : IClassFixture<ApiSite>
         await DoneAsync("datastore", "create", "shared", "/shared");
         await UntilListedAsync("datastore", "shared", "TiB");
         await DoneAsync("folder", "create", "web");
-        await DoneAsync("vm", "create", "web01", "--cpus", "2", "--memory", "256M", "--disk", "1G", "--folder", "web", "--on", "h1", "--datastore", "shared");
+        var created = await DoneAsync("vm", "create", "web01", "--cpus", "2", "--memory", "256M", "--disk", "1G", "--folder", "web", "--on", "h1", "--datastore", "shared");
+        Assert.Matches(@"datacenter.create-vm north: succeeded in .*; made web01 \(vm-[0-9a-f]{32}\)", created);
         Assert.Contains("vm.power-on web01: succeeded", await DoneAsync("vm", "power-on", "north/web/web01"), StringComparison.Ordinal);
         Assert.Matches(@"web01 +on +h1 +2 +256 MiB", await DoneAsync("vm", "list"));
 
         Assert.Contains("vm.migrate web01: succeeded", await DoneAsync("vm", "migrate", "web01", "--to", "h2"), StringComparison.Ordinal);
+        var login = JsonDocument.Parse(await DoneAsync("login", "--json")).RootElement;
+        Assert.Equal(("admin", false), (login.GetProperty("user").GetString(), login.TryGetProperty("token", out _)));
         var json = JsonDocument.Parse(await DoneAsync("vm", "list", "--json", "--host", "h2")).RootElement;
         var vm = Assert.Single(json.EnumerateArray());
         Assert.Equal("on", vm.GetProperty("power").GetString());

@@ -84,11 +84,13 @@ internal sealed class TestHost(int number) : IHost
         }
     }
 
-    public void GoAway(string why = "the cable is out")
+    public void GoAway(string why = "the cable is out") => GoAway(new HostNotConnected(Name, why));
+
+    public void GoAway(Fault why)
     {
         lock (_gate)
         {
-            _away = new HostNotConnected(Name, why);
+            _away = why;
             foreach (var watcher in _watchers)
                 watcher.Writer.TryComplete(new FaultException(_away));
             _watchers.Clear();

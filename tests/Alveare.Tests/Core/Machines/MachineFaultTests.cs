@@ -39,6 +39,26 @@ public sealed class MachineFaultTests
     }
 
     [Fact]
+    public async Task WhatIsNoPublicKeyIsNotPutIntoAGuest()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("golden");
+        var refused = await site.FailAsync<InvalidArgument>(new CloneVm { Target = id, Name = "web01", Customization = new GuestCustomization { SshKeys = ["hello"] } });
+        Assert.Contains("an SSH key is 'hello', expected an OpenSSH public key", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task WhatIsMarkedAlreadySaysSo()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("golden");
+        Assert.Contains("'golden' is a virtual machine already", (await site.FailAsync<InvalidState>(new MarkVm { Target = id })).Message, StringComparison.Ordinal);
+        await site.SucceedAsync(new MarkTemplate { Target = id });
+        await site.FailAsync<InvalidState>(new MarkTemplate { Target = id });
+        await site.SucceedAsync(new MarkVm { Target = id });
+    }
+
+    [Fact]
     public async Task ANameThatIsTakenIsRefused()
     {
         await using var site = await MachineSite.OpenAsync();

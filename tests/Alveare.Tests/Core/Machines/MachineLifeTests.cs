@@ -13,6 +13,21 @@ namespace Alveare.Tests.Core.Machines;
 public sealed class MachineLifeTests
 {
     [Fact]
+    public async Task ATaskNamesWhatItMadeAndIsAllThatIsSaidOfIt()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var before = site.Engine.Events.Since(0).Count;
+        var made = await site.SucceedAsync(site.Creation("web01"));
+        Assert.Equal(("web01", "web01"), (made.ResultName, site.Vm(made.Result!.Value).Name));
+        await site.SucceedAsync(new PowerOn { Target = made.Result!.Value });
+        await site.SucceedAsync(new MigrateVm { Target = made.Result!.Value });
+        await site.SucceedAsync(new PowerOff { Target = made.Result!.Value });
+        await site.SucceedAsync(new UnregisterVm { Target = made.Result!.Value });
+        await site.SucceedAsync(new RegisterVm { Target = site.Datacenter, Datastore = site.Datastore, Path = "web01/web01.vmx" });
+        Assert.All(site.Engine.Events.Since(0).Skip(before), e => Assert.Equal("task.succeeded", e.Kind));
+    }
+
+    [Fact]
     public async Task AMachineIsCreatedStartedStoppedAndDestroyed()
     {
         await using var site = await MachineSite.OpenAsync();

@@ -1,3 +1,4 @@
+using Alveare.Core.Site;
 using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
@@ -29,6 +30,26 @@ public sealed class HostOperationTests
         Assert.Equal(refusal, task.Fault);
         Assert.Empty(site.Now.OfType<Host>());
         Assert.Empty(site.Released);
+    }
+
+    [Fact]
+    public async Task AHostWithAnotherCertificateIsAnAlarmAndIsNotWaitedFor()
+    {
+        var host = new TestHost(1);
+        await using var site = await TestSite.WithAsync(host);
+        host.GoAway();
+        await site.EventAsync("host.lost");
+        host.GoAway(new HostIdentityChanged(host.Name, "AA", "BB"));
+        Assert.Contains("fingerprint BB, expected AA", await site.EventAsync("host.identity-changed"), StringComparison.Ordinal);
+        Assert.Equal(HostConnection.Untrusted, site.Host(host).Connection);
+        Assert.Contains("fingerprint BB", site.Host(host).Problem, StringComparison.Ordinal);
+
+        await site.DoAsync(new DisconnectHost { Target = host.Id });
+        var asked = TimeProvider.System.GetTimestamp();
+        await site.RefusedAsync<HostIdentityChanged>(new ReconnectHost { Target = host.Id });
+        Assert.True(TimeProvider.System.GetElapsedTime(asked) < HostOperations.FirstContact / 2);
+        host.ComeBack();
+        await site.UntilAsync(_ => site.Host(host).Connection == HostConnection.Connected);
     }
 
     [Fact]
