@@ -3,15 +3,18 @@ using Alveare.Cli.Running;
 
 namespace Alveare.Cli.Commands;
 
-/// <summary><c>completion bash|zsh</c>: what a shell needs to complete commands, options and names.</summary>
+/// <summary><c>completion bash|zsh|fish</c>: what a shell needs to complete commands, options and names.</summary>
 internal static class CompletionCommand
 {
     // The shell gives the whole line and where the cursor is; the program itself answers with the words that fit.
     private const string Bash =
         """
         _alveare() {
-          local IFS=$'\n' line=${COMP_LINE} point=${COMP_POINT}
-          COMPREPLY=($(${COMP_WORDS[0]} "[suggest:${point}]" "${line}" 2>/dev/null))
+          local IFS=$'\n' word
+          COMPREPLY=()
+          for word in $("${COMP_WORDS[0]}" "[suggest:${COMP_POINT}]" "${COMP_LINE}" 2>/dev/null); do
+            [[ $word == "${COMP_WORDS[COMP_CWORD]}"* ]] && COMPREPLY+=("$(printf %q "$word")")
+          done
         }
         complete -F _alveare alveare ./alveare
         """;
@@ -27,12 +30,22 @@ internal static class CompletionCommand
         compdef _alveare alveare ./alveare
         """;
 
+    private const string Fish =
+        """
+        function __alveare_words
+            set -l line (commandline -cp)
+            set -l program (commandline -opc)[1]
+            $program "[suggest:"(string length -- "$line")"]" "$line" 2>/dev/null
+        end
+        complete -c alveare -f -a '(__alveare_words)'
+        """;
+
     public static Command New(CliCommands commands)
     {
-        var shell = Takes.NameAmong("SHELL", "bash or zsh", "bash", "zsh");
+        var shell = Takes.NameAmong("SHELL", "bash, zsh or fish", "bash", "zsh", "fish");
         return commands.New("completion", "Print the completion of a shell: source <(alveare completion bash)", [shell], async run =>
         {
-            await run.Environment.Out.WriteLineAsync(run.Value(shell) == "bash" ? Bash : Zsh);
+            await run.Environment.Out.WriteLineAsync(run.Value(shell) switch { "bash" => Bash, "zsh" => Zsh, _ => Fish });
             return ExitCode.Done;
         });
     }

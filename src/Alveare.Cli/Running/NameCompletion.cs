@@ -6,7 +6,7 @@ namespace Alveare.Cli.Running;
 /// <summary>Completes names of objects by asking the center, if it answers soon.</summary>
 internal static class NameCompletion
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
     public static Func<CompletionContext, IEnumerable<CompletionItem>> Of(CliCommands commands, string kind) => context =>
     {

@@ -54,7 +54,7 @@ public sealed class CommandLineTests
     [InlineData("user create x --role boss", "--role is 'boss', expected administrator, operator or read-only")]
     [InlineData("vm power-on web01 --pasued", "'--pasued' is no option here")]
     [InlineData("vm show --all", "'--all' is no option here")]
-    [InlineData("completion fish", "SHELL is 'fish', expected bash or zsh")]
+    [InlineData("completion tcsh", "SHELL is 'tcsh', expected bash, zsh or fish")]
     [InlineData("host join 1.2.3.4", "--fingerprint")]
     public async Task AWrongCommandLineIsUsage(string line, string expected)
     {
