@@ -76,6 +76,7 @@ internal sealed class HostSession : IAsyncDisposable
     /// <summary>Carries out a command; what it answers about a machine is in the inventory when this ends.</summary>
     public async Task<HostReply> ExecuteAsync(HostCommand command, IProgress<HostProgress>? progress, CancellationToken cancellation)
     {
+        var asOf = _view.Claims.Now;
         var reply = await Link.ExecuteAsync(command, progress, cancellation);
         switch (reply, command)
         {
@@ -86,10 +87,10 @@ internal sealed class HostSession : IAsyncDisposable
                 await TakeReplyAsync(said.Machine);
                 break;
             case (_, UnregisterMachine gone):
-                await TakeRemovalAsync(gone.Machine);
+                await TakeRemovalAsync(gone.Machine, asOf);
                 break;
             case (_, DestroyMachine gone):
-                await TakeRemovalAsync(gone.Machine);
+                await TakeRemovalAsync(gone.Machine, asOf);
                 break;
         }
 
@@ -234,9 +235,9 @@ internal sealed class HostSession : IAsyncDisposable
         return _view.ReconcileAsync(_id, null, [machine.Id]);
     }
 
-    private Task TakeRemovalAsync(EntityId machine)
+    private Task TakeRemovalAsync(EntityId machine, long asOf)
     {
-        _view.Claims.ReplyRemoved(_id, machine);
+        _view.Claims.ReplyRemoved(_id, machine, asOf);
         return _view.ReconcileAsync(_id, null, [machine]);
     }
 

@@ -84,7 +84,7 @@ internal sealed class MachineClaims
 
             var there = machines.Select(m => m.Id).ToHashSet();
             foreach (var (gone, _) in said.Where(s => s.Value.Stamp <= asOf && !there.Contains(s.Key)).ToList())
-                ReplyRemoved(host, gone);
+                ReplyRemoved(host, gone, asOf);
             return [.. said.Keys];
         }
     }
@@ -98,7 +98,7 @@ internal sealed class MachineClaims
                 return false;
             if (said.TryGetValue(machine.Id, out var known) && known.IsAhead && (known.Machine is null || known.Machine.Revision > machine.Revision))
                 return false;
-            said[machine.Id] = new Word(machine, ++_stamp);
+            said[machine.Id] = new Word(machine, ++_stamp) { Removed = known.Removed };
             return true;
         }
     }
@@ -114,7 +114,7 @@ internal sealed class MachineClaims
             if (known is { IsAhead: true, Machine: not null })
                 return false;
             // Remembered: a whole word that was asked for before may still be on its way, and must not bring the machine back.
-            said[machine] = new Word(null, ++_stamp);
+            said[machine] = new Word(null, ++_stamp) { Removed = _stamp };
             return known.Machine is not null;
         }
     }
@@ -128,17 +128,20 @@ internal sealed class MachineClaims
                 return false;
             if (said.TryGetValue(machine.Id, out var known) && known.Machine is { } before && before.Revision >= machine.Revision)
                 return false;
-            said[machine.Id] = new Word(machine, ++_stamp, IsAhead: true);
+            said[machine.Id] = new Word(machine, ++_stamp, IsAhead: true) { Removed = known.Removed };
             return true;
         }
     }
 
-    /// <summary>A reply says that a host does not have a machine any more; false when the watch knows it already.</summary>
-    public bool ReplyRemoved(EntityId host, EntityId machine)
+    /// <summary>A reply to what was asked for at a moment says that a host does not have a machine any more; false when the watch knows it
+    /// already, even if the host has it again since.</summary>
+    public bool ReplyRemoved(EntityId host, EntityId machine, long asOf)
     {
         lock (_gate)
         {
             if (!_hosts.TryGetValue(host, out var said) || !said.TryGetValue(machine, out var known) || known.Machine is null)
+                return false;
+            if (known.Removed > asOf)
                 return false;
             said[machine] = new Word(null, ++_stamp, IsAhead: true);
             return true;
@@ -175,5 +178,9 @@ internal sealed class MachineClaims
 
     /// <param name="Machine">Null for one that was removed.</param>
     /// <param name="IsAhead">A reply said it, and the watch has not come to it yet.</param>
-    private readonly record struct Word(HostMachine? Machine, long Stamp, bool IsAhead = false);
+    private readonly record struct Word(HostMachine? Machine, long Stamp, bool IsAhead = false)
+    {
+        /// <summary>When the watch last said that it was removed.</summary>
+        public long Removed { get; init; }
+    }
 }

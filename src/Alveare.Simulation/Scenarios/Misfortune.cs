@@ -38,14 +38,14 @@ internal sealed class Misfortune(World world, ScenarioSite site, EngineRuns engi
             await engines.StartAsync();
     }
 
-    private Task StrikeAsync() => Dice.Next(12) switch
+    private Task StrikeAsync() => Dice.Next(14) switch
     {
         0 or 1 => KillAgentAsync(Pick(Site.Hosts)),
         2 => CrashHostAsync(Pick(Site.Hosts)),
         3 or 4 => KillQemuAsync(),
         5 => CutAsync(Network.Center, Pick(Site.Hosts).Id),
-        6 => CutAsync(Site.Hosts[0].Id, Site.Hosts[Dice.Next(1, Site.Hosts.Count)].Id),
-        7 => LoseStorageAsync(Pick(Site.Hosts)),
+        6 or 11 => CutAsync(Site.Hosts[0].Id, Site.Hosts[Dice.Next(1, Site.Hosts.Count)].Id),
+        7 or 12 => LoseStorageAsync(Pick(Site.Hosts)),
         8 => FillStorageAsync(),
         9 => StartElsewhereAsync(),
         10 => FillStoreAsync(),

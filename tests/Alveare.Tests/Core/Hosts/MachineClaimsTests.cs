@@ -19,7 +19,7 @@ public sealed class MachineClaimsTests
     public void AWholeWordAskedForBeforeARemovalDoesNotBringTheMachineBack()
     {
         var asked = _claims.Now;
-        _claims.ReplyRemoved(Host, Vm);
+        _claims.ReplyRemoved(Host, Vm, _claims.Now);
         _claims.WatchRemoved(Host, Vm);
         _claims.Reply(Host, [Machine(1)], asked);
         Assert.Empty(_claims.Of(Vm));
@@ -29,7 +29,7 @@ public sealed class MachineClaimsTests
     public void AWholeWordOfTheWatchInBetweenDoesNotMakeARemovalForgotten()
     {
         var asked = _claims.Now;
-        _claims.ReplyRemoved(Host, Vm);
+        _claims.ReplyRemoved(Host, Vm, _claims.Now);
         _claims.Watch(Host, []);
         _claims.Reply(Host, [Machine(1)], asked);
         Assert.Empty(_claims.Of(Vm));
@@ -38,10 +38,21 @@ public sealed class MachineClaimsTests
     [Fact]
     public void AMachineThatIsRegisteredAnewIsThereAgain()
     {
-        _claims.ReplyRemoved(Host, Vm);
+        _claims.ReplyRemoved(Host, Vm, _claims.Now);
         _claims.Watch(Host, []);
         Assert.True(_claims.Watch(Host, Machine(2)));
         Assert.Equal(2, Assert.Single(_claims.Of(Vm)).Machine.Revision);
+    }
+
+    [Fact]
+    public void ARemovalThatIsAnsweredLateDoesNotTakeAwayWhatCameAfterIt()
+    {
+        _claims.Watch(Host, [Machine(1)]);
+        var asked = _claims.Now;
+        _claims.WatchRemoved(Host, Vm);
+        _claims.Watch(Host, Machine(2));
+        Assert.False(_claims.ReplyRemoved(Host, Vm, asked));
+        Assert.Single(_claims.Of(Vm));
     }
 
     private static HostMachine Machine(long revision) =>

@@ -120,8 +120,9 @@ public sealed class HostOperationTests
         var (first, second) = (new TestHost(1), new TestHost(2));
         var (alone, shared) = (TestHost.Machine(1, PowerState.On), TestHost.Machine(2, PowerState.Off));
         first.Put(alone);
-        first.Put(shared with { LockEpoch = 2 });
-        second.Put(shared);
+        first.Put(shared with { Power = PowerState.On, LockEpoch = 2 });
+        // Newer than what the first host says: nobody takes this registration away.
+        second.Put(shared with { LockEpoch = 3 });
         await using var site = await TestSite.WithAsync(first, second);
 
         await site.DoAsync(new RemoveHost { Target = first.Id });
