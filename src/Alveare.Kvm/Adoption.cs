@@ -47,6 +47,7 @@ internal sealed class Adoption(
         catch (FaultException e)
         {
             warnings.Add(e.Fault.Message);
+            state.Publish(new HostEventRaised("host.network-missing", host, e.Fault.Message, IsProblem: true));
         }
     }
 
@@ -68,8 +69,14 @@ internal sealed class Adoption(
     {
         if (RunRecord.Read(run) is not { } record)
         {
-            // Written before the process is started: without it there is none.
+            // Written before the process is started, and lost with the host's power alone: there should be none. Of one that lives all the
+            // same nobody knows what it is attached to.
+            await QemuProcess.EndAsync(run);
             run.Remove();
+            if (machines.TryFind(EntityId.Vm(run.Machine)) is not { } known)
+                return;
+            known.Change(m => m with { Power = PowerState.Off });
+            ReleaseForgottenLock(known);
             return;
         }
 

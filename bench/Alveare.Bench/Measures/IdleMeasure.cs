@@ -1,8 +1,9 @@
+using System.Diagnostics;
 using Alveare.Bench.Report;
 
 namespace Alveare.Bench.Measures;
 
-/// <summary>What a host's agent and the center use while nothing is asked of them.</summary>
+/// <summary>What a host's agent and the center use while nothing is asked of them, and how soon a restarted agent has its machines again.</summary>
 internal static class IdleMeasure
 {
     private const int Machines = 20;
@@ -30,6 +31,17 @@ internal static class IdleMeasure
             Line.Limit($"agent with {Machines} running machines, memory (PSS)", agent.MemoryMb(), 200, "MB"),
             Line.Limit($"center with {lab.Plan.Hosts.Count} hosts, CPU", center.CpuPercent(), 1, "% of a core"),
             Line.Limit($"center with {lab.Plan.Hosts.Count} hosts, memory (PSS)", center.MemoryMb(), 250, "MB"),
+            await AdoptionAsync(lab),
         ];
+    }
+
+    /// <summary>The agent is killed and started again; it says that it is ready when it has adopted its machines.</summary>
+    private static async Task<Line> AdoptionAsync(BenchLab lab)
+    {
+        await lab.Instance.Hosts[Host].Process!.KillAsync(TimeSpan.FromSeconds(10));
+        var start = Stopwatch.GetTimestamp();
+        await lab.Instance.EnsureProgramsAsync();
+        return Line.Limit(
+            $"a killed agent, from its start to {Machines} machines adopted", Stopwatch.GetElapsedTime(start).TotalMilliseconds, 2_000, "ms");
     }
 }

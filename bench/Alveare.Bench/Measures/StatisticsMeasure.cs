@@ -10,6 +10,8 @@ using Alveare.Model.Machines;
 namespace Alveare.Bench.Measures;
 
 /// <summary>How often a host can read the full statistics of fifty machines, beside asking fifty QEMUs one after the other by hand.</summary>
+/// <remarks>The machines stand before their first instruction, so that guests do not fight over the CPUs with what is measured. Such a machine's
+/// QEMU is not asked for what it cannot have done; one whose guest runs is, at about 0.6 ms of its CPU time.</remarks>
 internal static class StatisticsMeasure
 {
     private const int Machines = 50;
@@ -25,7 +27,7 @@ internal static class StatisticsMeasure
             var commands = new List<IReadOnlyList<string>>();
             var ours = await OursAsync(state, commands);
             var bare = await BareAsync(state, commands);
-            return [Line.AtLeast($"statistics of {Machines} machines", ours, 50, "a second", Line.Text($"{bare:0.0} a second, by QMP"))];
+            return [Line.AtLeast($"statistics of {Machines} machines that stand still", ours, 50, "a second", Line.Text($"{bare:0.0} a second, by QMP"))];
         }
         finally
         {

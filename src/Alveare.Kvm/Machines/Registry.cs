@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
+using System.Text.Json;
 using Alveare.Kvm.Files;
 using Alveare.Model;
+using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 
@@ -23,7 +25,7 @@ public sealed record RegisteredMachine(EntityId Id, DatastorePath Config);
 public sealed class Registry(string path)
 {
     private readonly Lock sync = new();
-    private RegistryContent content = WholeFile.Read<RegistryContent>(path) ?? new RegistryContent();
+    private RegistryContent content = Read(path);
 
     public RegistryContent Content
     {
@@ -41,6 +43,18 @@ public sealed class Registry(string path)
             var changed = change(content);
             WholeFile.Replace(path, changed, flush: true);
             content = changed;
+        }
+    }
+
+    private static RegistryContent Read(string path)
+    {
+        try
+        {
+            return WholeFile.Read<RegistryContent>(path) ?? new RegistryContent();
+        }
+        catch (JsonException e)
+        {
+            throw new FaultException(new FileCorrupt(path, e.Message), e);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Alveare.Kvm.Files;
 using Alveare.Kvm.Qemu;
 using Alveare.Model;
@@ -30,8 +31,19 @@ public sealed record RunRecord
     /// <summary>The last migration that brought the machine here: a repeated question for its outcome is answered by it.</summary>
     public Guid? ArrivedBy { get; init; }
 
-    /// <summary>Reads a run directory's record, or null when it has none (the agent ended before it wrote one).</summary>
-    public static RunRecord? Read(RunDirectory run) => WholeFile.Read<RunRecord>(run.Record);
+    /// <summary>Reads a run directory's record, or null when it has none (the agent ended before it wrote one) or a broken one (it is not
+    /// flushed, and the host lost power).</summary>
+    public static RunRecord? Read(RunDirectory run)
+    {
+        try
+        {
+            return WholeFile.Read<RunRecord>(run.Record);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
 
     public void Write(RunDirectory run) => WholeFile.Replace(run.Record, this, flush: false);
 }

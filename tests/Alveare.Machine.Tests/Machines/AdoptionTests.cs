@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Alveare.Core.Hosts;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model.Faults;
@@ -72,6 +73,56 @@ public sealed class AdoptionTests
         var found = Assert.Single((await second.ObserveAsync(Cancellation)).Machines);
         Assert.Equal((PowerState.Off, machine.LockEpoch + 1), (found.Power, found.LockEpoch));
         Assert.Empty(await EventsUntilStartedAsync(second, machine));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(null)]
+    public async Task ARunWhoseRecordWentWithTheHostsPowerIsOverAndItsMachineCanBeStarted(string? record)
+    {
+        await using var room = MachineRoom.Open();
+        var first = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(first, "tick");
+        await first.DisposeAsync();
+        MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
+        await MachineRoom.UntilAsync(() => room.LivingProcesses().Count == 0, "QEMU has ended");
+        var path = Path.Combine(room.Path, "a", "run", machine.Spec!.Uuid.ToString("N"), "run.json");
+        Assert.True(File.Exists(path));
+        if (record is null)
+            File.Delete(path);
+        else
+            await File.WriteAllTextAsync(path, record, Cancellation);
+
+        var second = await room.OpenHostAsync("a");
+
+        var found = Assert.Single((await second.ObserveAsync(Cancellation)).Machines);
+        Assert.Equal((PowerState.Off, machine.LockEpoch + 1), (found.Power, found.LockEpoch));
+        Assert.Equal("vm.died", Assert.Single(await EventsUntilStartedAsync(second, machine)).Kind);
+    }
+
+    [Fact]
+    public async Task ARestartedAgentAdoptsTwentyMachinesThatStandStill()
+    {
+        const int Machines = 20;
+        await using var room = MachineRoom.Open();
+        var first = await room.OpenHostAsync("a");
+        for (var number = 0; number < Machines; number++)
+        {
+            var machine = await room.CreateTickingAsync(first, $"m{number}");
+            await MachineRoom.ExecuteAsync(first, new StartMachine(machine.Id, 0, Paused: true));
+        }
+
+        var processes = room.LivingProcesses().Order().ToList();
+        Assert.Equal(Machines, processes.Count);
+        await first.DisposeAsync();
+
+        var began = Stopwatch.GetTimestamp();
+        var second = await room.OpenHostAsync("a");
+        await MachineRoom.UntilAsync(second, s => s.Machines.Length == Machines && s.Machines.All(m => m.Power == PowerState.Paused));
+
+        // What it takes on a quiet machine is for the bench to say.
+        Assert.InRange(Stopwatch.GetElapsedTime(began).TotalSeconds, 0, 30);
+        Assert.Equal(processes, room.LivingProcesses().Order());
     }
 
     [Fact]

@@ -139,6 +139,9 @@ internal sealed class MachineRoom : IAsyncDisposable
     public static async Task UntilAsync(IHost host, EntityId machine, Func<HostMachine, bool> expected) =>
         await WatchUntilAsync(host, s => s.Machines.Any(m => m.Id == machine && expected(m)));
 
+    /// <summary>Waits until what a host says is as wanted; fails after 30 s.</summary>
+    public static Task UntilAsync(IHost host, Func<HostSnapshot, bool> expected) => WatchUntilAsync(host, expected);
+
     /// <summary>Waits until a host does not know a machine.</summary>
     public static async Task RemovedAsync(IHost host, EntityId machine) =>
         await WatchUntilAsync(host, s => s.Machines.All(m => m.Id != machine));
