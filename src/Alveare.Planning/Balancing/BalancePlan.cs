@@ -3,7 +3,10 @@ using System.Collections.Immutable;
 namespace Alveare.Planning.Balancing;
 
 /// <summary>Moves in the order in which they are to be made, and what they bring.</summary>
-public sealed record BalancePlan(ImmutableArray<PlannedMove> Moves, ClusterFigures Before, ClusterFigures After);
+/// <param name="Conflicts">Rules that cannot be kept whatever is moved, each as a sentence.</param>
+/// <param name="Broken">Rules that are broken after the moves too.</param>
+public sealed record BalancePlan(
+    ImmutableArray<PlannedMove> Moves, ClusterFigures Before, ClusterFigures After, ImmutableArray<string> Conflicts, ImmutableArray<string> Broken);
 
 /// <summary>One machine that is to move.</summary>
 /// <param name="Gb">Memory that the move sends over the network.</param>

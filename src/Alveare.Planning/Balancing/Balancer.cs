@@ -1,4 +1,5 @@
 using Alveare.Planning.Clusters;
+using Alveare.Planning.Rules;
 using Alveare.Planning.Snapshots;
 
 namespace Alveare.Planning.Balancing;
@@ -30,12 +31,15 @@ public static class Balancer
     {
         var state = new ClusterState(cluster);
         var before = ClusterFigures.Of(state);
-        if (cluster.Hosts.Length < 2 || maxMoves == 0)
-            return new BalancePlan([], before, before);
-        var moves = All(state, level);
+        List<PlannedMove> moves = cluster.Hosts.Length < 2 || maxMoves == 0 ? [] : All(state, level);
         if (moves.Count > maxMoves)
             moves = Best(state, level, moves, maxMoves.Value);
-        return new BalancePlan([.. moves], before, ClusterFigures.Of(state));
+        return new(
+            [.. moves],
+            before,
+            ClusterFigures.Of(state),
+            [.. RuleConflicts.Of(cluster.Snapshot.Rules, cluster.HostNumbers.Keys)],
+            [.. Enumerable.Range(0, cluster.Rules.Count).Where(r => cluster.Rules.Broken(r, state.At) > 0).Select(r => RuleText.Of(cluster.Rules[r]))]);
     }
 
     private static List<PlannedMove> All(ClusterState state, BalanceLevel level)

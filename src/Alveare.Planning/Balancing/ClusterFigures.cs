@@ -7,16 +7,24 @@ namespace Alveare.Planning.Balancing;
 /// <param name="Broken">Machines that break a rule, counted once per rule.</param>
 public sealed record ClusterFigures(double SdCpu, double SdMem, double MaxCpu, double MaxMem, double MaxConsumed, int Broken)
 {
-    public static ClusterFigures Of(ClusterState state)
+    /// <param name="without">A host that does not count any more.</param>
+    public static ClusterFigures Of(ClusterState state, int without = -1)
     {
-        var spread = new Spread(state);
-        var consumed = state.Consumed.Zip(state.MemPerMb, (mb, perMb) => mb * perMb);
+        var hosts = Enumerable.Range(0, state.CpuLoad.Length).Where(h => h != without).ToArray();
         return new(
-            spread.CpuDeviation,
-            spread.MemDeviation,
-            state.CpuLoad.DefaultIfEmpty(0).Max(),
-            state.MemLoad.DefaultIfEmpty(0).Max(),
-            consumed.DefaultIfEmpty(0).Max(),
+            Deviation(hosts, state.CpuLoad),
+            Deviation(hosts, state.MemLoad),
+            hosts.Select(h => state.CpuLoad[h]).DefaultIfEmpty(0).Max(),
+            hosts.Select(h => state.MemLoad[h]).DefaultIfEmpty(0).Max(),
+            hosts.Select(h => state.Consumed[h] * state.MemPerMb[h]).DefaultIfEmpty(0).Max(),
             state.Broken);
+    }
+
+    private static double Deviation(int[] hosts, double[] load)
+    {
+        if (hosts.Length == 0)
+            return 0;
+        var mean = hosts.Average(h => load[h]);
+        return Math.Sqrt(hosts.Average(h => (load[h] - mean) * (load[h] - mean)));
     }
 }

@@ -12,7 +12,9 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
     /// <summary>Above it annealing has too little time for each machine, and machines are so many that it has little to find.</summary>
     private const int MostVmsToAnneal = 4_000;
     private const int AnnealingSteps = 1_000_000;
-    private const double LeastRepairPrice = 0.05;
+
+    // Wide first, then near what was found; what a move is worth is about the square of a machine's share of its host.
+    private static readonly double[] AnnealingHeats = [10, 2.5];
 
     private const double Step = 0.85;
     private const double Least = 1e-12;
@@ -41,7 +43,7 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
 
     public void Run()
     {
-        _repair.Run(Math.Max(_price, LeastRepairPrice) / state.Cluster.MeanHostGb);
+        _repair.Run(_price / state.Cluster.MeanHostGb);
         if (level.Number == BalanceLevel.RulesOnly)
             return;
         for (var price = HighestPrice(); price > _perGb && !IsBalanced(); price *= Step)
@@ -65,8 +67,11 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
         if (home.Length > MostVmsToAnneal || IsBalanced())
             return;
         var perHost = state.Cluster.VmsPerHost;
-        var pace = new AnnealingPace(AnnealingSteps, 10 * _price / (perHost * perHost), SpreadMeasure.Squares, _price, Mending: 1);
-        new Annealing(state, spread, home, int.MaxValue, pace).Run();
+        foreach (var heat in AnnealingHeats)
+        {
+            var hottest = heat * _price / (perHost * perHost);
+            new Annealing(state, spread, home, int.MaxValue, new(AnnealingSteps, hottest, SpreadMeasure.Squares, _price, Mending: 1)).Run();
+        }
     }
 
     private void Settle()

@@ -19,7 +19,7 @@ public sealed class Cluster
         HostNumbers = Numbers(Hosts, h => h.Id);
         VmNumbers = Numbers(Vms, v => v.Id);
         Rules = new RuleBook(snapshot.Rules, VmNumbers, HostNumbers);
-        Start = [.. Vms.Select(v => HostNumbers[v.Host])];
+        Start = [.. Vms.Select(v => HostNumbers.GetValueOrDefault(v.Host, ClusterState.Nowhere))];
         Cpu = [.. Vms.Select(CpuOf)];
         Mem = [.. Vms.Select(MemOf)];
         Consumed = [.. Vms.Select(v => v.ConsumedMb)];
@@ -39,7 +39,7 @@ public sealed class Cluster
 
     public RuleBook Rules { get; }
 
-    /// <summary>Host of each machine.</summary>
+    /// <summary>Host of each machine; <see cref="ClusterState.Nowhere"/> of a new one.</summary>
     public int[] Start { get; }
 
     /// <summary>CPU that each machine would use, MHz.</summary>

@@ -3,6 +3,9 @@ namespace Alveare.Planning.Clusters;
 /// <summary>Where the machines of a cluster are while something is being planned, with the sums that decide kept up to date by each move.</summary>
 public sealed class ClusterState
 {
+    /// <summary>In place of a host: of a machine that is new, or whose host has failed.</summary>
+    public const int Nowhere = -1;
+
     private readonly double[] _cpuPerMhz;
     private readonly double[] _memPerMb;
 
@@ -20,7 +23,7 @@ public sealed class ClusterState
 
     public Cluster Cluster { get; }
 
-    /// <summary>Host of each machine; -1 when it is nowhere.</summary>
+    /// <summary>Host of each machine, or <see cref="Nowhere"/>.</summary>
     public int[] At { get; }
 
     /// <summary>CPU of each host that its machines ask for, as a share of what it has.</summary>
@@ -73,12 +76,8 @@ public sealed class ClusterState
         At[vm] = to;
     }
 
-    /// <summary>Puts every machine back to where it started.</summary>
-    public void Reset()
-    {
-        Cluster.Start.CopyTo(At, 0);
-        Recount();
-    }
+    /// <summary>Counts one more machine like this one on a host.</summary>
+    public void AddCopy(int vm, int host) => Add(vm, host, 1);
 
     private void Recount()
     {

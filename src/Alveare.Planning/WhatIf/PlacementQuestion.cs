@@ -1,0 +1,44 @@
+using System.Collections.Immutable;
+using Alveare.Planning.Clusters;
+using Alveare.Planning.Snapshots;
+
+namespace Alveare.Planning.WhatIf;
+
+/// <summary>Where a new machine would go.</summary>
+/// <param name="Host">Null when no host may take it.</param>
+public sealed record PlacementPlan(string? Host, ImmutableArray<HostOffer> Hosts);
+
+/// <summary>What one host has to say to a new machine.</summary>
+/// <param name="Load">Share of its scarcer resource that is used with the machine on it.</param>
+/// <param name="Refusal">Why it does not take it; null when it does.</param>
+public sealed record HostOffer(string Host, double Load, string? Refusal);
+
+/// <summary>Asks where a new machine would go.</summary>
+public static class PlacementQuestion
+{
+    /// <summary>The name of the machine that is asked about, for the rules that are to hold for it.</summary>
+    public const string Vm = "(new)";
+
+    /// <param name="vm">Its id and host do not matter.</param>
+    /// <param name="rules">Rules that are to hold for it, over <see cref="Vm"/> and others.</param>
+    public static PlacementPlan Ask(ClusterSnapshot snapshot, SnapshotVm vm, IEnumerable<SnapshotRule> rules)
+    {
+        var cluster = new Cluster(snapshot with
+        {
+            Vms = snapshot.Vms.Add(vm with { Id = Vm, Host = "" }),
+            Rules = [.. snapshot.Rules, .. rules],
+        });
+        var (state, number) = (new ClusterState(cluster), cluster.VmNumbers[Vm]);
+        var offers = Enumerable.Range(0, cluster.Hosts.Length).Select(host => Offer(state, number, host)).ToImmutableArray();
+        return new(offers.Where(o => o.Refusal is null).MinBy(o => o.Load)?.Host, offers);
+    }
+
+    private static HostOffer Offer(ClusterState state, int vm, int host)
+    {
+        var reasons = HostRefusals.Of(state, vm, host);
+        state.Move(vm, host);
+        var load = Math.Max(state.CpuLoad[host], state.MemLoad[host]);
+        state.Move(vm, ClusterState.Nowhere);
+        return new(state.Cluster.Hosts[host].Id, load, reasons.Count == 0 ? null : string.Join(", ", reasons));
+    }
+}
