@@ -164,6 +164,12 @@ internal sealed record AnnealingPace(int Steps, double Hottest, SpreadMeasure Me
 {
     /// <summary>How much cooler the end is.</summary>
     public const double Cooling = 1.0 / 500;
+
+    private const int MostSteps = 1_000_000;
+    private const int StepsPerMove = 2_000;
+
+    /// <summary>Fewer where there are few moves to try: a tiny cluster is searched through in no time.</summary>
+    public static int StepsFor(Cluster cluster) => (int)Math.Min(MostSteps, (long)StepsPerMove * cluster.Vms.Length * cluster.Hosts.Length);
 }
 
 /// <summary>What stands for imbalance.</summary>

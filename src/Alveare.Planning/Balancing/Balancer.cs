@@ -12,8 +12,6 @@ public static class Balancer
     /// <summary>Enough for any cluster seen; each pass lowers the spread by what its moves cost at least, so there is an end.</summary>
     private const int MostPasses = 20;
 
-    private const int BudgetSteps = 800_000;
-
     /// <summary>What a broken rule counts beside the standard deviations when moves are few: with that it is nearly always mended, but does not
     /// take all moves from a host that is in distress.</summary>
     private const double MendingInBudget = 0.04;
@@ -85,7 +83,10 @@ public static class Balancer
         if (level.Number > BalanceLevel.RulesOnly)
         {
             foreach (var heat in BudgetHeats)
-                new Annealing(state, spread, cluster.Start, most, new(BudgetSteps, heat, SpreadMeasure.Deviations, PriceInBudget, MendingInBudget)).Run();
+            {
+                var pace = new AnnealingPace(AnnealingPace.StepsFor(cluster), heat, SpreadMeasure.Deviations, PriceInBudget, MendingInBudget);
+                new Annealing(state, spread, cluster.Start, most, pace).Run();
+            }
         }
 
         var targets = state.At.ToArray();

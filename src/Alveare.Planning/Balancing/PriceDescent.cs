@@ -11,7 +11,6 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
 {
     /// <summary>Above it annealing has too little time for each machine, and machines are so many that it has little to find.</summary>
     private const int MostVmsToAnneal = 4_000;
-    private const int AnnealingSteps = 1_000_000;
 
     // Wide first, then near what was found; what a move is worth is about the square of a machine's share of its host.
     private static readonly double[] AnnealingHeats = [10, 2.5];
@@ -70,7 +69,7 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
         foreach (var heat in AnnealingHeats)
         {
             var hottest = heat * _price / (perHost * perHost);
-            new Annealing(state, spread, home, int.MaxValue, new(AnnealingSteps, hottest, SpreadMeasure.Squares, _price, Mending: 1)).Run();
+            new Annealing(state, spread, home, int.MaxValue, new(AnnealingPace.StepsFor(state.Cluster), hottest, SpreadMeasure.Squares, _price, Mending: 1)).Run();
         }
     }
 

@@ -1,0 +1,62 @@
+using Alveare.Planning.Clusters;
+using Alveare.Planning.Snapshots;
+using Alveare.Planning.WhatIf;
+using CsCheck;
+using Xunit;
+
+namespace Alveare.Tests.Planning.WhatIf;
+
+public sealed class WhatIfProperties
+{
+    private static readonly SnapshotVm New = new() { Id = "", Host = "", CpuDemandMhz = 500, MemMb = 2_048, ConsumedMb = 2_048, ActiveMb = 1_024 };
+
+    [Fact]
+    public void MoreLoadNeverLowersAHostsScore() => Gen.Select(ClusterGen.Any, Gen.Int[0, 99], Gen.Int[0, 9_000]).Sample((snapshot, some, more) =>
+    {
+        var vm = snapshot.Vms[some % snapshot.Vms.Length];
+        var busier = snapshot with { Vms = snapshot.Vms.Replace(vm, vm with { CpuDemandMhz = vm.CpuDemandMhz + more, ActiveMb = vm.ActiveMb + more }) };
+        var (one, other) = (PlacementQuestion.Ask(snapshot, New, []), PlacementQuestion.Ask(busier, New, []));
+        Assert.All(one.Hosts.Zip(other.Hosts), pair => Assert.True(pair.Second.Load >= pair.First.Load - 1e-12));
+    });
+
+    [Fact]
+    public void ANewMachineKeepsItsRules() => Gen.Select(ClusterGen.Any, Gen.Int[0, 99]).Sample((snapshot, some) =>
+    {
+        var vm = snapshot.Vms[some % snapshot.Vms.Length];
+        var apart = PlacementQuestion.Ask(snapshot, New, [new("apart", RuleKind.Apart, [PlacementQuestion.Vm, vm.Id], [])]);
+        var together = PlacementQuestion.Ask(snapshot, New, [new("together", RuleKind.Together, [PlacementQuestion.Vm, vm.Id], [])]);
+        Assert.NotEqual(vm.Host, apart.Host);
+        Assert.True(together.Host is null || together.Host == vm.Host);
+        Assert.Equal(apart.Host is null, apart.Hosts.All(h => h.Refusal is not null));
+    });
+
+    [Fact]
+    public void AnEmptiedHostsMachinesAllGoOrAreStuckForAReason() => Gen.Select(ClusterGen.Any, Gen.Bool, Gen.Int[0, 99]).Sample((snapshot, hasFailed, some) =>
+    {
+        var host = snapshot.Hosts[some % snapshot.Hosts.Length].Id;
+        var plan = hasFailed ? Evacuation.Failure(snapshot, host) : Evacuation.Maintenance(snapshot, host);
+        Assert.Equal(
+            snapshot.Vms.Where(v => v.Host == host).Select(v => v.Id).Order(),
+            plan.Moves.Select(m => m.Vm).Concat(plan.Stuck.Select(s => s.Vm)).Order());
+        Assert.DoesNotContain(plan.Moves, m => m.To == host);
+        Assert.All(plan.Stuck, s => Assert.All(s.Reasons, r => Assert.NotEmpty(r.Reason)));
+        var at = plan.Moves.ToDictionary(m => m.Vm, m => m.To);
+        var after = new ClusterState(new Cluster(snapshot with { Vms = [.. snapshot.Vms.Select(v => v with { Host = at.GetValueOrDefault(v.Id, v.Host) })] }));
+        Assert.All(plan.Moves.Select(m => after.Cluster.HostNumbers[m.To]), h => Assert.True(after.Consumed[h] <= after.Cluster.Hosts[h].MemMb));
+        Assert.True(hasFailed || plan.After.Broken <= plan.Before.Broken);
+    });
+
+    [Fact]
+    public void WhatFitsIsAllThatFits() => Gen.Select(ClusterGen.Any, Gen.Int[0, 99]).Sample((snapshot, some) =>
+    {
+        var vm = snapshot.Vms[some % snapshot.Vms.Length];
+        if (vm.ConsumedMb < 256)
+            return;
+        var plan = Growth.Copies(snapshot, vm.Id, Growth.Most);
+        Assert.Equal(plan.Fit, plan.PerHost.Sum(c => c.Vms));
+        Assert.All(plan.InTheWay, r => Assert.NotEmpty(r.Reason));
+        var host = snapshot.Hosts[0];
+        Assert.True(Growth.Copies(Growth.WithHosts(snapshot, 1, host.CpuMhz, host.MemMb), vm.Id, Growth.Most).Fit >= plan.Fit);
+        Assert.Equal(Math.Min(2, plan.Fit), Growth.Copies(snapshot, vm.Id, 2).Fit);
+    });
+}
