@@ -15,5 +15,5 @@ public static class RuleText
     };
 
     private static string Names(IReadOnlyCollection<string> names) =>
-        names.Count == 0 ? "nothing" : string.Join(", ", names.Take(Shown)) + (names.Count > Shown ? $" and {names.Count - Shown} more" : "");
+        names.Count == 0 ? "nothing" : string.Join(", ", names.Order(StringComparer.Ordinal).Take(Shown)) + (names.Count > Shown ? $" and {names.Count - Shown} more" : "");
 }
