@@ -18,8 +18,8 @@ public static class Balancer
 
     private const double PriceInBudget = 0.0001;
 
-    // Wide first, then near what was found.
-    private static readonly double[] BudgetHeats = [0.002, 0.001, 0.0005];
+    // Wide first, because the first moves that rules ask for may lead into a corner; then near what was found.
+    private static readonly double[] BudgetHeats = [0.03, 0.01, 0.003, 0.0007];
 
     /// <param name="maxMoves">Null for as many as are worth it.</param>
     public static BalancePlan Plan(ClusterSnapshot snapshot, BalanceLevel level, int? maxMoves = null) => Plan(new Cluster(snapshot), level, maxMoves);
