@@ -85,27 +85,26 @@ public sealed class Run : IDisposable
     public async Task<string?> IdOfAsync(string kind, Option<string?> option) => Value(option) is { } name ? await IdOfAsync(kind, name) : null;
 
     /// <summary>Writes a list as a table, or its records as a JSON array.</summary>
-    public void WriteList<T>(IReadOnlyList<JsonElement> records, params Column<T>[] columns)
-    {
-        if (IsJson)
-            WriteJson(w =>
-            {
-                w.WriteStartArray();
-                foreach (var record in records)
-                    record.WriteTo(w);
-                w.WriteEndArray();
-            });
-        else
-            Environment.Out.Write(Table.Format([.. records.Select(RestClient.As<T>)], columns));
-    }
+    public void WriteList<T>(IReadOnlyList<JsonElement> records, params Column<T>[] columns) => Write(
+        w =>
+        {
+            w.WriteStartArray();
+            foreach (var record in records)
+                record.WriteTo(w);
+            w.WriteEndArray();
+        },
+        () => Table.Format([.. records.Select(RestClient.As<T>)], columns));
 
     /// <summary>Writes one record.</summary>
-    public void WriteRecord(JsonElement record)
+    public void WriteRecord(JsonElement record) => Write(record.WriteTo, () => RecordView.Format(record));
+
+    /// <summary>Writes an answer in the form that was asked for.</summary>
+    public void Write(Action<Utf8JsonWriter> json, Func<string> text)
     {
         if (IsJson)
-            WriteJson(record.WriteTo);
+            WriteJson(json);
         else
-            Environment.Out.Write(RecordView.Format(record));
+            Environment.Out.Write(text());
     }
 
     public void WriteJson(Action<Utf8JsonWriter> write)

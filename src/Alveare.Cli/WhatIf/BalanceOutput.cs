@@ -8,13 +8,7 @@ namespace Alveare.Cli.WhatIf;
 /// <summary>Writes a plan of moves: the moves in order and how the cluster stands before and after.</summary>
 internal static class BalanceOutput
 {
-    public static void Write(Run run, BalancePlan plan)
-    {
-        if (run.IsJson)
-            run.WriteJson(w => WriteJson(w, plan));
-        else
-            run.Environment.Out.Write(Text(plan));
-    }
+    public static void Write(Run run, BalancePlan plan) => run.Write(w => WriteJson(w, plan), () => Text(plan));
 
     private static void WriteJson(Utf8JsonWriter w, BalancePlan plan)
     {

@@ -8,13 +8,7 @@ namespace Alveare.Cli.WhatIf;
 /// <summary>Writes where the machines of one host go, and what keeps those that go nowhere.</summary>
 internal static class EvacuationOutput
 {
-    public static void Write(Run run, EvacuationPlan plan)
-    {
-        if (run.IsJson)
-            run.WriteJson(w => WriteJson(w, plan));
-        else
-            run.Environment.Out.Write(Text(plan));
-    }
+    public static void Write(Run run, EvacuationPlan plan) => run.Write(w => WriteJson(w, plan), () => Text(plan));
 
     private static void WriteJson(Utf8JsonWriter w, EvacuationPlan plan)
     {

@@ -9,13 +9,9 @@ namespace Alveare.Cli.WhatIf;
 /// <summary>Writes how many more machines fit, and how many with more hosts.</summary>
 internal static class GrowthOutput
 {
-    public static void Write(Run run, GrowthPlan now, GrowthPlan? grown)
-    {
-        if (run.IsJson)
-            run.WriteJson(w => WriteJson(w, now, grown));
-        else
-            run.Environment.Out.Write($"{Text("Now", now)}{(grown is null ? "" : $"\n{Text("With more hosts", grown)}")}");
-    }
+    public static void Write(Run run, GrowthPlan now, GrowthPlan? grown) => run.Write(
+        w => WriteJson(w, now, grown),
+        () => $"{Text("Now", now)}{(grown is null ? "" : $"\n{Text("With more hosts", grown)}")}");
 
     private static string Text(string when, GrowthPlan plan)
     {

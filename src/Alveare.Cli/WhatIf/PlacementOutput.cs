@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Alveare.Cli.Output;
 using Alveare.Cli.Running;
 using Alveare.Planning.WhatIf;
@@ -7,22 +8,19 @@ namespace Alveare.Cli.WhatIf;
 /// <summary>Writes where a new machine would go, and what each host has to say.</summary>
 internal static class PlacementOutput
 {
-    public static void Write(Run run, PlacementPlan plan)
+    public static void Write(Run run, PlacementPlan plan) => run.Write(w => WriteJson(w, plan), () => Text(plan));
+
+    private static string Text(PlacementPlan plan)
     {
-        if (run.IsJson)
-            WriteJson(run, plan);
-        else
-        {
-            var table = Table.Format<HostOffer>(
-                plan.Hosts,
-                new("HOST", o => o.Host),
-                new("LOAD WITH IT", o => o.Refusal is null ? FiguresOutput.Percent(o.Load) : null, IsNumber: true),
-                new("REFUSES BECAUSE", o => o.Refusal));
-            run.Environment.Out.Write($"{(plan.Host is { } host ? $"It would go to {host}." : "No host takes it.")}\n\n{table}");
-        }
+        var table = Table.Format<HostOffer>(
+            plan.Hosts,
+            new("HOST", o => o.Host),
+            new("LOAD WITH IT", o => o.Refusal is null ? FiguresOutput.Percent(o.Load) : null, IsNumber: true),
+            new("REFUSES BECAUSE", o => o.Refusal));
+        return $"{(plan.Host is { } host ? $"It would go to {host}." : "No host takes it.")}\n\n{table}";
     }
 
-    private static void WriteJson(Run run, PlacementPlan plan) => run.WriteJson(w =>
+    private static void WriteJson(Utf8JsonWriter w, PlacementPlan plan)
     {
         w.WriteStartObject();
         w.WriteString("host", plan.Host);
@@ -40,5 +38,5 @@ internal static class PlacementOutput
         w.WriteEndArray();
         FiguresOutput.WriteCpuSeconds(w);
         w.WriteEndObject();
-    });
+    }
 }

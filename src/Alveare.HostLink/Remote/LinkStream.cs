@@ -1,3 +1,4 @@
+using Alveare.Core.Hosts;
 using Alveare.HostLink.Messages;
 using Alveare.Model.Faults;
 using Google.Protobuf;
@@ -6,24 +7,10 @@ using Grpc.Core;
 namespace Alveare.HostLink.Remote;
 
 /// <summary>A channel of a machine elsewhere as a byte stream. Its end is the end of the far stream; a lost host is a fault.</summary>
-internal sealed class LinkStream(AsyncDuplexStreamingCall<OpenInput, OpenOutput> call, string hostName, IDisposable lease) : Stream
+internal sealed class LinkStream(AsyncDuplexStreamingCall<OpenInput, OpenOutput> call, string hostName, IDisposable lease) : ChannelStream
 {
     private ReadOnlyMemory<byte> _rest;
     private bool _isEnded;
-
-    public override bool CanRead => true;
-
-    public override bool CanWrite => true;
-
-    public override bool CanSeek => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -57,27 +44,6 @@ internal sealed class LinkStream(AsyncDuplexStreamingCall<OpenInput, OpenOutput>
         if (_isEnded)
             throw new FaultException(new HostAnswerInvalid(hostName, "it closed a channel without opening it"));
     }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public override void Flush()
-    {
-    }
-
-    public override int Read(byte[] buffer, int offset, int count) => ReadAsync(buffer, offset, count, CancellationToken.None).GetAwaiter().GetResult();
-
-    public override void Write(byte[] buffer, int offset, int count) =>
-        WriteAsync(buffer, offset, count, CancellationToken.None).GetAwaiter().GetResult();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

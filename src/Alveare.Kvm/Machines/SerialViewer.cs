@@ -1,9 +1,10 @@
 using System.Text;
+using Alveare.Core.Hosts;
 
 namespace Alveare.Kvm.Machines;
 
 /// <summary>One end of a <see cref="SerialLine"/>, with room for what its reader has not read yet.</summary>
-internal sealed class SerialViewer(SerialLine line) : Stream
+internal sealed class SerialViewer(SerialLine line) : ChannelStream
 {
     private const int Room = 64 * 1024;
 
@@ -14,20 +15,6 @@ internal sealed class SerialViewer(SerialLine line) : Stream
     private int count;
     private long lost;
     private bool ended;
-
-    public override bool CanRead => true;
-
-    public override bool CanWrite => true;
-
-    public override bool CanSeek => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -51,26 +38,6 @@ internal sealed class SerialViewer(SerialLine line) : Stream
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
         line.WriteAsync(buffer, cancellationToken);
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public override void Flush()
-    {
-    }
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("A serial line is read asynchronously.");
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException("A serial line is written asynchronously.");
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     /// <summary>Adds what the guest wrote; the oldest bytes make room.</summary>
     internal void Put(ReadOnlySpan<byte> bytes)

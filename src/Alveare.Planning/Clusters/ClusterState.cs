@@ -48,20 +48,23 @@ public sealed class ClusterState
     /// <summary>Whether the host has the memory for the machine and can keep what was promised to it.</summary>
     public bool HasRoom(int vm, int host)
     {
-        var (machine, target) = (Cluster.Vms[vm], Cluster.Hosts[host]);
-        return Consumed[host] + machine.ConsumedMb <= target.MemMb
-            && MemReserved[host] + machine.MemReservationMb <= target.MemMb
-            && CpuReserved[host] + machine.CpuReservationMhz <= target.CpuMhz;
+        var machine = Cluster.Vms[vm];
+        return Carries(host, machine.ConsumedMb, machine.MemReservationMb, machine.CpuReservationMhz);
     }
 
     /// <summary>As <see cref="HasRoom(int, int)"/>, once another machine has left the host.</summary>
     public bool HasRoom(int vm, int host, int left)
     {
-        var (machine, leaving, target) = (Cluster.Vms[vm], Cluster.Vms[left], Cluster.Hosts[host]);
-        return Consumed[host] - leaving.ConsumedMb + machine.ConsumedMb <= target.MemMb
-            && MemReserved[host] - leaving.MemReservationMb + machine.MemReservationMb <= target.MemMb
-            && CpuReserved[host] - leaving.CpuReservationMhz + machine.CpuReservationMhz <= target.CpuMhz;
+        var (machine, leaving) = (Cluster.Vms[vm], Cluster.Vms[left]);
+        return Carries(
+            host, machine.ConsumedMb - leaving.ConsumedMb, machine.MemReservationMb - leaving.MemReservationMb, machine.CpuReservationMhz - leaving.CpuReservationMhz);
     }
+
+    /// <summary>CPU load of a host with one machine more.</summary>
+    public double CpuLoadWith(int vm, int host) => CpuLoad[host] + (Cluster.Cpu[vm] * _cpuPerMhz[host]);
+
+    /// <summary>Load of a host's scarcer resource with one machine more.</summary>
+    public double LoadWith(int vm, int host) => Math.Max(CpuLoadWith(vm, host), MemLoad[host] + (Cluster.Mem[vm] * _memPerMb[host]));
 
     /// <summary>Whether the machine may come to the host: there is room, and no rule is broken that is not broken now.</summary>
     public bool MayMove(int vm, int host) =>
@@ -78,6 +81,14 @@ public sealed class ClusterState
 
     /// <summary>Counts one more machine like this one on a host.</summary>
     public void AddCopy(int vm, int host) => Add(vm, host, 1);
+
+    private bool Carries(int host, double consumedMb, double memReservationMb, double cpuReservationMhz)
+    {
+        var target = Cluster.Hosts[host];
+        return Consumed[host] + consumedMb <= target.MemMb
+            && MemReserved[host] + memReservationMb <= target.MemMb
+            && CpuReserved[host] + cpuReservationMhz <= target.CpuMhz;
+    }
 
     private void Recount()
     {

@@ -52,21 +52,19 @@ public static class Growth
         var (best, least) = (-1, double.PositiveInfinity);
         for (var host = 0; host < state.CpuLoad.Length; host++)
         {
-            var load = Math.Max(CpuWith(state, vm, host), state.MemLoad[host] + (state.Cluster.Mem[vm] * state.MemPerMb[host]));
-            if (load < least && CpuWith(state, vm, host) <= 1 && state.HasRoom(vm, host))
+            var load = state.LoadWith(vm, host);
+            if (load < least && state.CpuLoadWith(vm, host) <= 1 && state.HasRoom(vm, host))
                 (best, least) = (host, load);
         }
 
         return best;
     }
 
-    private static double CpuWith(ClusterState state, int vm, int host) => state.CpuLoad[host] + (state.Cluster.Cpu[vm] * state.CpuPerMhz[host]);
-
     private static IEnumerable<string> Lacks(ClusterState state, int vm, int host)
     {
         foreach (var reason in HostRefusals.Room(state, vm, host))
             yield return reason;
-        if (CpuWith(state, vm, host) > 1)
-            yield return FormattableString.Invariant($"CPU would be at {100 * CpuWith(state, vm, host):0} %");
+        if (state.CpuLoadWith(vm, host) > 1)
+            yield return FormattableString.Invariant($"CPU would be at {100 * state.CpuLoadWith(vm, host):0} %");
     }
 }

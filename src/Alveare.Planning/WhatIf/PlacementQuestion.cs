@@ -36,9 +36,6 @@ public static class PlacementQuestion
     private static HostOffer Offer(ClusterState state, int vm, int host)
     {
         var reasons = HostRefusals.Of(state, vm, host);
-        state.Move(vm, host);
-        var load = Math.Max(state.CpuLoad[host], state.MemLoad[host]);
-        state.Move(vm, ClusterState.Nowhere);
-        return new(state.Cluster.Hosts[host].Id, load, reasons.Count == 0 ? null : string.Join(", ", reasons));
+        return new(state.Cluster.Hosts[host].Id, state.LoadWith(vm, host), reasons.Count == 0 ? null : string.Join(", ", reasons));
     }
 }

@@ -7,7 +7,9 @@ namespace Alveare.Simulation.Scheduling;
 /// come back at a moment that no seed decides: it is an error that names the method.</remarks>
 public sealed class Scheduler : ITurns
 {
-    // How long to look for a continuation on its way through the pool before giving up: it explains why nothing can run.
+    // How long to look for a continuation on its way through the pool before giving up: it explains why nothing can run. A busy machine's
+    // pool takes longer to begin work than the work takes to come back.
+    private static readonly TimeSpan PoolPatience = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LeakPatience = TimeSpan.FromMilliseconds(500);
 
     private readonly Random dice;
@@ -76,6 +78,10 @@ public sealed class Scheduler : ITurns
 
     private void AwaitLeak()
     {
+        // The pool takes the work of one thread in its order: when it begins this, it has begun whatever was given to it before.
+        var begun = new TaskCompletionSource();
+        ThreadPool.UnsafeQueueUserWorkItem(_ => begun.SetResult(), (object?)null, preferLocal: true);
+        begun.Task.Wait(PoolPatience);
         Thread.CurrentThread.Join(LeakPatience);
         lock (leakGate)
             leak ??= "Nothing can run any more and the work is not done: somebody waits for what never comes.";

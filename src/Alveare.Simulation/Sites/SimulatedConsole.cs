@@ -1,10 +1,11 @@
+using Alveare.Core.Hosts;
 using Alveare.Core.Waiting;
 using Alveare.Model.Faults;
 
 namespace Alveare.Simulation.Sites;
 
 /// <summary>A console whose guest greets and then echoes what is written; it holds a bounded number of bytes that nobody has read yet.</summary>
-internal sealed class SimulatedConsole : Stream
+internal sealed class SimulatedConsole : ChannelStream
 {
     private const int Room = 16 * 1024;
 
@@ -21,20 +22,6 @@ internal sealed class SimulatedConsole : Stream
     {
         (_unread, _closed) = (new Queue<byte>(greeting), closed);
         _ = EndWithAsync(ended);
-    }
-
-    public override bool CanRead => true;
-
-    public override bool CanWrite => true;
-
-    public override bool CanSeek => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
     }
 
     /// <summary>The way to the host broke.</summary>
@@ -82,26 +69,6 @@ internal sealed class SimulatedConsole : Stream
                 await changed.OrCancelledAsync(cancellationToken);
         }
     }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public override void Flush()
-    {
-    }
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

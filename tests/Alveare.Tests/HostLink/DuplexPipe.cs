@@ -1,26 +1,13 @@
 using System.IO.Pipelines;
+using Alveare.Core.Hosts;
 
 namespace Alveare.Tests.HostLink;
 
 /// <summary>Two streams, each of which reads what the other writes.</summary>
-internal sealed class DuplexPipe(Pipe read, Pipe write) : Stream
+internal sealed class DuplexPipe(Pipe read, Pipe write) : ChannelStream
 {
     private readonly Stream _reader = read.Reader.AsStream();
     private readonly Stream _writer = write.Writer.AsStream();
-
-    public override bool CanRead => true;
-
-    public override bool CanWrite => true;
-
-    public override bool CanSeek => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     public static (Stream Near, Stream Far) Create()
     {
@@ -36,18 +23,6 @@ internal sealed class DuplexPipe(Pipe read, Pipe write) : Stream
         await _writer.WriteAsync(buffer, cancellationToken);
         await _writer.FlushAsync(cancellationToken);
     }
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {
