@@ -18,8 +18,9 @@ public static class Balancer
 
     private const double PriceInBudget = 0.0001;
 
-    // Wide first, because the first moves that rules ask for may lead into a corner; then near what was found.
-    private static readonly double[] BudgetHeats = [0.03, 0.01, 0.003, 0.0007];
+    // Wide first, because the first moves that rules ask for may lead into a corner; then near what was found. Very wide at last, for small
+    // clusters, where every move is a big step and the best few may have none in common with what was found. A pass never loses what it began with.
+    private static readonly double[] BudgetHeats = [0.03, 0.01, 0.003, 0.0007, 0.3, 0.1];
 
     /// <param name="maxMoves">Null for as many as are worth it.</param>
     public static BalancePlan Plan(ClusterSnapshot snapshot, BalanceLevel level, int? maxMoves = null) => Plan(new Cluster(snapshot), level, maxMoves);

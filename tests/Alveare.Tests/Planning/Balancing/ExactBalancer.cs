@@ -2,26 +2,29 @@ using Alveare.Planning.Clusters;
 
 namespace Alveare.Tests.Planning.Balancing;
 
-/// <summary>The best placement of a tiny cluster within a number of moves, by branch and bound over every placement: the oracle.</summary>
+/// <summary>The best that a few moves can do in a tiny cluster, by trying every sequence of them: the oracle.</summary>
 internal static class ExactBalancer
 {
-    /// <summary>The least sum of the standard deviations of CPU and memory that so many moves can bring.</summary>
-    public static double LeastDeviation(Cluster cluster, int most) => Least(cluster, new ClusterState(cluster), 0, most);
+    /// <summary>The least sum of the standard deviations of CPU and memory that so many moves can bring, each of another machine and each with
+    /// room when it is made.</summary>
+    public static double LeastDeviation(Cluster cluster, int most) => Least(new ClusterState(cluster), most);
 
-    public static double Deviation(ClusterState state) => Deviation(state.CpuLoad) + Deviation(state.MemLoad);
-
-    private static double Least(Cluster cluster, ClusterState state, int vm, int left)
+    private static double Least(ClusterState state, int left)
     {
-        if (vm == cluster.Vms.Length || left == 0)
-            return Deviation(state);
-        var least = Least(cluster, state, vm + 1, left);
-        for (var host = 0; host < cluster.Hosts.Length; host++)
+        var least = Deviation(state.CpuLoad) + Deviation(state.MemLoad);
+        if (left == 0)
+            return least;
+        for (var vm = 0; vm < state.At.Length; vm++)
         {
-            if (host == cluster.Start[vm] || !state.HasRoom(vm, host))
-                continue;
-            state.Move(vm, host);
-            least = Math.Min(least, Least(cluster, state, vm + 1, left - 1));
-            state.Move(vm, cluster.Start[vm]);
+            var start = state.Cluster.Start[vm];
+            for (var host = 0; host < state.CpuLoad.Length && state.At[vm] == start; host++)
+            {
+                if (host == start || !state.HasRoom(vm, host))
+                    continue;
+                state.Move(vm, host);
+                least = Math.Min(least, Least(state, left - 1));
+                state.Move(vm, start);
+            }
         }
 
         return least;
