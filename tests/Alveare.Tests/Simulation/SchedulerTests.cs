@@ -67,8 +67,16 @@ public sealed class SchedulerTests
     public void WorkThatLeavesForThePoolIsFoundAndNamed()
     {
         var scheduler = new Scheduler(new Random(1));
-        var found = Assert.Throws<SchedulingException>(() =>
-            scheduler.Run(new Realm(scheduler, "leaky"), () => LeakAsync(), 1_000));
+        using var awaited = new ManualResetEventSlim();
+        var found = Assert.Throws<SchedulingException>(() => scheduler.Run(
+            new Realm(scheduler, "leaky"),
+            () =>
+            {
+                var leaking = LeakAsync(awaited);
+                awaited.Set();
+                return leaking;
+            },
+            1_000));
         Assert.Contains(nameof(LeakAsync), found.Message, StringComparison.Ordinal);
     }
 
@@ -81,7 +89,9 @@ public sealed class SchedulerTests
         Assert.Contains("never comes", found.Message, StringComparison.Ordinal);
     }
 
-    private static async Task LeakAsync() => await Task.Run(() => { }, TestContext.Current.CancellationToken);
+    // The pool's work ends only after it is awaited: of work that had ended before, nothing would come back from the pool.
+    private static async Task LeakAsync(ManualResetEventSlim awaited) =>
+        await Task.Run(() => awaited.Wait(TestContext.Current.CancellationToken), TestContext.Current.CancellationToken);
 
     private static string OrderOf(int seed)
     {
