@@ -36,8 +36,6 @@ public sealed record Datacenter : Entity;
 
 public sealed record Folder : Entity;
 
-public sealed record Cluster : Entity;
-
 /// <summary>Whether the center can talk to a host.</summary>
 public enum HostConnection
 {
@@ -53,6 +51,19 @@ public enum HostConnection
 
     /// <summary>What answers at its address has another certificate than the host that was joined: an administrator must look.</summary>
     Untrusted,
+}
+
+/// <summary>Whether a host is being emptied for work on it.</summary>
+public enum HostMaintenance
+{
+    /// <summary>It runs machines.</summary>
+    None,
+
+    /// <summary>Its machines are being moved away; none comes.</summary>
+    Entering,
+
+    /// <summary>No machine runs on it and none may.</summary>
+    In,
 }
 
 /// <summary>A joined host.</summary>
@@ -71,6 +82,8 @@ public sealed record Host : Entity
 
     /// <summary>What it said of itself last; null before the first contact.</summary>
     public HostFacts? Facts { get; init; }
+
+    public HostMaintenance Maintenance { get; init; }
 
     /// <summary>Datastores as this host sees them.</summary>
     public ImmutableArray<HostDatastore> Datastores { get; init; } = [];

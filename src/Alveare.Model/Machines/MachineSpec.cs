@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Alveare.Model.Resources;
 
 namespace Alveare.Model.Machines;
 
@@ -45,12 +46,14 @@ public sealed record MachineSpec
     /// <summary>File (beside the .vmx) with the customization seed that the guest reads at its first boot, or null.</summary>
     public string? CustomizationSeed { get; init; }
 
+    public ResourceControls Resources { get; init; } = ResourceControls.None;
+
     public EntityId Id => EntityId.Vm(Uuid);
 
     public bool Equals(MachineSpec? other) =>
         other is not null && Uuid == other.Uuid && Name == other.Name && Cpus == other.Cpus && Memory == other.Memory
         && Firmware == other.Firmware && CpuModel == other.CpuModel && IsTemplate == other.IsTemplate
-        && CustomizationSeed == other.CustomizationSeed && Disks.SequenceEqual(other.Disks) && Nics.SequenceEqual(other.Nics);
+        && CustomizationSeed == other.CustomizationSeed && Resources == other.Resources && Disks.SequenceEqual(other.Disks) && Nics.SequenceEqual(other.Nics);
 
     public override int GetHashCode() => HashCode.Combine(Uuid, Name, Cpus, Memory, IsTemplate, Disks.Length, Nics.Length);
 }
