@@ -111,8 +111,8 @@ public sealed class HostSessions : IAsyncDisposable
     /// <summary>Opens a console or log of a machine as a byte stream.</summary>
     public Task<Stream> OpenAsync(EntityId host, HostChannel channel, CancellationToken cancellation) => Get(host).Link.OpenAsync(channel, cancellation);
 
-    /// <summary>A task makes this machine and puts it into the inventory itself: until the answer is disposed, a host that reports it has not
-    /// found a machine that nobody knew.</summary>
+    /// <summary>A task makes this machine and puts it into the inventory itself, or destroys it and takes it out: until the answer is disposed,
+    /// a host that reports it has not found a machine that nobody knew, and one that does not has not lost it.</summary>
     public IDisposable Expect(EntityId machine) => _view.Expect(machine);
 
     /// <summary>Makes a connected host offer the datastores and port groups of its datacenter; answers what it refused. Hosts that are away

@@ -27,7 +27,7 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
         var said = claims.Of(id);
         if (now.Find(id) is not VirtualMachine known)
         {
-            if (said.Count > 0 && !intents.Made.Contains(id) && !(intents.Destroyed.Contains(id) && said.All(c => c.IsOff)))
+            if (said.Count > 0 && !intents.Settled.Contains(id) && !(intents.Destroyed.Contains(id) && said.All(c => c.IsOff)))
                 Add(MachinePlace.Choose(said, null));
             return;
         }
@@ -36,7 +36,7 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
             Update(known, MachinePlace.Choose(said, known.Host));
         else if (known.Host is { } host && now.Find(host) is not null && !claims.IsConnected(host))
             Put(known with { IsStale = true }, known, mustSurvive: false);
-        else if (known.Host is not null)
+        else if (known.Host is not null && !intents.Settled.Contains(id))
             Orphan(known);
     }
 

@@ -25,7 +25,8 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
 
     public InventorySnapshot Current => inventory.Current;
 
-    /// <summary>A task makes this machine and will put it into the inventory itself: a host that reports it has not found it.</summary>
+    /// <summary>A task makes this machine and will put it into the inventory itself, or destroys it and will take it out: until the answer is disposed, a
+    /// host that reports it has not found it, and one that does not has not lost it.</summary>
     public IDisposable Expect(EntityId machine)
     {
         lock (_gate)
@@ -148,7 +149,7 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
         get
         {
             lock (_gate)
-                return _intents with { Made = [.. _expected.Keys] };
+                return _intents with { Settled = [.. _expected.Keys] };
         }
     }
 

@@ -82,6 +82,7 @@ internal sealed class MachineRegistration(MachineGround ground)
     {
         var vm = ground.Now.Get<VirtualMachine>(operation.Target);
         context.Report(null, "deleting its files");
+        using var expected = ground.Hosts.Expect(vm.Id);
         await ground.ExecuteAsync(MachineGround.HostOf(vm), vm.Id, new DestroyMachine(vm.Id), m => m is null);
         await BuryAsync(vm.Id);
     }

@@ -16,6 +16,7 @@ public sealed class HostTrust : IDisposable
     private readonly X509Certificate2 _identity;
     private CancellationTokenSource _ownership = new();
     private volatile Membership? _membership;
+    private volatile VerifiedCaller? _verified;
 
     private HostTrust(string directory, string hostName, X509Certificate2 identity, TimeProvider time)
     {
@@ -131,12 +132,20 @@ public sealed class HostTrust : IDisposable
         if (client is null)
             return new HostJoinRefused(HostName, "the caller shows no certificate");
         var name = Certificates.CenterDnsName(membership.Center);
-        return Certificates.WhyNotTrusted(client, membership.Authority, name, Certificates.ClientUse, _time.GetUtcNow()) switch
+        var now = _time.GetUtcNow();
+        // A connection shows the same certificate with every call, and following its chain costs as much as many a call.
+        if (_verified is { } verified && verified.Covers(client, membership, now))
+            return null;
+        switch (Certificates.WhyNotTrusted(client, membership.Authority, name, Certificates.ClientUse, now))
         {
-            null => null,
-            var why when Certificates.IsMadeOutTo(client, name) => new HostJoinRefused(HostName, $"the center's certificate is not valid: {why}"),
-            _ => new HostOwnedByAnotherCenter(HostName, membership.CenterName),
-        };
+            case null:
+                _verified = VerifiedCaller.Of(client, membership, now);
+                return null;
+            case var why when Certificates.IsMadeOutTo(client, name):
+                return new HostJoinRefused(HostName, $"the center's certificate is not valid: {why}");
+            default:
+                return new HostOwnedByAnotherCenter(HostName, membership.CenterName);
+        }
     }
 
     public void Dispose()

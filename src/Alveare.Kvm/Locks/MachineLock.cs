@@ -55,8 +55,9 @@ public sealed class MachineLock(string directory, string name, string datastore)
 
     /// <summary>Takes the lock from the record <paramref name="seen"/>; null when somebody else was faster.</summary>
     /// <remarks>Whether it may be taken from <paramref name="seen"/>'s owner is the caller's to decide.</remarks>
-    public LockRecord? TryTake(LockRecord seen, EntityId owner, string ownerName, string bootId) =>
-        Publish(new LockRecord(seen.Epoch + 1, owner, ownerName, bootId), Link);
+    /// <param name="survives">Whether the taking survives a loss of power: it must where somebody is told of the epoch.</param>
+    public LockRecord? TryTake(LockRecord seen, EntityId owner, string ownerName, string bootId, bool survives = true) =>
+        Publish(new LockRecord(seen.Epoch + 1, owner, ownerName, bootId), record => Link(record, survives));
 
     /// <summary>Gives up a lock that is <paramref name="held"/>; null when it was taken away before.</summary>
     public LockRecord? Release(LockRecord held) => Publish(new LockRecord(held.Epoch + 1, null, null, null), MakeEmpty);
@@ -82,14 +83,14 @@ public sealed class MachineLock(string directory, string name, string datastore)
         }
     }
 
-    /// <summary>Makes a taking; false when the epoch is there. It survives a loss of power: whoever is told of an epoch must find it again.</summary>
-    private bool Link(LockRecord record)
+    /// <summary>Makes a taking; false when the epoch is there.</summary>
+    private bool Link(LockRecord record, bool survives)
     {
         var temporary = Path.Combine(directory, $".{name}.lock.{Guid.NewGuid():N}");
         try
         {
-            // The content first: on a network file system the link would show an empty file to others, which stands for a release.
-            WholeFile.Create(temporary, ModelJson.WriteBytes(record), flush: true);
+            // The content first, and closed: on a network file system the link would show an empty file to others, which stands for a release.
+            WholeFile.Create(temporary, ModelJson.WriteBytes(record), flush: survives);
             if (FileCalls.Link(temporary, PathOf(record.Epoch)) != 0)
             {
                 var error = Marshal.GetLastPInvokeError();
@@ -101,7 +102,8 @@ public sealed class MachineLock(string directory, string name, string datastore)
             File.Delete(temporary);
         }
 
-        WholeFile.FlushDirectory(directory);
+        if (survives)
+            WholeFile.FlushDirectory(directory);
         return true;
     }
 

@@ -12,15 +12,16 @@ public sealed class Destruction(MachineTable machines, Ground ground)
         machine.RequireOff();
         var config = machine.Current.Config;
         if (File.Exists(ground.PathOf(config)))
-            Delete(machine, config, ground.ReadSpec(config));
+            Delete(config, ground.ReadSpec(config));
         DeleteRest(config);
         machines.Remove(machine);
     }
 
     /// <remarks>The configuration goes last: a destruction that was cut off can be repeated.</remarks>
-    private void Delete(Machine machine, DatastorePath config, MachineSpec spec)
+    private void Delete(DatastorePath config, MachineSpec spec)
     {
-        var epoch = ground.Take(config, spec.Name, minEpoch: 0);
+        // Nobody is told of this epoch, nor of its release: after a loss of power the machine is there or not, and can be destroyed again.
+        var epoch = ground.Take(config, spec.Name, minEpoch: 0, survives: false);
         var began = false;
         try
         {
@@ -37,10 +38,7 @@ public sealed class Destruction(MachineTable machines, Ground ground)
         finally
         {
             if (!began)
-            {
                 ground.Release(config, epoch);
-                machine.Change(m => m with { LockEpoch = epoch + 1 });
-            }
         }
     }
 

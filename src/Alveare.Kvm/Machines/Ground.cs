@@ -100,15 +100,17 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
     public LockRecord ReadLock(DatastorePath config) => LockOf(config).Read();
 
     /// <summary>Publishes an epoch with this host (or nobody) as the owner; false when somebody was faster.</summary>
-    public bool TryPublish(DatastorePath config, long epoch, bool owned)
+    /// <param name="survives">As of <see cref="MachineLock.TryTake"/>.</param>
+    public bool TryPublish(DatastorePath config, long epoch, bool owned, bool survives = true)
     {
         var seen = new LockRecord(epoch - 1, null, null, null);
-        return (owned ? LockOf(config).TryTake(seen, host, hostName, bootId) : LockOf(config).Release(seen)) is not null;
+        return (owned ? LockOf(config).TryTake(seen, host, hostName, bootId, survives) : LockOf(config).Release(seen)) is not null;
     }
 
     /// <summary>Takes the lock for a start; answers the epoch.</summary>
     /// <remarks>A lock of this host with no process behind it is a leftover of its own: taken over.</remarks>
-    public long Take(DatastorePath config, string machine, long minEpoch)
+    /// <param name="survives">As of <see cref="MachineLock.TryTake"/>.</param>
+    public long Take(DatastorePath config, string machine, long minEpoch, bool survives = true)
     {
         var now = ReadLock(config);
         // A datastore that lost power may have lost the last releasing, which was told to the center: it is done again.
@@ -118,7 +120,7 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
             throw new FaultException(new StaleEpoch(machine, minEpoch, now.Epoch));
         if (now.Owner is { } owner && owner != host)
             throw new FaultException(new MachineLocked(machine, now.OwnerName ?? owner.ToString(), now.Epoch));
-        return TryPublish(config, now.Epoch + 1, owned: true)
+        return TryPublish(config, now.Epoch + 1, owned: true, survives)
             ? now.Epoch + 1
             : throw new FaultException(new MachineLocked(machine, "another host that was faster", now.Epoch + 1));
     }

@@ -66,11 +66,12 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
     private static async Task PullPlugAsync(MachineRun run)
     {
         run.EndReason = EndReason.PoweredOff;
+        var stopped = run.Qmp.ExecuteAsync("stop", timeout: DrainTimeout);
         // Should this agent end now, the next one must not take it for a machine that died.
         run.Remember(r => r with { IsPoweredOff = true });
         try
         {
-            await run.Qmp.ExecuteAsync("stop", timeout: DrainTimeout);
+            await stopped;
         }
         catch (Exception e) when (e is QmpException or QmpClosedException)
         {

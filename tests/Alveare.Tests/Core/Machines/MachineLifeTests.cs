@@ -1,3 +1,4 @@
+using Alveare.Core.Changes;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -50,6 +51,18 @@ public sealed class MachineLifeTests
         await site.SucceedAsync(new DestroyVm { Target = id });
         Assert.Null(site.Now.Find(id));
         Assert.Empty(site.Files.Files);
+    }
+
+    [Fact]
+    public async Task AMachineThatIsDestroyedIsNeverTakenForOneThatItsHostLost()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01");
+        var before = site.Engine.Feed.Last;
+        await site.SucceedAsync(new DestroyVm { Target = id });
+        var said = site.Engine.Feed.Since(before)!.ToList();
+        Assert.All(said.OfType<EntityPut>().Select(p => p.Entity).OfType<VirtualMachine>(), vm => Assert.NotNull(vm.Host));
+        Assert.Equal(id, Assert.Single(said.OfType<EntityRemoved>()).Id);
     }
 
     [Fact]
