@@ -27,6 +27,7 @@ public static class RestApi
         .. OperationRoutes.All,
         .. TaskRoutes.All,
         .. EventRoutes.All,
+        .. CpuBaselineRoutes.All,
         .. StatisticsRoutes.All,
         .. UserRoutes.All,
         LogRoute.Vm,

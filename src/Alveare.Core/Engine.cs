@@ -41,6 +41,7 @@ public sealed class Engine : IAsyncDisposable
         Consoles = new MachineConsoles(Inventory, Tasks, Hosts, Events, Feed, clock, ids);
 
         new ContainerOperations(Inventory, ids).Register(Tasks);
+        new CpuBaselineOperations(Inventory).Register(Tasks);
         new ArrangeOperations(Inventory, Hosts).Register(Tasks);
         new HostOperations(Inventory, Hosts, connector, Statistics, Events, clock).Register(Tasks);
         new StorageOperations(Inventory, Hosts, Events, ids).Register(Tasks);

@@ -152,7 +152,7 @@ public sealed class KvmHost : IHost
             case CloneMachine clone:
                 return await clones.CloneAsync(clone, progress, cancellation);
             case StartMachine start:
-                await power.StartAsync(Find(start.Machine), start.MinLockEpoch, start.Paused, cancellation);
+                await power.StartAsync(Find(start.Machine), start.MinLockEpoch, start.Paused, start.CpuModel, cancellation);
                 return Answer(start.Machine);
             case StopMachine stop:
                 await PowerControl.StopAsync(Find(stop.Machine), cancellation);
@@ -219,7 +219,7 @@ public sealed class KvmHost : IHost
         try
         {
             var found = await verdict;
-            facts = facts with { Accelerator = found.Accelerator, AcceleratorWarning = found.Warning, CpuFeatures = found.CpuFeatures };
+            facts = facts with { Accelerator = found.Accelerator, AcceleratorWarning = found.Warning, CpuFeatures = found.CpuFeatures, CpuModels = found.CpuModels };
         }
         catch (FaultException e)
         {

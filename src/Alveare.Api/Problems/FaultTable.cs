@@ -24,6 +24,8 @@ public static class FaultTable
         [typeof(NoHostFits)] = 409,
         [typeof(InsufficientMemory)] = 409,
         [typeof(CpuIncompatible)] = 409,
+        [typeof(HostBelowBaseline)] = 409,
+        [typeof(MachinesAboveBaseline)] = 409,
         [typeof(DatastoreNotAccessible)] = 409,
         [typeof(DatastoreIsAnother)] = 409,
         [typeof(NetworkNotAccessible)] = 409,

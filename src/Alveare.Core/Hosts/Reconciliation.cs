@@ -133,12 +133,13 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
         LockEpoch = claim.Machine.LockEpoch,
         Guest = claim.Machine.Guest,
         StartedAt = claim.Machine.StartedAt,
+        CpuModel = claim.Machine.CpuModel,
     };
 
     // Its host is there and does not know it, nor does any other: the center keeps the name and place until somebody registers or removes it.
     private void Orphan(VirtualMachine known)
     {
-        Put(known with { Host = null, Power = PowerState.Unknown, IsStale = false, Guest = null, StartedAt = null }, known, mustSurvive: true);
+        Put(known with { Host = null, Power = PowerState.Unknown, IsStale = false, Guest = null, StartedAt = null, CpuModel = null }, known, mustSurvive: true);
         if (known.BusyTask is null)
             _findings.Add(new(EventSeverity.Warning, "vm.lost", $"Host '{NameOf(known.Host)}' does not have virtual machine '{known.Name}' any more, and no other connected host has it.", known.Id));
     }

@@ -19,7 +19,9 @@ internal sealed class MachinePower(MachineGround ground)
     public async Task StartAsync(PowerOn operation, TaskContext context)
     {
         var vm = ground.Now.Get<VirtualMachine>(operation.Target);
-        var needs = MachineNeeds.Of(MachineGround.SpecOf(vm) with { Name = vm.Name }, vm.Config.Datastore, ground.NameOf(vm.Config.Datastore));
+        var spec = MachineGround.SpecOf(vm);
+        var cpu = spec.CpuModel ?? BaselineOf(operation.Host ?? vm.Host);
+        var needs = MachineNeeds.Of(spec with { Name = vm.Name, CpuModel = cpu }, vm.Config.Datastore, ground.NameOf(vm.Config.Datastore));
         using var room = ground.Rooms.Promise(
             vm.Id,
             needs.Memory,
@@ -34,7 +36,7 @@ internal sealed class MachinePower(MachineGround ground)
         context.Report(null, $"starting it on host '{ground.NameOf(room.Host)}'");
         // The newest epoch that any host has told of: an older view of the disk, there or here, does not start a machine again.
         var epoch = ground.Now.Get<VirtualMachine>(vm.Id).LockEpoch;
-        await ground.ExecuteAsync(room.Host, vm.Id, new StartMachine(vm.Id, epoch, operation.Paused), m => HasStarted(vm, m, epoch));
+        await ground.ExecuteAsync(room.Host, vm.Id, new StartMachine(vm.Id, epoch, operation.Paused, BaselineOf(room.Host)), m => HasStarted(vm, m, epoch));
         context.SetResult(room.Host);
     }
 
@@ -81,6 +83,10 @@ internal sealed class MachinePower(MachineGround ground)
 
     private Task<HostReply> ExecuteAsync(EntityId machine, HostCommand command, PowerState power) =>
         ground.ExecuteAsync(MachineGround.HostOf(ground.Now.Get<VirtualMachine>(machine)), machine, command, m => m?.Power == power);
+
+    // Placement keeps a machine in its cluster, so that the baseline of one host there is that of all.
+    private string? BaselineOf(EntityId? host) =>
+        host is { } id && ground.Now.Find(id) is Host { Parent: { } parent } && ground.Now.Find(parent) is Cluster cluster ? cluster.CpuBaseline : null;
 
     private static bool IsOff(Entity? vm) => vm is not VirtualMachine { Power: not PowerState.Off } and not VirtualMachine { IsStale: true };
 

@@ -14,7 +14,7 @@ namespace Alveare.Core.Migration;
 /// here, the engine finds the task with its <see cref="TaskRecord.Move"/> when it starts again, and the machine where the hosts say that it
 /// is: nothing is written into the inventory here but what a host has said.
 /// </remarks>
-internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, MachineMove move, MigrationSettings settings, TaskContext context)
+internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, MachineMove move, MigrationSettings settings, string? cpuModel, TaskContext context)
 {
     private readonly MigrationSettling _settling = new(ground, vm.Id, move);
     private Fault? _firstFault;
@@ -58,7 +58,7 @@ internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, Mac
         {
             // Not cancelled half-way: a host that is told to give up what it has not yet begun would begin it all the same.
             var reply = await ground.Hosts.ExecuteAsync(
-                move.Target, new PrepareIncoming(move.Migration, vm.Id, vm.Config, move.Source, lockEpoch, settings), null, CancellationToken.None);
+                move.Target, new PrepareIncoming(move.Migration, vm.Id, vm.Config, move.Source, lockEpoch, settings, cpuModel), null, CancellationToken.None);
             context.Cancellation.ThrowIfCancellationRequested();
             return reply is IncomingReady ready
                 ? ready.Uri

@@ -80,7 +80,7 @@ internal sealed class MigrationOperations(MachineGround ground)
             TlsKey = ground.Ids.NewSecret(32),
             Channels = TransferChannels.Choose(MachineGround.SpecOf(vm).Memory, ThreadsOf(source), ThreadsOf(room.Host)),
         };
-        await new LiveMigration(ground, vm, move, settings, context).RunAsync(machine.LockEpoch);
+        await new LiveMigration(ground, vm, move, settings, machine.CpuModel, context).RunAsync(machine.LockEpoch);
     }
 
     private async Task<HostMachine?> FindOnAsync(EntityId host, VirtualMachine vm, TaskContext context) =>
@@ -90,7 +90,8 @@ internal sealed class MigrationOperations(MachineGround ground)
 
     private PromisedRoom PromiseTarget(VirtualMachine vm, EntityId source, EntityId? named)
     {
-        var spec = MachineGround.SpecOf(vm) with { Name = vm.Name };
+        var spec = MachineGround.SpecOf(vm);
+        spec = spec with { Name = vm.Name, CpuModel = vm.CpuModel ?? spec.CpuModel };
         return ground.Rooms.Promise(
             vm.Id,
             spec.Memory,

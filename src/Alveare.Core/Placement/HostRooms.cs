@@ -54,6 +54,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
             Name = host.Name,
             Problem = WhyUnusable(host),
             CpuFeatures = host.Facts?.CpuFeatures ?? [],
+            CpuModels = host.Facts?.CpuModels ?? [],
             Accelerator = host.Facts?.Accelerator ?? default,
             MemoryForGuests = host.Facts?.MemoryForGuests ?? Bytes.Zero,
             MemoryPromised = new Bytes(memory.Values.Sum(m => m.Value)),

@@ -43,6 +43,8 @@ internal sealed class ArrangeOperations(InventoryWriter inventory, HostSessions 
             if (WhyNot(now, entity, into) is { } expected)
                 throw new FaultException(new InvalidArgument($"Moving '{entity.Name}'", "the destination", $"'{now.PathOf(into.Id)}'", expected));
             now.CheckFree(into.Id, entity.Id.Kind, entity.Name, except: entity.Id);
+            if (entity is Host host)
+                CpuBaselineOperations.Require(host, into);
             return entity.Parent == into.Id ? InventoryEdit.Nothing : InventoryEdit.Of(entity with { Parent = into.Id });
         });
         context.SetResult(operation.Object);

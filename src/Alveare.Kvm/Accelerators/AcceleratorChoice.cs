@@ -20,12 +20,13 @@ public sealed class AcceleratorChoice(QemuInstallation qemu, QemuUser user, stri
     public async Task<AcceleratorVerdict> ChooseAsync(CancellationToken cancellation)
     {
         var basis = ReadBasis();
-        if (ReadCache() is { } cached && cached.Basis == basis)
+        if (ReadCache() is { CpuModels.IsDefault: false } cached && cached.Basis == basis)
             return cached;
         var flaw = await FindFlawAsync(cancellation);
         var accelerator = flaw is null ? Accelerator.Kvm : Accelerator.Emulation;
         var warning = flaw is null ? null : $"guests run in software emulation, which is many times slower: {flaw}";
-        var verdict = new AcceleratorVerdict(basis, accelerator, warning, await qemu.ReadCpuFeaturesAsync(accelerator, cancellation));
+        var (features, models) = await qemu.ReadCpusAsync(accelerator, cancellation);
+        var verdict = new AcceleratorVerdict(basis, accelerator, warning, features, models);
         WholeFile.Replace(CacheFile, verdict, flush: false);
         return verdict;
     }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Alveare.Kvm.Qemu;
 using Alveare.Model.Hosts;
+using Alveare.Planning.Placement;
 
 namespace Alveare.Kvm.Accelerators;
 
@@ -49,7 +50,7 @@ public sealed class AcceleratorProof(string program, QemuUser user, string direc
         string[] common =
         [
             program, "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-machine", $"{CommandLine.MachineType},usb=off,smm=off",
-            "-accel", accelerator == Accelerator.Kvm ? "kvm" : "tcg,tb-size=32", "-cpu", CommandLine.PortableCpu,
+            "-accel", accelerator == Accelerator.Kvm ? "kvm" : "tcg,tb-size=32", "-cpu", CpuArgument.Of(CpuBaselines.Default),
         ];
         foreach (var argument in user.Drop().Concat(common).Concat(arguments))
             start.ArgumentList.Add(argument);

@@ -28,11 +28,13 @@ public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surrou
     public string RunRoot => setup.RunRoot;
 
     /// <summary>Starts QEMU; on failure everything that was made for it is taken back.</summary>
+    /// <param name="cpuModel">The CPU that the guest sees: a level or a named model.</param>
     /// <param name="epoch">The epoch the lock is held at, 0 for an incoming migration.</param>
     /// <param name="paused">Whether the guest stands before its first instruction.</param>
     public async Task<MachineRun> LaunchAsync(
         Machine machine,
         MachineSpec spec,
+        string cpuModel,
         long epoch,
         MigrationRecord? incoming,
         bool paused,
@@ -47,13 +49,14 @@ public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surrou
         undo.Push(run.Remove);
         var attachments = surroundings.Make(spec);
         undo.Push(() => surroundings.TakeAway(attachments));
-        var runtime = Prepare(config, spec, run, attachments, accelerator, incoming is not null);
+        var runtime = Prepare(config, spec, run, attachments, accelerator, incoming is not null) with { CpuModel = cpuModel };
         var record = new RunRecord
         {
             Config = config,
             StartedAt = time.GetUtcNow(),
             LockEpoch = epoch,
             Attachments = attachments,
+            CpuModel = cpuModel,
             Migration = incoming,
             HasBegun = paused || incoming is not null,
         };

@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
-using Alveare.Model.Machines;
 
 namespace Alveare.Kvm.Machines;
 
@@ -41,7 +40,7 @@ public sealed class MachineTable(HostState state, Registry registry) : IDisposab
     public void Return(Machine machine)
     {
         if (registry.Content.Machines.Any(m => m.Id == machine.Id))
-            machine.Change(m => m with { Power = PowerState.Off, StartedAt = null, Guest = null, Migration = null });
+            machine.Change(m => m.PoweredOff());
         else
             Remove(machine);
     }

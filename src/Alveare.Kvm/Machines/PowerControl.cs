@@ -4,6 +4,7 @@ using Alveare.Kvm.Qmp;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
+using Alveare.Planning.Placement;
 
 namespace Alveare.Kvm.Machines;
 
@@ -18,7 +19,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
     /// <summary>Told of every QEMU that was started here or adopted.</summary>
     public Action<Machine, MachineRun>? Adopted { get; set; }
 
-    public async Task StartAsync(Machine machine, long minLockEpoch, bool paused, CancellationToken cancellation)
+    public async Task StartAsync(Machine machine, long minLockEpoch, bool paused, string? cpuModel, CancellationToken cancellation)
     {
         using var entered = await machine.EnterAsync(cancellation);
         machine.RequireOff();
@@ -31,7 +32,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         await using var undo = new UndoStack();
         undo.Push(() => ground.Release(config, epoch));
         ground.RequireUnused(config, spec);
-        var run = await launcher.LaunchAsync(machine, spec, epoch, incoming: null, paused, e => OnEvent(machine, e), cancellation);
+        var run = await launcher.LaunchAsync(machine, spec, spec.CpuModel ?? cpuModel ?? CpuBaselines.Default, epoch, incoming: null, paused, e => OnEvent(machine, e), cancellation);
         undo.Clear();
         machine.Change(m => m with { Spec = spec, InvalidReason = null, LockEpoch = epoch });
         Adopt(machine, run, paused ? PowerState.Paused : PowerState.On);
@@ -41,7 +42,12 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
     public void Adopt(Machine machine, MachineRun run, PowerState power)
     {
         machine.Run = run;
-        machine.Change(m => m with { Power = power, StartedAt = power == PowerState.Off ? null : run.Record.StartedAt });
+        machine.Change(m => m with
+        {
+            Power = power,
+            StartedAt = power == PowerState.Off ? null : run.Record.StartedAt,
+            CpuModel = power == PowerState.Off ? null : run.Record.CpuModel,
+        });
         _ = SuperviseAsync(machine, run);
         Adopted?.Invoke(machine, run);
     }
@@ -186,10 +192,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
             CleanUp(run);
             var epoch = ground.Release(run.Record.Config, run.Record.LockEpoch);
             machine.Run = null;
-            machine.Change(m => m with
-            {
-                Power = PowerState.Off, StartedAt = null, Guest = null, Migration = null, LockEpoch = epoch,
-            });
+            machine.Change(m => m.PoweredOff() with { LockEpoch = epoch });
         }
 
         Announce(machine, run, end);

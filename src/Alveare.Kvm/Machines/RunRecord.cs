@@ -19,6 +19,9 @@ public sealed record RunRecord
 
     public required RunAttachments Attachments { get; init; }
 
+    /// <summary>The CPU that the guest sees; null in a record of an older agent.</summary>
+    public string? CpuModel { get; init; }
+
     /// <summary>False while the start is not finished: the guest was to execute and has not been told to yet.</summary>
     public bool HasBegun { get; init; } = true;
 

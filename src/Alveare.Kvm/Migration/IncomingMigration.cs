@@ -171,7 +171,7 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
             Ground.Machines.Keep(Machine);
             Machine.Change(m => m with
             {
-                Power = PowerState.On, StartedAt = Run.Record.StartedAt, LockEpoch = NextEpoch, Migration = null,
+                Power = PowerState.On, StartedAt = Run.Record.StartedAt, CpuModel = Run.Record.CpuModel, LockEpoch = NextEpoch, Migration = null,
             });
         }
 

@@ -7,6 +7,7 @@ using Alveare.Kvm.Qmp;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
+using Alveare.Planning.Placement;
 
 namespace Alveare.Kvm.Migration;
 
@@ -47,7 +48,8 @@ public sealed class MigrationTable
         var record = new MigrationRecord(
             command.Migration, MigrationRole.Destination, command.SourceHost, command.SourceLockEpoch, command.Settings);
         machine.Change(m => m with { Migration = new HostMigration(record.Id, record.Role, MigrationPhase.Prepare) });
-        var run = await ground.Launcher.LaunchAsync(machine, spec, 0, record, paused: false, e => ground.Power.OnEvent(machine, e), cancellation);
+        var run = await ground.Launcher.LaunchAsync(
+            machine, spec, command.CpuModel ?? spec.CpuModel ?? CpuBaselines.Default, 0, record, paused: false, e => ground.Power.OnEvent(machine, e), cancellation);
         undo.Clear();
 
         var incoming = new IncomingMigration(machine, run, record, ground);

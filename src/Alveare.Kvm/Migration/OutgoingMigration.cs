@@ -76,10 +76,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
             if (verdict == Verdict.Ours)
                 Ground.Ground.Release(Run.Record.Config, NextEpoch);
             Machine.Run = null;
-            Machine.Change(m => m with
-            {
-                Power = PowerState.Off, StartedAt = null, Guest = null, Migration = null, LockEpoch = Ground.Ground.ReadLock(m.Config).Epoch,
-            });
+            Machine.Change(m => m.PoweredOff() with { LockEpoch = Ground.Ground.ReadLock(m.Config).Epoch });
         }
 
         Ground.Power.Announce(Machine, Run, end);

@@ -14,9 +14,6 @@ public static class CommandLine
     /// <summary>Newest machine type that QEMU 7.2 (Debian 12) and 10.0 (Debian 13) both have, so that machines move between them.</summary>
     public const string MachineType = "pc-q35-7.2";
 
-    /// <summary>The x86-64-v2 level on QEMU's base model: every server CPU since 2009 (Intel) and 2011 (AMD) has it, as has software emulation.</summary>
-    public const string PortableCpu = "qemu64,-svm,+cx16,+lahf-lm,+popcnt,+ssse3,+sse4.1,+sse4.2";
-
     /// <summary>Name of the virtio port that guest agents open.</summary>
     public const string AgentPort = "org.qemu.guest_agent.0";
 
@@ -68,7 +65,7 @@ public static class CommandLine
             "-nodefaults",
             "-machine", $"{MachineType},usb=off,smm=off,dump-guest-core=off{flash}",
             "-accel", Accelerate(runtime),
-            "-cpu", spec.CpuModel ?? PortableCpu,
+            "-cpu", CpuArgument.Of(runtime.CpuModel),
             "-smp", Invariant($"cpus={spec.Cpus},sockets=1,cores={spec.Cpus},threads=1"),
             "-m", Invariant($"size={MemoryKib(spec, runtime)}k"),
             "-rtc", "base=utc",

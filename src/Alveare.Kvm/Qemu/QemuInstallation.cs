@@ -14,6 +14,7 @@ public sealed partial record QemuInstallation(string Program, string Version, st
         """
         {"execute":"qmp_capabilities"}
         {"execute":"query-cpu-model-expansion","arguments":{"type":"full","model":{"name":"max"}}}
+        {"execute":"query-cpu-definitions"}
         {"execute":"quit"}
 
         """;
@@ -46,7 +47,7 @@ public sealed partial record QemuInstallation(string Program, string Version, st
     /// <summary>The CPU features that a guest can get here, as QEMU itself finds them with this accelerator; sorted.</summary>
     /// <remarks>Over standard input and output: a QEMU without a machine is so soon in its main loop that a connection to a listening
     /// control socket can meet it while its monitor thread still sets the socket up, and then hangs (QEMU 7.2, once in some 2,000 starts).</remarks>
-    public async Task<ImmutableArray<string>> ReadCpuFeaturesAsync(Accelerator accelerator, CancellationToken cancellation)
+    public async Task<(ImmutableArray<string> Features, ImmutableArray<HostCpuModel> Models)> ReadCpusAsync(Accelerator accelerator, CancellationToken cancellation)
     {
         string[] arguments =
         [
@@ -66,12 +67,12 @@ public sealed partial record QemuInstallation(string Program, string Version, st
             process.StandardInput.Close();
             var answers = await process.StandardOutput.ReadToEndAsync(limit.Token);
             await process.WaitForExitAsync(limit.Token);
-            return ParseCpuFeatures(answers)
-                ?? throw new FaultException(new HostOperationFailed("Asking QEMU for its CPU features", (await errors).Trim() is { Length: > 0 } said ? said : answers.Trim()));
+            return ParseCpus(answers)
+                ?? throw new FaultException(new HostOperationFailed("Asking QEMU for its CPUs", (await errors).Trim() is { Length: > 0 } said ? said : answers.Trim()));
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            throw new FaultException(new HostOperationFailed("Asking QEMU for its CPU features", $"it did not answer in {ProbeTimeout.TotalSeconds} s"));
+            throw new FaultException(new HostOperationFailed("Asking QEMU for its CPUs", $"it did not answer in {ProbeTimeout.TotalSeconds} s"));
         }
         finally
         {
@@ -80,26 +81,46 @@ public sealed partial record QemuInstallation(string Program, string Version, st
         }
     }
 
-    private static ImmutableArray<string>? ParseCpuFeatures(string answers)
+    private static (ImmutableArray<string>, ImmutableArray<HostCpuModel>)? ParseCpus(string answers)
     {
+        ImmutableArray<string>? features = null;
+        ImmutableArray<HostCpuModel> models = [];
         foreach (var line in answers.Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             using var answer = JsonDocument.Parse(line);
-            if (!answer.RootElement.TryGetProperty("return", out var result) || !result.TryGetProperty("model", out var model))
+            if (!answer.RootElement.TryGetProperty("return", out var result))
                 continue;
-            return
-            [
-                .. model.GetProperty("props").EnumerateObject()
-                    .Where(p => p.Value.ValueKind == JsonValueKind.True && FeatureName().IsMatch(p.Name))
-                    .Select(p => p.Name).Order(StringComparer.Ordinal),
-            ];
+            if (result.ValueKind == JsonValueKind.Array)
+                models = [.. result.EnumerateArray().Select(ModelOf).OfType<HostCpuModel>().OrderBy(m => m.Name, StringComparer.Ordinal)];
+            else if (result.TryGetProperty("model", out var model))
+                features = FeaturesOf(model);
         }
 
-        return null;
+        return features is { } found ? (found, models) : null;
+    }
+
+    private static ImmutableArray<string> FeaturesOf(JsonElement model) =>
+    [
+        .. model.GetProperty("props").EnumerateObject()
+            .Where(p => p.Value.ValueKind == JsonValueKind.True && FeatureName().IsMatch(p.Name))
+            .Select(p => p.Name).Order(StringComparer.Ordinal),
+    ];
+
+    /// <summary>A processor that was sold, under its name without a version; null for QEMU's own models, the host's CPU and versions.</summary>
+    private static HostCpuModel? ModelOf(JsonElement definition)
+    {
+        var name = definition.GetProperty("name").GetString()!;
+        if (!definition.TryGetProperty("alias-of", out _) || !ProcessorName().IsMatch(name) || !definition.TryGetProperty("unavailable-features", out var missing))
+            return null;
+        return new HostCpuModel(name, [.. missing.EnumerateArray().Select(f => f.GetString()!).Distinct().Order(StringComparer.Ordinal)]);
     }
 
     [GeneratedRegex("""\d+\.\d+(\.\d+)?""")]
     private static partial Regex VersionNumber();
+
+    // In capitals are the names of processors; qemu64, kvm32, 486 and the like are QEMU's own or have no 64 bits.
+    [GeneratedRegex("^[A-Z]")]
+    private static partial Regex ProcessorName();
 
     // QEMU lists its own switches (kvm-…, hv-…, x-…) among the features and some features under two spellings.
     [GeneratedRegex("^(?!kvm|hv-|x-|xen|vmware|migratable|enforce|check|fill|full|host-|legacy|lmce|l3-|realized|start-|tcg|hotplugged|pmu|cpuid-|hotpluggable|unavailable|memory|phys|min-)[a-z0-9.-]+$")]

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Alveare.Model.Hosts;
+using Alveare.Planning.Placement;
 
 namespace Alveare.Kvm.Qemu;
 
@@ -10,6 +11,9 @@ public sealed record QemuRuntime
     public required string Program { get; init; }
 
     public required Accelerator Accelerator { get; init; }
+
+    /// <summary>The CPU that the guest sees: a level or a named model.</summary>
+    public string CpuModel { get; init; } = CpuBaselines.Default;
 
     /// <summary>Size of the code cache of software emulation; it would otherwise grow towards 1 GiB per machine.</summary>
     public int TranslationCacheMib { get; init; } = 64;

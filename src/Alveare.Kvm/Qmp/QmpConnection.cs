@@ -76,6 +76,11 @@ public sealed class QmpConnection : IAsyncDisposable
             await connection.DisposeAsync();
             throw new QmpClosedException($"QEMU did not greet in {patience.TotalSeconds} s");
         }
+        catch (Exception e) when (e is IOException or JsonException)
+        {
+            await connection.DisposeAsync();
+            throw new QmpClosedException($"QEMU broke its control socket off before it greeted: {e.Message}");
+        }
         catch
         {
             await connection.DisposeAsync();

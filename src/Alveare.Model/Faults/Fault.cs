@@ -24,6 +24,8 @@ namespace Alveare.Model.Faults;
 [JsonDerivedType(typeof(NoHostFits), nameof(NoHostFits))]
 [JsonDerivedType(typeof(InsufficientMemory), nameof(InsufficientMemory))]
 [JsonDerivedType(typeof(CpuIncompatible), nameof(CpuIncompatible))]
+[JsonDerivedType(typeof(HostBelowBaseline), nameof(HostBelowBaseline))]
+[JsonDerivedType(typeof(MachinesAboveBaseline), nameof(MachinesAboveBaseline))]
 [JsonDerivedType(typeof(DatastoreNotAccessible), nameof(DatastoreNotAccessible))]
 [JsonDerivedType(typeof(DatastoreIsAnother), nameof(DatastoreIsAnother))]
 [JsonDerivedType(typeof(NetworkNotAccessible), nameof(NetworkNotAccessible))]
@@ -166,6 +168,20 @@ public sealed record InsufficientMemory(string Machine, string HostName, Bytes N
 public sealed record CpuIncompatible(string Machine, string HostName, ImmutableArray<string> Missing) : Fault
 {
     public override string Message => $"Virtual machine '{Machine}' cannot run on host '{HostName}': its CPU lacks {string.Join(", ", Missing)}.";
+}
+
+/// <summary>A host that cannot give what its cluster's CPU baseline promises to machines.</summary>
+public sealed record HostBelowBaseline(string HostName, string Cluster, string Baseline, ImmutableArray<string> Missing) : Fault
+{
+    public override string Message =>
+        $"Host '{HostName}' cannot be in cluster '{Cluster}' with the CPU baseline {Baseline}: its CPU lacks {string.Join(", ", Missing)}.";
+}
+
+/// <summary>Machines that run with more CPU features than a baseline has, and so might not be able to move within the cluster.</summary>
+public sealed record MachinesAboveBaseline(string Cluster, string Baseline, ImmutableArray<string> Machines) : Fault
+{
+    public override string Message =>
+        $"Cluster '{Cluster}' cannot have the CPU baseline {Baseline} yet: {string.Join(", ", Machines)} run with more. Power them off first.";
 }
 
 public sealed record DatastoreNotAccessible(string Datastore, string HostName, string Reason) : Fault

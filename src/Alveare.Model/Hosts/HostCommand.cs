@@ -80,7 +80,8 @@ public sealed record CloneMachine(
 /// <summary>Start a registered machine: take its on-disk lock, then start QEMU. <paramref name="MinLockEpoch"/> is the newest epoch the
 /// sender knows; a host that finds an older one on disk, or a lock held elsewhere, refuses. A machine that is started
 /// <paramref name="Paused"/> stands before its first instruction until <see cref="ResumeMachine"/>.</summary>
-public sealed record StartMachine(EntityId Machine, long MinLockEpoch, bool Paused = false) : HostCommand;
+/// <param name="CpuModel">What the guest sees where the machine's configuration names no CPU: its cluster's baseline. Null: the portable default.</param>
+public sealed record StartMachine(EntityId Machine, long MinLockEpoch, bool Paused = false, string? CpuModel = null) : HostCommand;
 
 /// <summary>Power off at once.</summary>
 public sealed record StopMachine(EntityId Machine) : HostCommand;
@@ -98,13 +99,15 @@ public sealed record ShutDownGuest(EntityId Machine) : HostCommand;
 
 /// <summary>Destination, phase prepare: register <paramref name="Config"/> and start a QEMU that listens for the memory. It will not run the
 /// guest unless it wins the on-disk lock from <paramref name="SourceLockEpoch"/>. Answers <see cref="IncomingReady"/>.</summary>
+/// <param name="CpuModel">What the guest sees on the source (<see cref="HostMachine.CpuModel"/>).</param>
 public sealed record PrepareIncoming(
     Guid Migration,
     EntityId Machine,
     DatastorePath Config,
     EntityId SourceHost,
     long SourceLockEpoch,
-    MigrationSettings Settings) : HostCommand;
+    MigrationSettings Settings,
+    string? CpuModel = null) : HostCommand;
 
 /// <summary>Source, phases transfer and switch: copy the memory to <paramref name="Uri"/>, with <see cref="MigrationProgress"/>. Answers
 /// <see cref="SendFinished"/> once the on-disk lock says who has the machine; a fault means it runs on here (or died, which the fault says).</summary>

@@ -39,6 +39,9 @@ public sealed record HostFacts
     /// <summary>CPU features a guest can get here, QEMU's names, sorted.</summary>
     public ImmutableArray<string> CpuFeatures { get; init; } = [];
 
+    /// <summary>The processor models that QEMU knows by name, and what this host lacks of each; in the order of their names.</summary>
+    public ImmutableArray<HostCpuModel> CpuModels { get; init; } = [];
+
     public required Bytes Memory { get; init; }
 
     /// <summary>Memory the host keeps for itself: guests together never get it.</summary>
@@ -56,9 +59,18 @@ public sealed record HostFacts
         && QemuVersion == other.QemuVersion && Accelerator == other.Accelerator && AcceleratorWarning == other.AcceleratorWarning
         && CpuThreads == other.CpuThreads && CpuClock == other.CpuClock && CpuModel == other.CpuModel && Memory == other.Memory
         && MemoryReserved == other.MemoryReserved && MigrationAddress == other.MigrationAddress
-        && CpuFeatures.SequenceEqual(other.CpuFeatures);
+        && CpuFeatures.SequenceEqual(other.CpuFeatures) && CpuModels.SequenceEqual(other.CpuModels);
 
     public override int GetHashCode() => HashCode.Combine(Id, HostName, AgentVersion, QemuVersion, Memory);
+}
+
+/// <summary>A named processor model on one host.</summary>
+/// <param name="Missing">The features of it that a guest cannot get there, QEMU's names; empty where it can be had whole.</param>
+public sealed record HostCpuModel(string Name, ImmutableArray<string> Missing)
+{
+    public bool Equals(HostCpuModel? other) => other is not null && Name == other.Name && Missing.SequenceEqual(other.Missing);
+
+    public override int GetHashCode() => HashCode.Combine(Name, Missing.Length);
 }
 
 /// <summary>One datastore as one host sees it.</summary>
@@ -122,12 +134,19 @@ public sealed record HostMachine
 
     public GuestFacts? Guest { get; init; }
 
+    /// <summary>The CPU that the guest sees (a level such as <c>x86-64-v2</c> or a named model), as long as the machine is on; null while it is
+    /// off, and where the host's program is too old to tell.</summary>
+    public string? CpuModel { get; init; }
+
     /// <summary>When the machine was powered on, or null while it is off.</summary>
     public DateTimeOffset? StartedAt { get; init; }
 
     /// <summary>Which of two words about the machine is the newer one: rises with every change of any machine while the agent runs. A command's
     /// reply and the watch come over different streams, so one may overtake the other.</summary>
     public long Revision { get; init; }
+
+    /// <summary>The machine with nothing left of its run.</summary>
+    public HostMachine PoweredOff() => this with { Power = PowerState.Off, StartedAt = null, Guest = null, Migration = null, CpuModel = null };
 }
 
 /// <summary>Everything a host knows at one moment.</summary>

@@ -14,8 +14,12 @@ public sealed record Cluster : Entity
 
     public ImmutableArray<ClusterRule> Rules { get; init; } = [];
 
+    /// <summary>The CPU that machines of this cluster are started with unless they name one, which every host of it can give: a level
+    /// (<c>x86-64-v1</c> to <c>v4</c>) or a named model. Null: the portable default, and no host is held to anything.</summary>
+    public string? CpuBaseline { get; init; }
+
     public bool Equals(Cluster? other) =>
-        base.Equals(other) && Balancing == other.Balancing && VmGroups.SequenceEqual(other.VmGroups)
+        base.Equals(other) && CpuBaseline == other.CpuBaseline && Balancing == other.Balancing && VmGroups.SequenceEqual(other.VmGroups)
         && HostGroups.SequenceEqual(other.HostGroups) && Rules.SequenceEqual(other.Rules);
 
     public override int GetHashCode() => HashCode.Combine(base.GetHashCode(), Balancing, Rules.Length);

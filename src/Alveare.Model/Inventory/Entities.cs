@@ -116,6 +116,9 @@ public sealed record VirtualMachine : Entity
 
     public DateTimeOffset? StartedAt { get; init; }
 
+    /// <summary>The CPU that its guest sees, as long as it is on: what it was started with stays whatever its cluster's baseline becomes.</summary>
+    public string? CpuModel { get; init; }
+
     /// <summary>The task that is changing this machine now, or null: two never do at once.</summary>
     public string? BusyTask { get; init; }
 

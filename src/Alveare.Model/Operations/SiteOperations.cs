@@ -23,6 +23,13 @@ public sealed record CreateCluster : Operation
     public required string Name { get; init; }
 }
 
+[Operation(EntityKind.Cluster, "set-cpu-baseline", Privilege.HostManage, "Set the CPU that machines of the cluster start with, which every host of it must be able to give.")]
+public sealed record SetCpuBaseline : Operation
+{
+    /// <summary>A level (x86-64-v1 to x86-64-v4) or a processor model that QEMU knows by name; null for none.</summary>
+    public string? Baseline { get; init; }
+}
+
 [Operation(EntityKind.Datacenter, "join-host", Privilege.HostManage, "Join a host by address, fingerprint and credentials.", Cancellable = true)]
 public sealed record JoinHost : Operation
 {

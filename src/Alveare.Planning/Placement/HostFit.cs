@@ -15,7 +15,7 @@ public static class HostFit
 
     private static IEnumerable<Fault> Cpu(MachineNeeds needs, HostRoom host)
     {
-        var missing = CpuModels.Missing(needs.CpuFeatures, host.CpuFeatures);
+        var missing = host.CpuModels.FirstOrDefault(m => m.Name == needs.CpuModel)?.Missing ?? CpuModels.Missing(needs.CpuFeatures, host.CpuFeatures);
         if (!missing.IsEmpty)
             yield return new CpuIncompatible(needs.Name, host.Name, missing);
     }

@@ -16,6 +16,9 @@ public sealed record HostRoom
 
     public ImmutableArray<string> CpuFeatures { get; init; } = [];
 
+    /// <summary>What it lacks of each processor model that its QEMU knows by name.</summary>
+    public ImmutableArray<HostCpuModel> CpuModels { get; init; } = [];
+
     public Accelerator Accelerator { get; init; }
 
     /// <summary>Memory for all guests together.</summary>

@@ -18,6 +18,9 @@ public sealed record MachineNeeds(
     ImmutableArray<string> PortGroups,
     ImmutableArray<string> CpuFeatures)
 {
+    /// <summary>The CPU that its guest is to see; a host that knows a model of this name says itself what it lacks of it.</summary>
+    public string? CpuModel { get; init; }
+
     /// <summary>A second datastore that the host must see, such as the one a machine is cloned from.</summary>
     public NamedDatastore? Source { get; init; }
 
@@ -28,7 +31,10 @@ public sealed record MachineNeeds(
         datastore,
         datastoreName,
         [.. spec.Nics.Select(n => n.PortGroup).Distinct(StringComparer.Ordinal)],
-        CpuModels.FeaturesOf(spec.CpuModel));
+        CpuModels.FeaturesOf(spec.CpuModel))
+    {
+        CpuModel = spec.CpuModel,
+    };
 }
 
 /// <summary>A datastore, and what people call it.</summary>

@@ -89,7 +89,7 @@ public sealed class Agent
             case CloneMachine clone:
                 return Answer(await files.CloneAsync(clone, progress));
             case StartMachine start:
-                await power.StartAsync(machines.Find(start.Machine), start.MinLockEpoch, start.Paused);
+                await power.StartAsync(machines.Find(start.Machine), start.MinLockEpoch, start.Paused, start.CpuModel);
                 return Answer(machines.Find(start.Machine));
             case StopMachine stop:
                 var stopped = machines.Find(stop.Machine);

@@ -126,7 +126,7 @@ internal sealed class IncomingEnd(AgentMachine machine, MachineRun run, Migratio
                 return;
             Qemu.Record = Qemu.Record with { Migration = null, ArrivedBy = Record.Id };
             Around.Machines.Keep(Machine);
-            Machine.Change(m => m with { Power = PowerState.On, StartedAt = Qemu.Record.StartedAt, LockEpoch = NextEpoch, Migration = null });
+            Machine.Change(m => m with { Power = PowerState.On, StartedAt = Qemu.Record.StartedAt, CpuModel = Qemu.Record.CpuModel, LockEpoch = NextEpoch, Migration = null });
         }
 
         Succeed(new IncomingFinished(switchTime, Machine.Current));

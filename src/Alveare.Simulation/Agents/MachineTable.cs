@@ -1,7 +1,6 @@
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
-using Alveare.Model.Machines;
 
 namespace Alveare.Simulation.Agents;
 
@@ -39,7 +38,7 @@ internal sealed class MachineTable(Board board, HostDisk disk)
     public void Return(AgentMachine machine)
     {
         if (disk.Machines.ContainsKey(machine.Id))
-            machine.Change(m => m with { Power = PowerState.Off, StartedAt = null, Guest = null, Migration = null });
+            machine.Change(m => m.PoweredOff());
         else
             Remove(machine);
     }

@@ -37,7 +37,7 @@ internal sealed class Migrations
         machine.RequireOff();
         try
         {
-            var qemu = await ground.Power.LaunchAsync(command.Config, spec, r => r);
+            var qemu = await ground.Power.LaunchAsync(command.Config, spec, r => r with { CpuModel = command.CpuModel });
             var uri = ground.Ground.Plant.Listen(qemu, ground.Ground.Facts.MigrationAddress);
             var record = new MigrationRecord(
                 command.Migration, MigrationRole.Destination, command.SourceHost, command.SourceLockEpoch, command.Settings, uri);

@@ -68,7 +68,7 @@ internal sealed class OutgoingEnd(AgentMachine machine, MachineRun run, Migratio
                 await Ground.ReleaseAsync(Qemu.Config, NextEpoch);
             Machine.Run = null;
             var held = await ReadLockAsync();
-            Machine.Change(m => m with { Power = PowerState.Off, StartedAt = null, Guest = null, Migration = null, LockEpoch = held.Epoch });
+            Machine.Change(m => m.PoweredOff() with { LockEpoch = held.Epoch });
         }
 
         Around.Power.Announce(Machine, Run);

@@ -1,5 +1,6 @@
 using Alveare.Model.Faults;
 using Alveare.Model.Machines;
+using Alveare.Planning.Placement;
 using Alveare.Simulation.Processes;
 using Alveare.Simulation.Worlds;
 
@@ -13,7 +14,7 @@ internal sealed class PowerControl(Ground ground, Board board)
     /// <summary>Asked first when a QEMU has ended: a migration decides about the lock of a machine that takes part in it.</summary>
     public Func<AgentMachine, MachineRun, Task<bool>>? EndedInMigration { get; set; }
 
-    public async Task StartAsync(AgentMachine machine, long minLockEpoch, bool paused)
+    public async Task StartAsync(AgentMachine machine, long minLockEpoch, bool paused, string? cpuModel)
     {
         using var entered = await machine.EnterAsync();
         machine.RequireOff();
@@ -26,7 +27,7 @@ internal sealed class PowerControl(Ground ground, Board board)
         SimulatedQemu qemu;
         try
         {
-            qemu = await LaunchAsync(config, spec, r => r with { LockEpoch = epoch });
+            qemu = await LaunchAsync(config, spec, r => r with { LockEpoch = epoch, CpuModel = spec.CpuModel ?? cpuModel ?? CpuBaselines.Default });
         }
         catch (FaultException)
         {
@@ -55,7 +56,12 @@ internal sealed class PowerControl(Ground ground, Board board)
     public MachineRun Adopt(AgentMachine machine, SimulatedQemu qemu, PowerState power)
     {
         var run = machine.Run = new MachineRun(qemu);
-        machine.Change(m => m with { Power = power, StartedAt = power == PowerState.Off ? null : qemu.Record.StartedAt });
+        machine.Change(m => m with
+        {
+            Power = power,
+            StartedAt = power == PowerState.Off ? null : qemu.Record.StartedAt,
+            CpuModel = power == PowerState.Off ? null : qemu.Record.CpuModel,
+        });
         World.Begin($"Watching over '{machine.Name}'", () => SuperviseAsync(machine, run));
         return run;
     }
@@ -125,7 +131,7 @@ internal sealed class PowerControl(Ground ground, Board board)
             ground.Disk.Processes.Remove(run.Qemu);
             machine.Run = null;
             if (World.Defect != Defect.DeathIsNotReported || run.EndReason == EndReason.PoweredOff)
-                machine.Change(m => m with { Power = PowerState.Off, StartedAt = null, Guest = null, Migration = null, LockEpoch = epoch + 1 });
+                machine.Change(m => m.PoweredOff() with { LockEpoch = epoch + 1 });
         }
 
         Announce(machine, run);

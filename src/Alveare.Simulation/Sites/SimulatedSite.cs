@@ -1,7 +1,8 @@
 using Alveare.Core.Hosts;
-using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
+using Alveare.Model;
+using Alveare.Planning.Placement;
 using Alveare.Simulation.Processes;
 using Alveare.Simulation.Scheduling;
 using Alveare.Simulation.Storage;
@@ -38,7 +39,8 @@ public sealed class SimulatedSite : IHostConnector
     /// <summary>A site on real threads in which nothing takes time, for tests of everything that needs hosts.</summary>
     public static SimulatedSite Open(TimeProvider time, int seed = 1) => new(new World(new SerialTurns(), time, new Random(seed)));
 
-    public SimulatedHost AddHost(string name, Bytes? memory = null, int cpuThreads = 8)
+    /// <param name="cpuLevel">The x86-64 level that its processor has.</param>
+    public SimulatedHost AddHost(string name, Bytes? memory = null, int cpuThreads = 8, string cpuLevel = CpuBaselines.Default)
     {
         var facts = new HostFacts
         {
@@ -50,7 +52,7 @@ public sealed class SimulatedSite : IHostConnector
             CpuThreads = cpuThreads,
             CpuClock = new Megahertz(2400),
             CpuModel = "simulated",
-            CpuFeatures = ["aes", "sse4.2"],
+            CpuFeatures = CpuModels.FeaturesOf(cpuLevel),
             Memory = memory ?? Bytes.FromGib(64),
             MigrationAddress = $"198.18.0.{hosts.Count + 11}",
         };

@@ -74,3 +74,9 @@ public sealed record MachineSampleDto(
 /// <summary>One host over one interval.</summary>
 public sealed record HostSampleDto(
     string Host, DateTimeOffset At, double CpuPercent, long MemoryUsed, double NetworkReceivedBytesPerSecond, double NetworkSentBytesPerSecond, int RunningMachines);
+
+/// <summary>Which CPU baselines the hosts of a cluster could have.</summary>
+public sealed record CpuSurveyDto(string? Baseline, string? HighestLevel, IReadOnlyList<string> CommonModels, IReadOnlyList<HostCpuSurveyDto> Hosts);
+
+/// <summary>What one host of a cluster can give a guest.</summary>
+public sealed record HostCpuSurveyDto(string Host, string Cpu, string Level, string? NextLevel, IReadOnlyList<string> MissingOfNext);

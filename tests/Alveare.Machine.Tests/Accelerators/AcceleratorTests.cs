@@ -58,10 +58,16 @@ public sealed class AcceleratorTests
         Assert.Equal(Accelerator.Emulation, verdict.Accelerator);
         Assert.Contains("software emulation, which is many times slower: there is no ", verdict.Warning);
         Assert.Contains("sse4.2", verdict.CpuFeatures);
+        // Software emulation has all of one and not all of the other.
+        Assert.Empty(verdict.CpuModels.Single(m => m.Name == "Westmere").Missing);
+        Assert.Contains("pcid", verdict.CpuModels.Single(m => m.Name == "Haswell").Missing);
         var cache = Path.Combine(room.Path, "accelerator.json");
         File.WriteAllBytes(cache, ModelJson.WriteBytes(verdict with { Warning = "remembered" }));
         Assert.Equal("remembered", (await choice.ChooseAsync(Cancellation)).Warning);
         File.WriteAllBytes(cache, ModelJson.WriteBytes(verdict with { Warning = "remembered", Basis = "another kernel" }));
+        Assert.Equal(verdict.Warning, (await choice.ChooseAsync(Cancellation)).Warning);
+        // Of an agent that did not ask for models.
+        File.WriteAllText(cache, ModelJson.Write(verdict with { Warning = "remembered" }).Replace("cpuModels", "other", StringComparison.Ordinal));
         Assert.Equal(verdict.Warning, (await choice.ChooseAsync(Cancellation)).Warning);
         File.WriteAllText(cache, "{");
         Assert.Equal(verdict.Warning, (await choice.ChooseAsync(Cancellation)).Warning);

@@ -26,5 +26,5 @@ internal static class Move
 
     public static async Task<string> PrepareAsync(IHost source, IHost target, HostMachine machine, Guid migration, MigrationSettings settings) =>
         ((IncomingReady)await MachineRoom.ExecuteAsync(
-            target, new PrepareIncoming(migration, machine.Id, machine.Config, source.Id, machine.LockEpoch, settings))).Uri;
+            target, new PrepareIncoming(migration, machine.Id, machine.Config, source.Id, machine.LockEpoch, settings, machine.CpuModel))).Uri;
 }

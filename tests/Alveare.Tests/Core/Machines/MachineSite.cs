@@ -9,6 +9,7 @@ using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
 using Alveare.Model.Security;
 using Alveare.Model.Tasks;
+using Alveare.Planning.Placement;
 using Alveare.Simulation.Scheduling;
 using Alveare.Simulation.Sites;
 using Alveare.Simulation.Storage;
@@ -58,12 +59,14 @@ internal sealed class MachineSite : IAsyncDisposable
 
     public InventorySnapshot Now => Engine.Inventory.Current;
 
-    public static async Task<MachineSite> OpenAsync(int hosts = 2, Bytes? memory = null, double pace = 0, TimeProvider? time = null)
+    /// <param name="cpuLevel">What all hosts but the last have.</param>
+    public static async Task<MachineSite> OpenAsync(
+        int hosts = 2, Bytes? memory = null, double pace = 0, TimeProvider? time = null, string cpuLevel = CpuBaselines.Default)
     {
         var site = new MachineSite(time ?? TimeProvider.System, pace);
         site.Simulation.AddDatastore("/shared").Id = site.Datastore;
         for (var number = 1; number <= hosts; number++)
-            site.Simulation.AddHost($"h{number}", memory);
+            site.Simulation.AddHost($"h{number}", memory, cpuLevel: number == hosts ? CpuBaselines.Default : cpuLevel);
         await site.Engine.StartAsync(CancellationToken.None);
         await site.Engine.Inventory.ApplyAsync(_ => InventoryEdit.Of([.. site.Objects()]));
         foreach (var host in site.Simulation.Hosts)

@@ -1,0 +1,50 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Alveare.Cli.Running;
+using Alveare.Wire.Rest;
+
+namespace Alveare.Cli.Commands;
+
+/// <summary>What <c>cluster …</c> has beyond the commands of every container.</summary>
+internal static class ClusterCommands
+{
+    private const string NoBaseline = "none";
+
+    public static IEnumerable<Command> Of(CliCommands commands) => [CpuBaseline(commands), SetCpuBaseline(commands)];
+
+    private static Command CpuBaseline(CliCommands commands)
+    {
+        var name = Takes.Existing(commands, "cluster");
+        return commands.New("cpu-baseline", "Show a cluster's CPU baseline and the highest that its hosts could have", [name], async run =>
+        {
+            var id = await run.IdOfAsync("cluster", run.Value(name));
+            if (run.IsJson)
+            {
+                run.WriteRecord(await run.AskAsync(c => c.GetAsync<System.Text.Json.JsonElement>($"clusters/{id}/cpu-baseline", run.Interrupted)));
+                return ExitCode.Done;
+            }
+
+            var survey = await run.AskAsync(c => c.GetAsync<CpuSurveyDto>($"clusters/{id}/cpu-baseline", run.Interrupted));
+            await run.Environment.Out.WriteLineAsync($"baseline: {survey.Baseline ?? NoBaseline}");
+            await run.Environment.Out.WriteLineAsync($"highest level of all hosts: {survey.HighestLevel ?? "not known: no host has said what it is"}");
+            await run.Environment.Out.WriteLineAsync($"models of all hosts: {(survey.CommonModels.Count == 0 ? "none" : string.Join(", ", survey.CommonModels))}");
+            foreach (var host in survey.Hosts)
+            {
+                var next = host.NextLevel is null ? "" : $"; lacks of {host.NextLevel}: {string.Join(", ", host.MissingOfNext)}";
+                await run.Environment.Out.WriteLineAsync($"  {host.Host}: {host.Level} ({host.Cpu}){next}");
+            }
+
+            return ExitCode.Done;
+        });
+    }
+
+    private static OperationCommand SetCpuBaseline(CliCommands commands)
+    {
+        var name = Takes.Existing(commands, "cluster");
+        var baseline = Takes.Name("BASELINE", $"x86-64-v1 to x86-64-v4, a processor model such as Westmere, or {NoBaseline}");
+        return OperationCommand.On(
+            commands, "cluster.set-cpu-baseline", "set-cpu-baseline", "Set the CPU that machines of a cluster start with, which each of its hosts can give", [name, baseline],
+            run => run.IdOfAsync("cluster", run.Value(name)),
+            (run, _) => Task.FromResult<JsonObject?>(run.Value(baseline) == NoBaseline ? null : Takes.Body(("baseline", run.Value(baseline)))));
+    }
+}
