@@ -29,6 +29,7 @@ public static class RestApi
         .. EventRoutes.All,
         .. CpuBaselineRoutes.All,
         .. StatisticsRoutes.All,
+        .. BalanceRoutes.All,
         .. UserRoutes.All,
         LogRoute.Vm,
         .. ConsoleRoutes.All,

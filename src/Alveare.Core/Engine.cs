@@ -1,3 +1,4 @@
+using Alveare.Core.Balancing;
 using Alveare.Core.Changes;
 using Alveare.Core.Consoles;
 using Alveare.Core.Events;
@@ -35,7 +36,7 @@ public sealed class Engine : IAsyncDisposable
         Events = new EventLog(store, Feed, clock);
         Users = new Users(store, ids);
         Sessions = new Sessions(store, Users, Events, clock, ids);
-        Statistics = new StatisticsHistory();
+        Statistics = new StatisticsHistory(clock);
         Tasks = new TaskEngine(store, Inventory, Events, Feed, clock, logs.CreateLogger<TaskEngine>());
         Hosts = new HostSessions(connector, Inventory, Events, Statistics, clock, logs.CreateLogger<HostSessions>());
         Consoles = new MachineConsoles(Inventory, Tasks, Hosts, Events, Feed, clock, ids);
@@ -52,6 +53,8 @@ public sealed class Engine : IAsyncDisposable
             Inventory, Tasks, Hosts, new HostRooms(Inventory, Statistics), Statistics, Feed, ids, clock);
         MachineOperations.HandleAll(machines);
         MigrationOperations.HandleAll(machines);
+        Balancing = new ClusterBalancing(machines, Events, logs.CreateLogger<ClusterBalancing>());
+        new BalanceHandlers(Inventory, Balancing).Register(Tasks);
         _strays = new StrayRegistrations(machines, Events, logs.CreateLogger<StrayRegistrations>());
     }
 
@@ -73,6 +76,8 @@ public sealed class Engine : IAsyncDisposable
 
     public MachineConsoles Consoles { get; }
 
+    public ClusterBalancing Balancing { get; }
+
     /// <summary>Loads what is stored, ends what an earlier run left half-done, and begins to talk to the hosts. Call once.</summary>
     public async Task StartAsync(CancellationToken cancellation)
     {
@@ -85,7 +90,7 @@ public sealed class Engine : IAsyncDisposable
         await Inventory.ApplyAsync(stored => AsUnheard(stored, busy));
         foreach (var destroyed in Tasks.TargetsOf<DestroyVm>(TaskState.Succeeded).Where(id => Inventory.Current.Find(id) is null))
             Hosts.Bury(destroyed);
-        _loops = _strays.RunAsync(_end.Token);
+        _loops = Task.WhenAll(_strays.RunAsync(_end.Token), Balancing.RunAsync(_end.Token));
         foreach (var host in Inventory.Current.OfType<Host>().Where(h => h.Connection != HostConnection.Disconnected).OrderBy(h => h.Id))
             Hosts.Start(host.Id);
         await Tasks.EndLeftoversAsync(left, _end.Token);

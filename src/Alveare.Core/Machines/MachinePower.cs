@@ -25,7 +25,7 @@ internal sealed class MachinePower(MachineGround ground)
         using var room = ground.Rooms.Promise(
             vm.Id,
             needs.Memory,
-            now => operation.Host is { } named ? [now.Get<Host>(named)] : MachinePlacement.Neighbours(now, vm),
+            now => operation.Host is { } named ? [now.Get<Host>(named)] : MachinePlacement.StartHosts(now, vm),
             rooms => MachinePlacement.Choose(needs, rooms, isNamed: operation.Host is not null, preferred: vm.Host));
         if (room.Host != vm.Host)
         {

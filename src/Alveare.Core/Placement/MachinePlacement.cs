@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Alveare.Core.Inventory;
 using Alveare.Model;
+using Alveare.Model.Clusters;
 using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Planning.Placement;
@@ -35,6 +36,13 @@ public static class MachinePlacement
             return [.. HostsUnder(now, cluster)];
         return now.DatacenterOf(vm.Id) is { } datacenter ? [.. HostsUnder(now, datacenter.Id)] : [];
     }
+
+    /// <summary>The hosts a registered machine may be started on: where balancing is manual its own alone, else its neighbours.</summary>
+    public static IReadOnlyList<Host> StartHosts(InventorySnapshot now, VirtualMachine vm) =>
+        vm.Host is { } id && now.Find(id) is Host { Parent: { } parent } own && now.Find(parent) is Cluster cluster
+        && cluster.Balancing.ModeOf(vm.Id) == BalanceMode.Manual
+            ? [own]
+            : Neighbours(now, vm);
 
     /// <summary>One host that somebody named must fit, and the fault is the first rule it breaks; among several one is chosen, and the fault
     /// tells of each of them why not.</summary>

@@ -5,7 +5,8 @@ using Alveare.Model.Statistics;
 namespace Alveare.Core.Statistics;
 
 /// <summary>The samples of the last hour per machine and host, beside the inventory so that they do not churn it.</summary>
-public sealed class StatisticsHistory
+/// <param name="clock">Says how old a sample is: hosts have clocks of their own, which may be wrong and may jump.</param>
+public sealed class StatisticsHistory(TimeProvider clock)
 {
     /// <summary>One hour of 20-second samples.</summary>
     public const int Kept = 180;
@@ -16,11 +17,12 @@ public sealed class StatisticsHistory
 
     public void Add(StatisticsSampled samples)
     {
+        var now = clock.GetTimestamp();
         lock (_gate)
         {
-            Append(_hosts, samples.Host.Host, samples.Host);
+            Append(_hosts, samples.Host.Host, samples.Host, now);
             foreach (var sample in samples.Machines)
-                Append(_machines, sample.Machine, sample);
+                Append(_machines, sample.Machine, sample, now);
         }
     }
 
@@ -36,6 +38,20 @@ public sealed class StatisticsHistory
     {
         lock (_gate)
             return _hosts.TryGetValue(id, out var ring) ? ring.ToList() : [];
+    }
+
+    /// <summary>A machine's samples and how long ago each came; newest first.</summary>
+    public IReadOnlyList<AgedSample<MachineSample>> AgedOfMachine(EntityId id)
+    {
+        lock (_gate)
+            return _machines.TryGetValue(id, out var ring) ? Aged(ring) : [];
+    }
+
+    /// <summary>A host's samples and how long ago each came; newest first.</summary>
+    public IReadOnlyList<AgedSample<HostSample>> AgedOfHost(EntityId id)
+    {
+        lock (_gate)
+            return _hosts.TryGetValue(id, out var ring) ? Aged(ring) : [];
     }
 
     /// <summary>The newest sample of every machine.</summary>
@@ -60,32 +76,45 @@ public sealed class StatisticsHistory
         }
     }
 
-    private static void Append<T>(Dictionary<EntityId, Ring<T>> all, EntityId id, T sample)
+    private static void Append<T>(Dictionary<EntityId, Ring<T>> all, EntityId id, T sample, long now)
     {
         if (!all.TryGetValue(id, out var ring))
             all[id] = ring = new Ring<T>();
-        ring.Add(sample);
+        ring.Add(sample, now);
+    }
+
+    private List<AgedSample<T>> Aged<T>(Ring<T> ring)
+    {
+        var now = clock.GetTimestamp();
+        return [.. ring.NewestFirst().Select(s => new AgedSample<T>(s.Sample, clock.GetElapsedTime(s.CameAt, now)))];
     }
 
     private sealed class Ring<T>
     {
-        private readonly List<T> _items = [];
+        private readonly List<(T Sample, long CameAt)> _items = [];
         private int _next;
 
-        public T Last => _items[(_next + _items.Count - 1) % _items.Count];
+        public T Last => At(0).Sample;
 
-        public void Add(T item)
+        public void Add(T item, long cameAt)
         {
             if (_items.Count < Kept)
             {
-                _items.Add(item);
+                _items.Add((item, cameAt));
                 return;
             }
 
-            _items[_next] = item;
+            _items[_next] = (item, cameAt);
             _next = (_next + 1) % Kept;
         }
 
-        public List<T> ToList() => [.. _items.Skip(_next), .. _items.Take(_next)];
+        public List<T> ToList() => [.. NewestFirst().Select(i => i.Sample).Reverse()];
+
+        public IEnumerable<(T Sample, long CameAt)> NewestFirst() => Enumerable.Range(0, _items.Count).Select(At);
+
+        private (T Sample, long CameAt) At(int back) => _items[(_next + (2 * _items.Count) - 1 - back) % _items.Count];
     }
 }
+
+/// <summary>A sample and how long ago the engine got it.</summary>
+public readonly record struct AgedSample<T>(T Sample, TimeSpan Age);

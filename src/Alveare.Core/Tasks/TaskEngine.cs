@@ -92,7 +92,8 @@ public sealed class TaskEngine(
 
     /// <summary>Accepts an operation. When this ends, the task is on disk and running (or queued); refusals are faults, and those for lack
     /// of a privilege are audited.</summary>
-    public async Task<TaskRecord> SubmitAsync(Session session, Operation operation)
+    /// <param name="reason">Why, in words, for what nobody asked for by itself.</param>
+    public async Task<TaskRecord> SubmitAsync(Session session, Operation operation, string? reason = null)
     {
         if (_isStopped)
             throw new FaultException(new InvalidState("The engine", "being stopped", "running"));
@@ -115,6 +116,7 @@ public sealed class TaskEngine(
                 Target = target.Id,
                 TargetName = target.Name,
                 User = session.User,
+                Reason = reason,
                 State = TaskState.Running,
                 QueuedAt = clock.GetUtcNow(),
                 StartedAt = clock.GetUtcNow(),
@@ -151,7 +153,14 @@ public sealed class TaskEngine(
     /// <summary>Carries out an operation inside another one's task: same checks, no task of its own.</summary>
     public Task RunWithinAsync(TaskContext context, Operation operation) => _handlers[operation.GetType()](operation, context);
 
-    public TaskRecord Get(string id) => Find(id).Record;
+    public TaskRecord Get(string id) => FindEntry(id).Record;
+
+    /// <summary>The task, or null when there is none of this id any more.</summary>
+    public TaskRecord? Find(string id)
+    {
+        lock (_gate)
+            return _tasks.GetValueOrDefault(NumberOf(id))?.Record;
+    }
 
     /// <summary>Newest first.</summary>
     public IReadOnlyList<TaskRecord> List()
@@ -171,7 +180,7 @@ public sealed class TaskEngine(
     /// <summary>Waits until a task has ended and answers its record.</summary>
     public async Task<TaskRecord> WaitAsync(string id, CancellationToken cancellation)
     {
-        var entry = Find(id);
+        var entry = FindEntry(id);
         await entry.Ended.Task.OrCancelledAsync(cancellation);
         return entry.Record;
     }
@@ -179,7 +188,7 @@ public sealed class TaskEngine(
     /// <summary>Asks a task to stop. Faults: <see cref="TaskAlreadyEnded"/>, <see cref="NotCancellable"/>.</summary>
     public TaskRecord Cancel(Session session, string id)
     {
-        var entry = Find(id);
+        var entry = FindEntry(id);
         var record = entry.Record;
         Authorize(session, Privilege.TaskCancel, "task.cancel", record.Target, id);
         if (record.HasEnded)
@@ -213,7 +222,7 @@ public sealed class TaskEngine(
     private static StoreWrite Write(TaskRecord record) =>
         new(StoreKind.Task, NumberOf(record.Id).ToString("D12", CultureInfo.InvariantCulture), ModelJson.Write(record));
 
-    private Entry Find(string id)
+    private Entry FindEntry(string id)
     {
         lock (_gate)
             return _tasks.TryGetValue(NumberOf(id), out var entry) ? entry : throw new FaultException(new NotFound("task", id));

@@ -35,6 +35,18 @@ public sealed record BalanceSettings
     /// <summary>Machines whose mode differs from the cluster's, in the order of their ids.</summary>
     public ImmutableArray<BalanceOverride> Overrides { get; init; } = [];
 
+    /// <summary>The mode that holds for a machine of the cluster; null when balancing leaves it alone.</summary>
+    public BalanceMode? ModeOf(EntityId vm)
+    {
+        foreach (var own in Overrides)
+        {
+            if (own.Vm == vm)
+                return own.Mode;
+        }
+
+        return Mode;
+    }
+
     public bool Equals(BalanceSettings? other) =>
         other is not null && Mode == other.Mode && Level == other.Level && Interval == other.Interval && Overrides.SequenceEqual(other.Overrides);
 

@@ -28,6 +28,9 @@ public sealed record TaskRecord
 
     public required string User { get; init; }
 
+    /// <summary>Why it is done, when nobody asked for it by itself; null for what a user asked for.</summary>
+    public string? Reason { get; init; }
+
     public TaskState State { get; init; }
 
     /// <summary>0 to 100, or null when it cannot be known.</summary>

@@ -11,6 +11,8 @@ public sealed class Cluster
     private const double IdleShare = 0.25;
     private const double MbPerGb = 1024;
 
+    private readonly bool[]?[] _usable;
+
     public Cluster(ClusterSnapshot snapshot)
     {
         Snapshot = snapshot;
@@ -24,6 +26,7 @@ public sealed class Cluster
         Mem = [.. Vms.Select(MemOf)];
         Consumed = [.. Vms.Select(v => v.ConsumedMb)];
         Gb = [.. Vms.Select(v => v.ConsumedMb / MbPerGb)];
+        _usable = [.. Vms.Select(UsableBy)];
         MeanHostGb = Hosts.Length == 0 ? 1 : Hosts.Average(h => h.MemMb) / MbPerGb;
     }
 
@@ -58,11 +61,28 @@ public sealed class Cluster
 
     public double VmsPerHost => Hosts.Length == 0 ? 1 : Math.Max(1, Vms.Length / (double)Hosts.Length);
 
+    /// <summary>Whether the machine can run on the host at all, whatever room there is.</summary>
+    public bool CanRun(int vm, int host) => _usable[vm] is not { } usable || usable[host];
+
     /// <summary>CPU that a machine would use: what it asks for, up to its limit.</summary>
     public static double CpuOf(SnapshotVm vm) => vm.CpuLimitMhz < 0 ? vm.CpuDemandMhz : Math.Min(vm.CpuDemandMhz, vm.CpuLimitMhz);
 
     /// <summary>Memory that a machine works with: what it touches and a quarter of the rest.</summary>
     public static double MemOf(SnapshotVm vm) => vm.ActiveMb + (IdleShare * (vm.ConsumedMb - vm.ActiveMb));
+
+    private bool[]? UsableBy(SnapshotVm vm)
+    {
+        if (vm.OnlyOn.IsEmpty)
+            return null;
+        var usable = new bool[Hosts.Length];
+        foreach (var host in vm.OnlyOn)
+        {
+            if (HostNumbers.TryGetValue(host, out var number))
+                usable[number] = true;
+        }
+
+        return usable;
+    }
 
     private static Dictionary<string, int> Numbers<T>(T[] items, Func<T, string> id)
     {

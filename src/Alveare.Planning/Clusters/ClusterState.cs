@@ -45,18 +45,18 @@ public sealed class ClusterState
 
     public int Broken => Cluster.Rules.Broken(At);
 
-    /// <summary>Whether the host has the memory for the machine and can keep what was promised to it.</summary>
+    /// <summary>Whether the machine can run on the host, which has the memory for it and can keep what was promised to it.</summary>
     public bool HasRoom(int vm, int host)
     {
         var machine = Cluster.Vms[vm];
-        return Carries(host, machine.ConsumedMb, machine.MemReservationMb, machine.CpuReservationMhz);
+        return Cluster.CanRun(vm, host) && Carries(host, machine.ConsumedMb, machine.MemReservationMb, machine.CpuReservationMhz);
     }
 
     /// <summary>As <see cref="HasRoom(int, int)"/>, once another machine has left the host.</summary>
     public bool HasRoom(int vm, int host, int left)
     {
         var (machine, leaving) = (Cluster.Vms[vm], Cluster.Vms[left]);
-        return Carries(
+        return Cluster.CanRun(vm, host) && Carries(
             host, machine.ConsumedMb - leaving.ConsumedMb, machine.MemReservationMb - leaving.MemReservationMb, machine.CpuReservationMhz - leaving.CpuReservationMhz);
     }
 

@@ -9,10 +9,12 @@ public static class HostRefusals
     /// <summary>Every reason in a fixed order; empty when the machine may come.</summary>
     public static IReadOnlyList<string> Of(ClusterState state, int vm, int host) => [.. Room(state, vm, host), .. Rules(state, vm, host)];
 
-    /// <summary>Of memory and reservations alone.</summary>
+    /// <summary>Of what the host is, its memory and reservations alone.</summary>
     public static IEnumerable<string> Room(ClusterState state, int vm, int host)
     {
         var (machine, target) = (state.Cluster.Vms[vm], state.Cluster.Hosts[host]);
+        if (!state.Cluster.CanRun(vm, host))
+            yield return "it cannot run there";
         if (state.Consumed[host] + machine.ConsumedMb > target.MemMb)
             yield return Lacks("memory", "MB", machine.ConsumedMb, target.MemMb - state.Consumed[host]);
         if (state.MemReserved[host] + machine.MemReservationMb > target.MemMb)

@@ -51,6 +51,9 @@ public sealed record SnapshotVm
     public double MemLimitMb { get; init; } = -1;
 
     public double MemShares { get; init; }
+
+    /// <summary>Ids of the hosts that it can run on at all, such as those that see its files; empty for any. No rule: it is never broken.</summary>
+    public ImmutableArray<string> OnlyOn { get; init; } = [];
 }
 
 /// <summary>What a rule asks of its machines.</summary>

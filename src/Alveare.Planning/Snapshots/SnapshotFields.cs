@@ -81,6 +81,7 @@ internal ref struct SnapshotFields
         var (demand, mem, consumed, active) = (double.NaN, double.NaN, double.NaN, double.NaN);
         var (cpuReservation, cpuLimit, cpuShares) = (0.0, -1.0, 0.0);
         var (memReservation, memLimit, memShares) = (0.0, -1.0, 0.0);
+        ImmutableArray<string> onlyOn = [];
         while (NextMember())
         {
             if (_reader.ValueTextEquals("id"u8))
@@ -109,6 +110,8 @@ internal ref struct SnapshotFields
                 memLimit = Number("memLimitMb");
             else if (_reader.ValueTextEquals("memShares"u8))
                 memShares = Number("memShares");
+            else if (_reader.ValueTextEquals("onlyOn"u8))
+                onlyOn = Texts("onlyOn");
             else
                 _reader.Skip();
         }
@@ -128,6 +131,7 @@ internal ref struct SnapshotFields
             MemReservationMb = memReservation,
             MemLimitMb = memLimit,
             MemShares = memShares,
+            OnlyOn = onlyOn,
         };
     }
 

@@ -175,12 +175,15 @@ public sealed class Agent
     {
         var now = ground.World.Time.GetUtcNow();
         var running = machines.All.Where(m => m.Run is not null).ToList();
+        var asked = running.ToDictionary(m => m.Id, m => ground.World.CpuDemand(m.Id, now));
+        // A host that is asked for more than it has gives everybody the same share of it, and the rest is waited for.
+        var given = Math.Min(1, ground.Facts.CpuThreads * 100 / Math.Max(1, asked.Values.Sum()));
         return new StatisticsSampled(
             new HostSample
             {
                 Host = ground.Host,
                 At = now,
-                CpuPercent = 5 * running.Count,
+                CpuPercent = given * asked.Values.Sum(),
                 MemoryUsed = new Bytes(running.Sum(m => m.Run!.Qemu.Spec.Memory.Value)),
                 RunningMachines = running.Count,
             },
@@ -189,7 +192,8 @@ public sealed class Agent
                 {
                     Machine = m.Id,
                     At = now,
-                    CpuPercent = 5,
+                    CpuPercent = given * asked[m.Id],
+                    CpuReadyPercent = Math.Min(100, (1 - given) * asked[m.Id] / Math.Max(1, m.Run!.Qemu.Spec.Cpus)),
                     MemoryConsumed = m.Run!.Qemu.Spec.Memory,
                     MemoryActive = new Bytes(m.Run!.Qemu.Spec.Memory.Value / 4),
                 }),

@@ -24,6 +24,9 @@ public sealed class World(ITurns turns, TimeProvider time, Random dice)
     /// <summary>How much of a real machine's time everything takes: 0 for none, 1 for all of it.</summary>
     public double Pace { get; init; }
 
+    /// <summary>CPU that a machine asks for at a moment, in percent of one CPU.</summary>
+    public Func<EntityId, DateTimeOffset, double> CpuDemand { get; set; } = (_, _) => 5;
+
     /// <summary>What is made wrong on purpose, so that a test sees the checks find it.</summary>
     public Defect Defect { get; init; }
 

@@ -50,7 +50,7 @@ public sealed record PortGroupDto(string Id, string Kind, string Name, string? P
 public sealed record TaskDto(
     string Id, string Operation, string Target, string TargetName, string User, string State, double? Percent, string? Step, MigrationProgressDto? Migration,
     DateTimeOffset QueuedAt, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, string? Result, string? ResultName, MigrationFiguresDto? Figures, FaultDto? Fault,
-    bool CancelRequested, long Version, bool HasEnded);
+    bool CancelRequested, long Version, bool HasEnded, string? Reason = null);
 
 /// <summary>Why a task failed.</summary>
 /// <param name="Fault">Stable name for programs.</param>
@@ -80,3 +80,7 @@ public sealed record CpuSurveyDto(string? Baseline, string? HighestLevel, IReadO
 
 /// <summary>What one host of a cluster can give a guest.</summary>
 public sealed record HostCpuSurveyDto(string Host, string Cpu, string Level, string? NextLevel, IReadOnlyList<string> MissingOfNext);
+
+/// <summary>A move that balancing would make.</summary>
+public sealed record RecommendationDto(
+    string Id, string Vm, string VmName, string From, string FromName, string To, string ToName, string Reason, double Gain, double Cost, DateTimeOffset MadeAt);

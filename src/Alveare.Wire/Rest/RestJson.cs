@@ -24,6 +24,7 @@ namespace Alveare.Wire.Rest;
 [JsonSerializable(typeof(EventDto))]
 [JsonSerializable(typeof(MachineSampleDto))]
 [JsonSerializable(typeof(HostSampleDto))]
+[JsonSerializable(typeof(RecommendationDto))]
 [JsonSerializable(typeof(JsonObject))]
 public sealed partial class RestJson : JsonSerializerContext
 {

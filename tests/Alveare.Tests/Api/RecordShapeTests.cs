@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Alveare.Model;
+using Alveare.Model.Clusters;
 using Alveare.Model.Events;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -34,6 +35,7 @@ public sealed class RecordShapeTests
         { typeof(EventDto), typeof(EventRecord) },
         { typeof(MachineSampleDto), typeof(MachineSample) },
         { typeof(HostSampleDto), typeof(HostSample) },
+        { typeof(RecommendationDto), typeof(Recommendation) },
     };
 
     [Theory]

@@ -1,0 +1,169 @@
+using Alveare.Core.Events;
+using Alveare.Core.Machines;
+using Alveare.Core.Security;
+using Alveare.Core.Tasks;
+using Alveare.Model;
+using Alveare.Model.Clusters;
+using Alveare.Model.Events;
+using Alveare.Model.Faults;
+using Alveare.Model.Inventory;
+using Alveare.Model.Tasks;
+using Microsoft.Extensions.Logging;
+
+namespace Alveare.Core.Balancing;
+
+/// <summary>Balances the site's clusters, each in its own interval: reads, plans, and moves machines or recommends it.</summary>
+/// <remarks>Nothing of it is stored: after a restart the next round sees what is so. A round of a cluster begins only when the one before has ended.</remarks>
+public sealed class ClusterBalancing
+{
+    /// <summary>The user in whose name balancing moves machines.</summary>
+    public static readonly Session Hand = Session.System with { User = "balancing" };
+
+    /// <summary>How often it looks which clusters' turn it is.</summary>
+    private static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
+
+    /// <summary>A move that has not begun after so long, or after the cluster's interval if that is longer, is planned anew.</summary>
+    private static readonly TimeSpan PlanGoodFor = TimeSpan.FromMinutes(5);
+
+    private readonly MachineGround _ground;
+    private readonly EventLog _events;
+    private readonly ILogger _logger;
+    private readonly MoveHistory _history;
+    private readonly MoveRunner _runner;
+    private readonly RecommendationBook _book;
+    private readonly SlotBudget _turns = new(1);
+    private readonly Dictionary<EntityId, long> _lastTurns = [];
+    private readonly Dictionary<EntityId, Task> _rounds = [];
+
+    internal ClusterBalancing(MachineGround ground, EventLog events, ILogger logger)
+    {
+        (_ground, _events, _logger) = (ground, events, logger);
+        _history = new MoveHistory(ground.Clock);
+        _runner = new MoveRunner(ground, _history, events);
+        _book = new RecommendationBook(ground.Clock);
+    }
+
+    /// <summary>What the cluster's last round recommends, in the order in which it is to be done.</summary>
+    public IReadOnlyList<Recommendation> RecommendationsOf(EntityId cluster) => _book.Of(_ground.Now.Get<Cluster>(cluster).Id);
+
+    /// <summary>The cluster as planning sees it now.</summary>
+    public ClusterReading Read(EntityId cluster)
+    {
+        var now = _ground.Now;
+        return ClusterReading.Of(now, now.Get<Cluster>(cluster), _ground.Statistics, TargetOf);
+    }
+
+    /// <summary>Balances until the engine ends.</summary>
+    internal async Task RunAsync(CancellationToken end)
+    {
+        while (!end.IsCancellationRequested)
+        {
+            try
+            {
+                await Task.Delay(Tick, _ground.Clock, end);
+                foreach (var cluster in DueClusters())
+                    _rounds[cluster.Id] = TurnAsync(cluster.Id, end);
+            }
+            catch (OperationCanceledException) when (end.IsCancellationRequested)
+            {
+                break;
+            }
+        }
+
+        await Task.WhenAll(_rounds.Values);
+    }
+
+    /// <summary>One round of a cluster now; answers how its moves ended.</summary>
+    internal async Task<IReadOnlyList<TaskRecord?>> BalanceAsync(EntityId id, CancellationToken cancellation)
+    {
+        using var turn = await _turns.TakeAsync([id], cancellation);
+        var cluster = _ground.Now.Get<Cluster>(id);
+        var plan = Plan(cluster);
+        if (_book.Replace(id, plan.Recommended))
+        {
+            _events.Add(
+                EventSeverity.Info,
+                "balance.recommends",
+                $"Cluster '{cluster.Name}' would be balanced better by {Moves(plan.Recommended.Count)}, which wait to be applied.",
+                id);
+        }
+
+        if (plan.Automatic.Count == 0)
+            return [];
+        _events.Add(EventSeverity.Info, "balance.begins", $"Cluster '{cluster.Name}' is balanced by {Moves(plan.Automatic.Count)}.", id);
+        return await _runner.RunAsync(id, plan.Automatic, Hand, GoodFor(cluster), cancellation);
+    }
+
+    /// <summary>Makes recommended moves in a user's name; answers how they ended.</summary>
+    internal async Task<IReadOnlyList<TaskRecord?>> ApplyAsync(EntityId id, IReadOnlyCollection<string>? ids, Session session, CancellationToken cancellation)
+    {
+        using var turn = await _turns.TakeAsync([id], cancellation);
+        var moves = _book.Take(id, ids)
+            .Select(r => new ClusterMove(r.Vm, r.VmName, r.From, r.FromName, r.To, r.ToName, r.Reason, r.Gain, r.Cost))
+            .ToList();
+        return await _runner.RunAsync(id, moves, session, TimeSpan.MaxValue, cancellation);
+    }
+
+    private static string Moves(int count) => count == 1 ? "one move" : $"{count} moves";
+
+    private static TimeSpan GoodFor(Cluster cluster) => cluster.Balancing.Interval > PlanGoodFor ? cluster.Balancing.Interval : PlanGoodFor;
+
+    private RoundPlan Plan(Cluster cluster)
+    {
+        var now = _ground.Now;
+        _history.See(now.OfType<VirtualMachine>());
+        var reading = ClusterReading.Of(now, cluster, _ground.Statistics, TargetOf);
+        var resting = new Dictionary<EntityId, string>();
+        foreach (var vm in reading.Vms.Values)
+        {
+            if (_history.WhyResting(vm) is { } why)
+                resting[vm] = why;
+        }
+
+        return RoundPlanner.Plan(reading, _runner.Cost, resting);
+    }
+
+    private EntityId? TargetOf(VirtualMachine vm) => vm.BusyTask is { } task && _ground.Tasks.Find(task) is { Move: { } move } ? move.Target : null;
+
+    private List<Cluster> DueClusters()
+    {
+        var clusters = _ground.Now.OfType<Cluster>().OrderBy(c => c.Id).ToList();
+        foreach (var gone in _lastTurns.Keys.Except(clusters.Select(c => c.Id)).ToList())
+        {
+            _lastTurns.Remove(gone);
+            _rounds.Remove(gone);
+        }
+
+        return [.. clusters.Where(IsDue)];
+    }
+
+    private bool IsDue(Cluster cluster)
+    {
+        if (_lastTurns.TryAdd(cluster.Id, _ground.Clock.GetTimestamp()))
+            return false;
+        if (_ground.Clock.GetElapsedTime(_lastTurns[cluster.Id]) < cluster.Balancing.Interval || _rounds.GetValueOrDefault(cluster.Id) is { IsCompleted: false })
+            return false;
+        _lastTurns[cluster.Id] = _ground.Clock.GetTimestamp();
+        return true;
+    }
+
+    private async Task TurnAsync(EntityId cluster, CancellationToken end)
+    {
+        try
+        {
+            await BalanceAsync(cluster, end);
+        }
+        catch (OperationCanceledException) when (end.IsCancellationRequested)
+        {
+            // The engine ends.
+        }
+        catch (FaultException e)
+        {
+            _logger.LogInformation("Cluster {Cluster} is balanced in its next turn: {Reason}", cluster, e.Fault.Message);
+        }
+        catch (Exception e)
+        {
+            _logger.LogError(e, "Balancing cluster {Cluster} broke.", cluster);
+        }
+    }
+}

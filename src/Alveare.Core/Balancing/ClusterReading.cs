@@ -1,0 +1,110 @@
+using System.Collections.Immutable;
+using Alveare.Core.Inventory;
+using Alveare.Core.Statistics;
+using Alveare.Model;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Planning.Snapshots;
+
+namespace Alveare.Core.Balancing;
+
+/// <summary>A cluster as planning sees it, read from the inventory and the statistics at one moment.</summary>
+/// <param name="Cluster">The inventory's record.</param>
+/// <param name="Snapshot">Its ids are names, so that plans read well; a name that two objects of the cluster have is followed by the id.</param>
+/// <param name="Stays">Machines that must not be moved now, and why.</param>
+/// <param name="SteadySeconds">How long each machine's CPU demand has been what it is.</param>
+/// <param name="Clock">Mean clock of the hosts' CPUs.</param>
+public sealed record ClusterReading(
+    Cluster Cluster,
+    ClusterSnapshot Snapshot,
+    ImmutableDictionary<string, EntityId> Hosts,
+    ImmutableDictionary<string, EntityId> Vms,
+    ImmutableDictionary<string, string> Stays,
+    ImmutableDictionary<string, double> SteadySeconds,
+    Megahertz Clock)
+{
+    private const double BytesPerMb = 1024 * 1024;
+
+    /// <summary>Reads a cluster: its hosts that are connected, not in maintenance and whose statistics are fresh, with what runs on them.</summary>
+    /// <param name="targetOf">Where a migration that is under way brings a machine, or null.</param>
+    public static ClusterReading Of(InventorySnapshot now, Cluster cluster, StatisticsHistory statistics, Func<VirtualMachine, EntityId?> targetOf)
+    {
+        var hosts = now.Children(cluster.Id).OfType<Host>().Where(h => IsUsable(h) && !Demand.IsStale(statistics.AgedOfHost(h.Id))).ToList();
+        var hostNames = Labels(hosts);
+        var running = now.OfType<VirtualMachine>()
+            .Where(v => v.Power != PowerState.Off && v.Spec is not null)
+            .Select(v => (Vm: v, Host: targetOf(v) is { } target && hostNames.ContainsKey(target) ? target : v.Host))
+            .Where(v => v.Host is { } host && hostNames.ContainsKey(host))
+            .OrderBy(v => v.Vm.Id)
+            .ToList();
+        var vmNames = Labels(running.Select(r => r.Vm));
+        var hostById = hosts.ToDictionary(h => h.Id);
+        var fits = new HostClasses(now, hosts, hostNames);
+        var read = running
+            .Select(r => (Name: vmNames[r.Vm.Id], r.Vm, Host: hostById[r.Host!.Value], Demand: Demand.Of(statistics.AgedOfMachine(r.Vm.Id), r.Vm.Spec!, hostById[r.Host.Value])))
+            .ToList();
+        return new(
+            cluster,
+            new ClusterSnapshot
+            {
+                Name = cluster.Name,
+                Hosts = [.. hosts.Select(h => new SnapshotHost(hostNames[h.Id], h.Facts!.CpuCapacity.Value, h.Facts.MemoryForGuests.Value / BytesPerMb))],
+                Vms = [.. read.Select(r => Vm(r.Name, hostNames[r.Host.Id], r.Vm.Spec!, r.Demand) with { OnlyOn = fits.OnlyOn(r.Vm, r.Host) })],
+            },
+            hosts.ToImmutableDictionary(h => hostNames[h.Id], h => h.Id),
+            read.ToImmutableDictionary(r => r.Name, r => r.Vm.Id),
+            read.Select(r => (r.Name, Why: WhyItStays(r.Vm, r.Demand))).Where(r => r.Why is not null).ToImmutableDictionary(r => r.Name, r => r.Why!),
+            read.ToImmutableDictionary(r => r.Name, r => r.Demand.Steady.TotalSeconds),
+            new Megahertz(hosts.Count == 0 ? 0 : (long)hosts.Average(h => h.Facts!.CpuClock.Value)));
+    }
+
+    private static bool IsUsable(Host host) =>
+        host is { Connection: HostConnection.Connected, Maintenance: HostMaintenance.None, Facts: { } facts } && facts.CpuCapacity.Value > 0 && facts.MemoryForGuests.Value > 0;
+
+    private static string? WhyItStays(VirtualMachine vm, Demand demand) => vm switch
+    {
+        { BusyTask: { } task } => $"{task} works on it",
+        { IsStale: true } => "its host does not answer",
+        { IsTemplate: true } => "it is a template",
+        { Power: not PowerState.On } => "it does not run",
+        _ => demand.IsKnown ? null : "there are no fresh statistics of it",
+    };
+
+    private static SnapshotVm Vm(string name, string host, MachineSpec spec, Demand demand)
+    {
+        var (memory, controls) = (spec.Memory.Value / BytesPerMb, spec.Resources);
+        var consumed = Math.Min(demand.ConsumedBytes / BytesPerMb, memory);
+        return new SnapshotVm
+        {
+            Id = name,
+            Host = host,
+            Vcpus = spec.Cpus,
+            CpuDemandMhz = demand.CpuMhz,
+            MemMb = memory,
+            ConsumedMb = consumed,
+            ActiveMb = Math.Min(demand.ActiveBytes / BytesPerMb, consumed),
+            CpuReservationMhz = controls.Cpu.Reservation.Value,
+            CpuLimitMhz = controls.Cpu.Limit?.Value ?? -1,
+            CpuShares = controls.Cpu.Shares ?? ShareScaleOf(spec.Cpus),
+            // A machine that runs is promised all its memory, whatever it takes now: placement and migration count it so too.
+            MemReservationMb = memory,
+            MemLimitMb = controls.Memory.Limit is { } limit ? limit.Value / BytesPerMb : -1,
+            MemShares = controls.Memory.Shares ?? Model.Resources.ShareScale.NormalMemory * memory,
+        };
+    }
+
+    private static int ShareScaleOf(int cpus) => Model.Resources.ShareScale.NormalCpu * cpus;
+
+    private static Dictionary<EntityId, string> Labels(IEnumerable<Entity> entities)
+    {
+        var labels = new Dictionary<EntityId, string>();
+        foreach (var group in entities.GroupBy(e => e.Name, StringComparer.Ordinal))
+        {
+            var isAlone = group.Count() == 1;
+            foreach (var entity in group)
+                labels[entity.Id] = isAlone ? entity.Name : $"{entity.Name} ({entity.Id})";
+        }
+
+        return labels;
+    }
+}

@@ -1,0 +1,89 @@
+using Alveare.Model;
+using Alveare.Model.Inventory;
+
+namespace Alveare.Core.Balancing;
+
+/// <summary>What balancing remembers of machines: when each came to its host, and how often moving it failed. Times are of the monotonic clock, so
+/// a clock that is set changes nothing.</summary>
+internal sealed class MoveHistory(TimeProvider clock)
+{
+    /// <summary>A machine that came to its host stays there so long, whoever moved it.</summary>
+    public static readonly TimeSpan LeastStay = TimeSpan.FromMinutes(5);
+
+    /// <summary>After so many failures in a row a machine is left alone for a time that doubles with each further one.</summary>
+    public const int FailuresToBackOff = 3;
+
+    public static readonly TimeSpan FirstBackOff = TimeSpan.FromMinutes(10);
+    public static readonly TimeSpan LongestBackOff = TimeSpan.FromHours(6);
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<EntityId, (EntityId Host, long? CameAt)> _places = [];
+    private readonly Dictionary<EntityId, (int Count, long LastAt)> _failures = [];
+
+    /// <summary>Takes in where machines are now.</summary>
+    public void See(IEnumerable<VirtualMachine> machines)
+    {
+        lock (_gate)
+        {
+            var gone = _places.Keys.ToHashSet();
+            foreach (var vm in machines)
+            {
+                gone.Remove(vm.Id);
+                if (vm.Host is not { } host)
+                    continue;
+                // Where a machine is at the first look it may have been for long.
+                if (!_places.TryGetValue(vm.Id, out var known))
+                    _places[vm.Id] = (host, null);
+                else if (known.Host != host)
+                    _places[vm.Id] = (host, clock.GetTimestamp());
+            }
+
+            foreach (var id in gone)
+            {
+                _places.Remove(id);
+                _failures.Remove(id);
+            }
+        }
+    }
+
+    public void Moved(EntityId vm, EntityId to)
+    {
+        lock (_gate)
+        {
+            _failures.Remove(vm);
+            _places[vm] = (to, clock.GetTimestamp());
+        }
+    }
+
+    /// <summary>Takes in a failure; answers for how long the machine is left alone when that begins now, else null.</summary>
+    public TimeSpan? Failed(EntityId vm)
+    {
+        int count;
+        lock (_gate)
+        {
+            count = _failures.GetValueOrDefault(vm).Count + 1;
+            _failures[vm] = (count, clock.GetTimestamp());
+        }
+
+        return count < FailuresToBackOff ? null : BackOffAfter(count);
+    }
+
+    /// <summary>Why the machine is left alone now, or null.</summary>
+    public string? WhyResting(EntityId vm)
+    {
+        lock (_gate)
+        {
+            if (_places.TryGetValue(vm, out var place) && place.CameAt is { } came && clock.GetElapsedTime(came) < LeastStay)
+                return "it was moved lately";
+            return _failures.TryGetValue(vm, out var failed) && failed.Count >= FailuresToBackOff && clock.GetElapsedTime(failed.LastAt) < BackOffAfter(failed.Count)
+                ? $"moving it failed {failed.Count} times"
+                : null;
+        }
+    }
+
+    private static TimeSpan BackOffAfter(int failures)
+    {
+        var doubled = FirstBackOff * Math.Pow(2, Math.Min(failures - FailuresToBackOff, 10));
+        return doubled < LongestBackOff ? doubled : LongestBackOff;
+    }
+}

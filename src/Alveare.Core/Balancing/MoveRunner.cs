@@ -1,0 +1,101 @@
+using Alveare.Core.Events;
+using Alveare.Core.Machines;
+using Alveare.Core.Security;
+using Alveare.Core.Tasks;
+using Alveare.Model;
+using Alveare.Model.Events;
+using Alveare.Model.Faults;
+using Alveare.Model.Inventory;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
+
+namespace Alveare.Core.Balancing;
+
+/// <summary>Makes moves of a plan as ordinary tasks: at once as far as the budgets go, and each only after those that make room for it.</summary>
+internal sealed class MoveRunner(MachineGround ground, MoveHistory history, EventLog events)
+{
+    /// <summary>How many of its moves a host takes part in at once, so that others' migrations find a place beside them.</summary>
+    public const int MovesPerHost = 2;
+
+    /// <summary>How many of its moves a cluster's migration network carries at once.</summary>
+    public const int MovesPerCluster = 8;
+
+    private readonly SlotBudget _hosts = new(MovesPerHost);
+    private readonly SlotBudget _networks = new(MovesPerCluster);
+
+    /// <summary>What migrations cost, as measured so far.</summary>
+    public MigrationCost Cost { get; private set; } = MigrationCost.Assumed;
+
+    /// <summary>Makes the moves and waits until all that began have ended. Answers how each ended, in the order of the moves; null for one that
+    /// was not begun.</summary>
+    /// <param name="goodFor">A move that has not begun after so long is not begun any more: the plan is old.</param>
+    public async Task<IReadOnlyList<TaskRecord?>> RunAsync(
+        EntityId cluster, IReadOnlyList<ClusterMove> moves, Session session, TimeSpan goodFor, CancellationToken cancellation)
+    {
+        var began = ground.Clock.GetTimestamp();
+        var running = new List<(ClusterMove Move, Task<TaskRecord?> Task)>();
+        foreach (var move in moves)
+        {
+            Task[] before = [.. running.Where(r => r.Move.From == move.To || r.Move.Vm == move.Vm).Select(r => r.Task)];
+            running.Add((move, MoveAsync(cluster, move, before, session, () => ground.Clock.GetElapsedTime(began) > goodFor, cancellation)));
+        }
+
+        return await Task.WhenAll(running.Select(r => r.Task));
+    }
+
+    private async Task<TaskRecord?> MoveAsync(
+        EntityId cluster, ClusterMove move, Task[] before, Session session, Func<bool> isOld, CancellationToken cancellation)
+    {
+        try
+        {
+            await Task.WhenAll(before);
+            using var hosts = await _hosts.TakeAsync([move.From, move.To], cancellation);
+            using var network = await _networks.TakeAsync([cluster], cancellation);
+            if (isOld() || cancellation.IsCancellationRequested || ground.Now.Find(move.Vm) is not VirtualMachine vm || vm.Host != move.From)
+                return null;
+            return await MoveAsync(vm, move, session, cancellation);
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    private async Task<TaskRecord?> MoveAsync(VirtualMachine vm, ClusterMove move, Session session, CancellationToken cancellation)
+    {
+        TaskRecord task;
+        try
+        {
+            task = await ground.Tasks.SubmitAsync(session, new MigrateVm { Target = move.Vm, Host = move.To }, move.Reason);
+        }
+        catch (FaultException e)
+        {
+            events.Add(EventSeverity.Info, "balance.skipped", $"'{vm.Name}' is not moved from {move.FromName} to {move.ToName}: {e.Message}", vm.Id, session.User);
+            return null;
+        }
+
+        events.Add(EventSeverity.Info, "balance.move", $"{task.Id} moves '{vm.Name}' from {move.FromName} to {move.ToName}: {move.Reason}", vm.Id, session.User);
+        var ended = await ground.Tasks.WaitAsync(task.Id, cancellation);
+        Learn(vm, move, ended);
+        return ended;
+    }
+
+    private void Learn(VirtualMachine vm, ClusterMove move, TaskRecord ended)
+    {
+        if (ended.State == TaskState.Succeeded)
+        {
+            history.Moved(vm.Id, move.To);
+            var consumed = ground.Statistics.AgedOfMachine(vm.Id) is [var newest, ..] ? newest.Sample.MemoryConsumed.Value / (1024.0 * 1024) : 0;
+            if (ended.Figures is { } figures)
+                Cost = Cost.With(figures, consumed);
+        }
+        else if (ended.State == TaskState.Failed && history.Failed(vm.Id) is { } pause)
+        {
+            events.Add(
+                EventSeverity.Warning,
+                "balance.backs-off",
+                $"Moving '{vm.Name}' has failed {MoveHistory.FailuresToBackOff} times or more ({ended.Fault?.Message.TrimEnd('.')}); balancing leaves it alone for {pause.TotalMinutes:0} minutes.",
+                vm.Id);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Alveare.Model;
+using Alveare.Model.Clusters;
+using Alveare.Planning.Balancing;
+using Alveare.Planning.Clusters;
+using Alveare.Planning.Snapshots;
+
+namespace Alveare.Core.Balancing;
+
+/// <summary>Decides a round of balancing: a function of what was read of the cluster and what is known of earlier moves.</summary>
+internal static class RoundPlanner
+{
+    /// <param name="resting">Machines that were moved, or refused to move, lately: why each is left alone.</param>
+    public static RoundPlan Plan(ClusterReading reading, MigrationCost cost, IReadOnlyDictionary<EntityId, string> resting)
+    {
+        if (reading.Snapshot.Hosts.Length < 2)
+            return RoundPlan.Nothing;
+        var modeOf = reading.Snapshot.Vms.ToDictionary(
+            v => v.Id,
+            v => reading.Stays.ContainsKey(v.Id) || resting.ContainsKey(reading.Vms[v.Id])
+                ? null
+                : reading.Cluster.Balancing.ModeOf(reading.Vms[v.Id]),
+            StringComparer.Ordinal);
+        var automatic = Moves(reading, reading.Snapshot, cost, vm => modeOf[vm] == BalanceMode.Full);
+        var after = After(reading.Snapshot, automatic);
+        var recommended = Moves(reading, after, cost, vm => modeOf[vm] is BalanceMode.Manual or BalanceMode.Partial);
+        return new([.. automatic.Select(m => Named(reading, m))], [.. recommended.Select(m => Named(reading, m))]);
+    }
+
+    private static ImmutableArray<ValuedMove> Moves(ClusterReading reading, ClusterSnapshot snapshot, MigrationCost cost, Func<string, bool> mayMove)
+    {
+        if (!snapshot.Vms.Any(v => mayMove(v.Id)))
+            return [];
+        // What stays counts as load all the same.
+        var cluster = new Cluster(snapshot with { Vms = [.. snapshot.Vms.Select(v => mayMove(v.Id) ? v : v with { OnlyOn = [v.Host] })] });
+        var plan = Balancer.Plan(cluster, BalanceLevel.Of(reading.Cluster.Balancing.Level));
+        return CostBenefit.Worthwhile(cluster, plan.Moves, cost.TermsFor(reading));
+    }
+
+    private static ClusterSnapshot After(ClusterSnapshot snapshot, ImmutableArray<ValuedMove> moves)
+    {
+        if (moves.IsEmpty)
+            return snapshot;
+        var to = moves.GroupBy(m => m.Move.Vm).ToDictionary(g => g.Key, g => g.Last().Move.To, StringComparer.Ordinal);
+        return snapshot with { Vms = [.. snapshot.Vms.Select(v => v with { Host = to.GetValueOrDefault(v.Id, v.Host) })] };
+    }
+
+    private static ClusterMove Named(ClusterReading reading, ValuedMove move) => new(
+        reading.Vms[move.Move.Vm],
+        move.Move.Vm,
+        reading.Hosts[move.Move.From],
+        move.Move.From,
+        reading.Hosts[move.Move.To],
+        move.Move.To,
+        move.MendsRule
+            ? move.Move.Reason
+            : string.Create(CultureInfo.InvariantCulture, $"{move.Move.Reason}; it brings {move.Gain:0} GHz s in the {move.HoldsSeconds:0} s that the load is expected to last, and costs {move.Cost:0.0}"),
+        move.Gain,
+        move.Cost);
+}

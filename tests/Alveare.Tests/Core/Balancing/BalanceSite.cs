@@ -1,0 +1,71 @@
+using Alveare.Model;
+using Alveare.Model.Clusters;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Model.Statistics;
+using Alveare.Model.Tasks;
+using Alveare.Tests.Core.Machines;
+
+namespace Alveare.Tests.Core.Balancing;
+
+/// <summary>A cluster of simulated hosts whose statistics the test tells, and whose time it pushes on.</summary>
+internal sealed class BalanceSite(MachineSite site, PushedTime time) : IAsyncDisposable
+{
+    private static readonly TimeSpan Step = TimeSpan.FromSeconds(20);
+
+    public MachineSite Site => site;
+
+    public PushedTime Time => time;
+
+    public IReadOnlyList<Recommendation> Recommended => site.Engine.Balancing.RecommendationsOf(site.Cluster);
+
+    public IReadOnlyList<TaskRecord> Migrations => [.. site.Engine.Tasks.List().Where(t => t.Operation == "vm.migrate")];
+
+    /// <summary>The first host has all the machines; the loop itself sleeps unless a test wakes it.</summary>
+    public static async Task<BalanceSite> OpenAsync(BalanceMode mode, int hosts = 3, int machines = 8, int level = 3)
+    {
+        var time = new PushedTime();
+        var site = await MachineSite.OpenAsync(hosts, time: time);
+        var balanced = new BalanceSite(site, time);
+        await site.SucceedAsync(new SetBalancing { Target = site.Cluster, Mode = mode, Level = level, Interval = BalanceSettings.MaxInterval });
+        for (var n = 1; n <= machines; n++)
+            await site.CreateAsync($"vm{n}", host: 1, on: true);
+        return balanced;
+    }
+
+    public int CountOn(int host) => site.Now.OfType<VirtualMachine>().Count(v => v.Host == site.Host(host));
+
+    public VirtualMachine Vm(string name) => site.Vm(name);
+
+    /// <summary>Statistics of every host for so long, one sample each 20 s.</summary>
+    public void Tell(TimeSpan span, Func<VirtualMachine, double> cpuPercent)
+    {
+        for (var told = TimeSpan.Zero; told < span; told += Step)
+        {
+            foreach (var host in site.Now.OfType<Host>())
+            {
+                var running = site.Now.OfType<VirtualMachine>().Where(v => v.Host == host.Id && v.Power == PowerState.On);
+                site.Engine.Statistics.Add(new StatisticsSampled(
+                    new HostSample { Host = host.Id, At = time.GetUtcNow() },
+                    [
+                        .. running.Select(v => new MachineSample
+                        {
+                            Machine = v.Id,
+                            At = time.GetUtcNow(),
+                            CpuPercent = cpuPercent(v),
+                            MemoryConsumed = Bytes.FromMib(400),
+                            MemoryActive = Bytes.FromMib(100),
+                        }),
+                    ]));
+            }
+
+            time.Push(Step);
+        }
+    }
+
+    public Task<TaskRecord> BalanceAsync() => site.SucceedAsync(new BalanceCluster { Target = site.Cluster });
+
+    public ValueTask DisposeAsync() => site.DisposeAsync();
+}

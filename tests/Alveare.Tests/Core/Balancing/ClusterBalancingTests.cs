@@ -1,0 +1,242 @@
+using Alveare.Core.Inventory;
+using Alveare.Model;
+using Alveare.Model.Clusters;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
+using Xunit;
+
+namespace Alveare.Tests.Core.Balancing;
+
+/// <summary>A cluster balances itself, as far as its mode lets it, on statistics that are true.</summary>
+public sealed class ClusterBalancingTests
+{
+    private static readonly TimeSpan Long = TimeSpan.FromMinutes(30);
+
+    [Fact]
+    public async Task InFullModeAHotHostIsRelieved()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
+        cluster.Tell(Long, _ => 150);
+        await cluster.BalanceAsync();
+        Assert.All([1, 2, 3], host => Assert.InRange(cluster.CountOn(host), 2, 3));
+        Assert.All(cluster.Migrations, task => Assert.Equal(("balancing", TaskState.Succeeded), (task.User, task.State)));
+        Assert.All(cluster.Migrations, task => Assert.Contains("GHz s", task.Reason, StringComparison.Ordinal));
+        Assert.Contains(cluster.Site.Engine.Events.Since(0), e => e.Kind == "balance.move" && e.Message.Contains("CPU", StringComparison.Ordinal));
+        Assert.Empty(cluster.Recommended);
+    }
+
+    [Fact]
+    public async Task PlanningAgainAfterwardsMovesNothing()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full, level: BalanceSettings.MaxLevel);
+        cluster.Tell(Long, _ => 150);
+        await cluster.BalanceAsync();
+        var moved = cluster.Migrations.Count;
+        await cluster.BalanceAsync();
+        cluster.Tell(Long, _ => 150);
+        await cluster.BalanceAsync();
+        Assert.Equal(moved, cluster.Migrations.Count);
+    }
+
+    [Fact]
+    public async Task AMachineThatWasMovedLatelyStays()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
+        cluster.Tell(Long, _ => 150);
+        await cluster.BalanceAsync();
+        var moved = cluster.Migrations.Select(t => t.Target).ToHashSet();
+        // What was moved is idle at once, and all others are busy: only those that were not moved may be.
+        cluster.Tell(TimeSpan.FromMinutes(4), v => moved.Contains(v.Id) ? 0 : 200);
+        await cluster.BalanceAsync();
+        Assert.Equal(moved.Count, cluster.Migrations.Where(t => moved.Contains(t.Target)).Count());
+    }
+
+    [Theory]
+    [InlineData(BalanceMode.Manual)]
+    [InlineData(BalanceMode.Partial)]
+    public async Task OtherwiseItIsRecommendedAndWaits(BalanceMode mode)
+    {
+        await using var cluster = await BalanceSite.OpenAsync(mode);
+        cluster.Tell(Long, _ => 150);
+        await cluster.BalanceAsync();
+        var first = cluster.Recommended;
+        Assert.NotEmpty(first);
+        Assert.Empty(cluster.Migrations);
+        Assert.All(first, r => Assert.True(r.Gain > r.Cost && r.FromName == "h1" && r.VmName == cluster.Site.Vm(r.Vm).Name));
+
+        // The next round finds the same, and what is the same keeps its id.
+        cluster.Tell(TimeSpan.FromMinutes(1), _ => 150);
+        await cluster.BalanceAsync();
+        Assert.Equal(first.Select(r => r.Id), cluster.Recommended.Select(r => r.Id));
+        Assert.Single(cluster.Site.Engine.Events.Since(0), e => e.Kind == "balance.recommends");
+    }
+
+    [Fact]
+    public async Task RecommendationsAreAppliedOneByOneOrAll()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Manual);
+        var id = cluster.Site.Cluster;
+        cluster.Tell(Long, _ => 150);
+        await cluster.BalanceAsync();
+        var recommended = cluster.Recommended;
+        await cluster.Site.SucceedAsync(new ApplyRecommendations { Target = id, Recommendations = [recommended[0].Id, recommended[0].Id] });
+        Assert.Equal(recommended[0].To, cluster.Site.Vm(recommended[0].Vm).Host);
+        Assert.Equal("anna", Assert.Single(cluster.Migrations).User);
+        Assert.Equal(recommended.Skip(1).Select(r => r.Id), cluster.Recommended.Select(r => r.Id));
+
+        await cluster.Site.FailAsync<NotFound>(new ApplyRecommendations { Target = id, Recommendations = [recommended[1].Id, "rec-999"] });
+        await cluster.Site.FailAsync<InvalidArgument>(new ApplyRecommendations { Target = id, Recommendations = [] });
+        Assert.Single(cluster.Migrations);
+
+        await cluster.Site.SucceedAsync(new ApplyRecommendations { Target = id });
+        Assert.All(recommended, r => Assert.Equal(r.To, cluster.Site.Vm(r.Vm).Host));
+        Assert.Empty(cluster.Recommended);
+        await cluster.Site.SucceedAsync(new ApplyRecommendations { Target = id });
+    }
+
+    [Fact]
+    public async Task AMachineHasAModeOfItsOwn()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
+        var all = cluster.Site.Now.OfType<VirtualMachine>().Select(v => v.Id).Order().ToList();
+        await cluster.Site.SucceedAsync(new SetBalancing
+        {
+            Target = cluster.Site.Cluster,
+            Overrides = [.. all.Take(4).Select(id => new BalanceOverride(id, null)), .. all.Skip(4).Take(3).Select(id => new BalanceOverride(id, BalanceMode.Manual))],
+        });
+        cluster.Tell(Long, _ => 150);
+        await cluster.BalanceAsync();
+        Assert.Equal([all[7]], cluster.Migrations.Select(t => t.Target));
+        Assert.NotEmpty(cluster.Recommended);
+        Assert.All(cluster.Recommended, r => Assert.Contains(r.Vm, all.Skip(4).Take(3)));
+
+        await cluster.Site.SucceedAsync(new SetBalancing { Target = cluster.Site.Cluster, WithoutOverride = [all[0]], Overrides = [new(all[1], BalanceMode.Full)] });
+        var modes = cluster.Site.Now.Get<Cluster>(cluster.Site.Cluster).Balancing.Overrides;
+        Assert.Equal((6, BalanceMode.Full), (modes.Length, modes.Single(o => o.Vm == all[1]).Mode!.Value));
+    }
+
+    [Fact]
+    public async Task OnOldStatisticsNothingMoves()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
+        cluster.Tell(Long, _ => 150);
+        cluster.Time.Push(TimeSpan.FromMinutes(2));
+        await cluster.BalanceAsync();
+        Assert.Empty(cluster.Migrations);
+    }
+
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    [InlineData(-5)]
+    public async Task OnStatisticsThatCannotBeNothingMoves(double cpu)
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
+        cluster.Tell(Long, _ => cpu);
+        await cluster.BalanceAsync();
+        Assert.Empty(cluster.Migrations);
+    }
+
+    [Fact]
+    public async Task ASpikeMovesNothing()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
+        cluster.Tell(Long, _ => 2);
+        cluster.Tell(TimeSpan.FromSeconds(40), _ => 200);
+        await cluster.BalanceAsync();
+        Assert.Empty(cluster.Migrations);
+    }
+
+    [Fact]
+    public async Task AHostInMaintenanceGetsNothingAndKeepsWhatItHas()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
+        await cluster.Site.Engine.Inventory.ApplyAsync(now => InventoryEdit.Of(now.Get<Host>(cluster.Site.Host(2)) with { Maintenance = HostMaintenance.In }));
+        cluster.Tell(Long, _ => 150);
+        await cluster.BalanceAsync();
+        Assert.Equal((0, true), (cluster.CountOn(2), cluster.CountOn(3) >= 3));
+    }
+
+    [Fact]
+    public async Task AClusterOfOneHostIsLeftAloneWithoutAWord()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full, hosts: 1);
+        cluster.Tell(Long, _ => 150);
+        await cluster.BalanceAsync();
+        Assert.Empty(cluster.Migrations);
+        Assert.DoesNotContain(cluster.Site.Engine.Events.Since(0), e => e.Kind.StartsWith("balance.", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task AMachineThatFailsToMoveThreeTimesIsLeftAlone()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full, machines: 2);
+        cluster.Tell(Long, _ => 200);
+        for (var round = 1; round <= 3; round++)
+        {
+            cluster.Site.Hosts.Refuse<PrepareIncoming>(new MachineStartFailed("vm1", "no memory"));
+            await cluster.Site.FailAsync<MachineStartFailed>(new BalanceCluster { Target = cluster.Site.Cluster });
+            cluster.Tell(TimeSpan.FromMinutes(1), _ => 200);
+        }
+
+        var tried = Assert.Single(cluster.Migrations.Select(t => t.Target).Distinct());
+        var said = Assert.Single(cluster.Site.Engine.Events.Since(0), e => e.Kind == "balance.backs-off");
+        Assert.Equal(tried, said.Subject);
+        Assert.Contains("10 minutes", said.Message, StringComparison.Ordinal);
+
+        // The other machine does as well, and this one rests until the time is over.
+        await cluster.BalanceAsync();
+        Assert.Equal(3, cluster.Migrations.Count(t => t.Target == tried));
+    }
+
+    [Fact]
+    public async Task WhatCannotBeSetIsRefused()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full, machines: 1);
+        var (site, id) = (cluster.Site, cluster.Vm("vm1").Id);
+        var before = site.Now.Get<Cluster>(site.Cluster).Balancing;
+        SetBalancing[] wrong =
+        [
+            new() { Target = site.Cluster, Level = 0 },
+            new() { Target = site.Cluster, Level = 6 },
+            new() { Target = site.Cluster, Interval = TimeSpan.Zero },
+            new() { Target = site.Cluster, Interval = TimeSpan.FromDays(2) },
+            new() { Target = site.Cluster, Mode = (BalanceMode)9 },
+            new() { Target = site.Cluster, Overrides = [new(id, null), new(id, BalanceMode.Full)] },
+            new() { Target = site.Cluster, Overrides = [new(id, null)], WithoutOverride = [id] },
+        ];
+        foreach (var operation in wrong)
+            await site.FailAsync<InvalidArgument>(operation);
+        await site.FailAsync<NotFound>(new SetBalancing { Target = site.Cluster, Overrides = [new(EntityId.Vm(Guid.NewGuid()), null)] });
+        Assert.Equal(before, site.Now.Get<Cluster>(site.Cluster).Balancing);
+    }
+
+    [Fact]
+    public async Task TheLoopTakesEachClustersTurn()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
+        await cluster.Site.SucceedAsync(new SetBalancing { Target = cluster.Site.Cluster, Interval = BalanceSettings.MinInterval });
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        while (cluster.Migrations.Count == 0)
+        {
+            cluster.Tell(TimeSpan.FromMinutes(5), _ => 150);
+            await Task.Delay(100, limit.Token);
+        }
+    }
+
+    [Fact]
+    public async Task InManualModeAMachineStartsOnItsOwnHostOrNotAtAll()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Manual, machines: 0);
+        var big = await cluster.Site.CreateAsync("big", host: 1, memory: Bytes.FromGib(40));
+        var other = await cluster.Site.CreateAsync("other", host: 1, memory: Bytes.FromGib(40));
+        await cluster.Site.SucceedAsync(new PowerOn { Target = big });
+        await cluster.Site.FailAsync<NoHostFits>(new PowerOn { Target = other });
+        await cluster.Site.SucceedAsync(new SetBalancing { Target = cluster.Site.Cluster, Overrides = [new(other, BalanceMode.Full)] });
+        await cluster.Site.SucceedAsync(new PowerOn { Target = other });
+        Assert.NotEqual(cluster.Site.Host(1), cluster.Site.Vm(other).Host);
+    }
+}

@@ -1,0 +1,85 @@
+using Alveare.Planning.Balancing;
+using Alveare.Planning.Clusters;
+using Alveare.Planning.Snapshots;
+using Xunit;
+
+namespace Alveare.Tests.Planning.Balancing;
+
+/// <summary>A move is made only when it brings more than it costs.</summary>
+public sealed class CostBenefitTests
+{
+    [Fact]
+    public void AMoveThatHoldsLongIsMade()
+    {
+        var made = Assert.Single(Worthwhile(Hot(), seconds: 3600));
+        Assert.True(made.Gain > made.Cost && made.Cost > 0);
+        Assert.Equal(3600, made.HoldsSeconds);
+    }
+
+    [Fact]
+    public void ALoadOfAMomentMovesNothing() => Assert.Empty(Worthwhile(Hot(), seconds: 5));
+
+    [Fact]
+    public void AMachineWithoutAPastIsNotMoved() => Assert.Empty(CostBenefit.Worthwhile(Hot(), Plan(Hot()), Terms(Hot(), 3600) with { SteadySeconds = new Dictionary<string, double>() }));
+
+    [Fact]
+    public void OverASlowLinkOnlyWhatBringsMuchIsMoved() =>
+        Assert.Empty(CostBenefit.Worthwhile(Hot(), Plan(Hot()), Terms(Hot(), 3600) with { MbPerSecond = 0.5 }));
+
+    [Fact]
+    public void ABrokenRuleIsMendedWhateverItCosts()
+    {
+        var snapshot = Snapshot([Vm("a", "h1", 100), Vm("b", "h1", 100)]) with { Rules = [new("apart", RuleKind.Apart, ["a", "b"], [])] };
+        Assert.True(Assert.Single(Worthwhile(new Cluster(snapshot), seconds: 0)).MendsRule);
+    }
+
+    [Fact]
+    public void BothHalvesOfAnExchangeAreJudgedTogether()
+    {
+        // Out goes much and in comes less: the first half alone overshoots.
+        var cluster = new Cluster(Snapshot([Vm("big", "h1", 6000), Vm("rest", "h1", 2000), Vm("small", "h2", 3000)]));
+        PlannedMove[] moves = [new("big", "h1", "h2", 2, ""), new("small", "h2", "h1", 2, "")];
+        Assert.Equal(2, CostBenefit.Worthwhile(cluster, moves, Terms(cluster, 3600)).Length);
+    }
+
+    [Fact]
+    public void WhatNeededRoomThatIsNotFreedIsLeftOut()
+    {
+        var snapshot = Snapshot([Vm("idle", "h2", 0) with { ConsumedMb = 30000 }, Vm("a", "h1", 5000) with { ConsumedMb = 8000 }, Vm("b", "h1", 5000) with { ConsumedMb = 8000 }]);
+        var cluster = new Cluster(snapshot);
+        PlannedMove[] moves = [new("idle", "h2", "h1", 30, ""), new("a", "h1", "h2", 8, "")];
+        Assert.DoesNotContain(CostBenefit.Worthwhile(cluster, moves, Terms(cluster, 3600)), m => m.Move.Vm == "idle");
+    }
+
+    [Fact]
+    public void MoreTimeNeverMakesFewerMoves()
+    {
+        for (var seed = 1; seed <= 40; seed++)
+        {
+            var dice = new Random(seed);
+            var cluster = new Cluster(Snapshot([.. Enumerable.Range(0, 30).Select(n => Vm($"vm{n}", $"h{1 + dice.Next(3)}", dice.Next(3000)))]));
+            var plan = Balancer.Plan(cluster, BalanceLevel.Of(BalanceLevel.Highest)).Moves;
+            var made = new[] { 0.0, 30, 600, 3600 }.Select(s => CostBenefit.Worthwhile(cluster, plan, Terms(cluster, s)).Length).ToArray();
+            Assert.Equal(made.Order(), made);
+            Assert.True(made[^1] <= plan.Length);
+        }
+    }
+
+    private static Cluster Hot() => new(Snapshot([Vm("a", "h1", 5000), Vm("b", "h1", 5000), Vm("c", "h2", 100)]));
+
+    private static IReadOnlyList<PlannedMove> Plan(Cluster cluster) => Balancer.Plan(cluster, BalanceLevel.Of(3)).Moves;
+
+    private static IReadOnlyList<ValuedMove> Worthwhile(Cluster cluster, double seconds) => CostBenefit.Worthwhile(cluster, Plan(cluster), Terms(cluster, seconds));
+
+    private static MoveTerms Terms(Cluster cluster, double seconds) =>
+        new(100, 1.25, 5, cluster.Vms.ToDictionary(v => v.Id, _ => seconds));
+
+    private static ClusterSnapshot Snapshot(IEnumerable<SnapshotVm> vms) => new()
+    {
+        Hosts = [new("h1", 10000, 32000), new("h2", 10000, 32000), new("h3", 10000, 32000)],
+        Vms = [.. vms],
+    };
+
+    private static SnapshotVm Vm(string id, string host, double cpu) =>
+        new() { Id = id, Host = host, CpuDemandMhz = cpu, MemMb = 4096, ConsumedMb = 2048, ActiveMb = 512 };
+}

@@ -1,0 +1,68 @@
+using Alveare.Planning.Balancing;
+using Alveare.Planning.Clusters;
+using Alveare.Planning.Snapshots;
+using Xunit;
+
+namespace Alveare.Tests.Planning.Snapshots;
+
+/// <summary>What is written is read again as it was.</summary>
+public sealed class SnapshotWriterTests
+{
+    private static readonly ClusterSnapshot Sample = new()
+    {
+        Name = "web \"quoted\" ünïcode",
+        Hosts = [new("h1", 9600.5, 65536), new("h 2", 1e-3, 1e9)],
+        Vms =
+        [
+            new SnapshotVm
+            {
+                Id = "vm1", Host = "h1", Vcpus = 4, CpuDemandMhz = 1234.5678901, MemMb = 2048, ConsumedMb = 1000.25, ActiveMb = 0, CpuReservationMhz = 10,
+                CpuLimitMhz = 100, CpuShares = 4000, MemReservationMb = 20, MemLimitMb = 2000, MemShares = 20480, OnlyOn = ["h1", "h 2"],
+            },
+            new SnapshotVm { Id = "vm2", Host = "h 2" },
+        ],
+        Rules =
+        [
+            new("a", RuleKind.Together, ["vm1", "vm2"], []),
+            new("b", RuleKind.Apart, ["vm1", "vm2"], []),
+            new("c", RuleKind.OnHosts, ["vm1"], ["h1", "gone"]),
+        ],
+    };
+
+    [Fact]
+    public void WhatIsWrittenIsReadAgain()
+    {
+        var read = SnapshotReader.Read(SnapshotWriter.Write(Sample), "file");
+        Assert.Equal((Sample.Name, Sample.Hosts.AsEnumerable()), (read.Name, read.Hosts.AsEnumerable()), ByContent);
+        foreach (var (before, after) in Sample.Vms.Zip(read.Vms))
+        {
+            Assert.Equal(before.OnlyOn, after.OnlyOn);
+            Assert.Equal(before with { OnlyOn = default }, after with { OnlyOn = default });
+        }
+
+        Assert.Equal(Sample.Rules.Select(r => (r.Id, r.Kind, string.Join(' ', r.Vms), string.Join(' ', r.Hosts))), read.Rules.Select(r => (r.Id, r.Kind, string.Join(' ', r.Vms), string.Join(' ', r.Hosts))));
+        Assert.Equal(SnapshotWriter.Write(Sample), SnapshotWriter.Write(read));
+    }
+
+    [Fact]
+    public void AnEmptyClusterIsWrittenToo() => Assert.Empty(SnapshotReader.Read(SnapshotWriter.Write(new ClusterSnapshot()), "file").Hosts);
+
+    [Fact]
+    public void AMachineMovesOnlyWhereItCanRun()
+    {
+        var vms = Enumerable.Range(0, 6).Select(n => new SnapshotVm
+        {
+            Id = $"vm{n}", Host = "h1", CpuDemandMhz = 2000, MemMb = 1024, ConsumedMb = 1024, ActiveMb = 512, OnlyOn = n < 5 ? ["h1", "h2"] : ["h1"],
+        });
+        var snapshot = new ClusterSnapshot { Hosts = [new("h1", 10000, 16000), new("h2", 10000, 16000), new("h3", 10000, 16000)], Vms = [.. vms] };
+        foreach (var (level, most) in new (int, int?)[] { (3, null), (5, null), (5, 2) })
+        {
+            var moves = Balancer.Plan(new Cluster(snapshot), BalanceLevel.Of(level), most).Moves;
+            Assert.NotEmpty(moves);
+            Assert.All(moves, m => Assert.True(m.To == "h2" && m.Vm != "vm5"));
+        }
+    }
+
+    private static bool ByContent((string Name, IEnumerable<SnapshotHost> Hosts) one, (string Name, IEnumerable<SnapshotHost> Hosts) other) =>
+        one.Name == other.Name && one.Hosts.SequenceEqual(other.Hosts);
+}
