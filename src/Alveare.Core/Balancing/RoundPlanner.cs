@@ -34,7 +34,7 @@ internal static class RoundPlanner
             return [];
         // What stays counts as load all the same.
         var cluster = new Cluster(snapshot with { Vms = [.. snapshot.Vms.Select(v => mayMove(v.Id) ? v : v with { OnlyOn = [v.Host] })] });
-        var plan = Balancer.Plan(cluster, BalanceLevel.Of(reading.Cluster.Balancing.Level));
+        var plan = Balancer.Plan(cluster, BalanceLevel.Of(reading.Cluster.Balancing.Level), isThorough: false);
         return CostBenefit.Worthwhile(cluster, plan.Moves, cost.TermsFor(reading));
     }
 

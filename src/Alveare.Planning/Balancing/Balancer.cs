@@ -26,11 +26,12 @@ public static class Balancer
     public static BalancePlan Plan(ClusterSnapshot snapshot, BalanceLevel level, int? maxMoves = null) => Plan(new Cluster(snapshot), level, maxMoves);
 
     /// <inheritdoc cref="Plan(ClusterSnapshot, BalanceLevel, int?)"/>
-    public static BalancePlan Plan(Cluster cluster, BalanceLevel level, int? maxMoves = null)
+    /// <param name="isThorough">False where a plan is made every minute: the last few GB are then not looked for among many machines.</param>
+    public static BalancePlan Plan(Cluster cluster, BalanceLevel level, int? maxMoves = null, bool isThorough = true)
     {
         var state = new ClusterState(cluster);
         var before = ClusterFigures.Of(state);
-        List<PlannedMove> moves = cluster.Hosts.Length < 2 || maxMoves == 0 ? [] : All(state, level);
+        List<PlannedMove> moves = cluster.Hosts.Length < 2 || maxMoves == 0 ? [] : All(state, level, isThorough);
         if (moves.Count > maxMoves)
             moves = Best(state, level, moves, maxMoves.Value);
         return new(
@@ -41,7 +42,7 @@ public static class Balancer
             [.. Enumerable.Range(0, cluster.Rules.Count).Where(r => cluster.Rules.Broken(r, state.At) > 0).Select(r => RuleText.Of(cluster.Rules[r]))]);
     }
 
-    private static List<PlannedMove> All(ClusterState state, BalanceLevel level)
+    private static List<PlannedMove> All(ClusterState state, BalanceLevel level, bool isThorough)
     {
         var spread = new Spread(state);
         var moves = new List<PlannedMove>();
@@ -49,7 +50,7 @@ public static class Balancer
         for (; pass < MostPasses; pass++)
         {
             var home = state.At.ToArray();
-            var descent = new PriceDescent(state, spread, home, level);
+            var descent = new PriceDescent(state, spread, home, level, isThorough);
             if (!descent.IsNeeded())
                 break;
             descent.Run();

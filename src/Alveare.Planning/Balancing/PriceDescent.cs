@@ -7,10 +7,13 @@ namespace Alveare.Planning.Balancing;
 /// small steps to that of the level, or until the goal is reached; at every step each machine takes its best host, and its home costs
 /// nothing, so that an early move which later ones made needless is taken back. This is a Lagrangian relaxation of "reach the goal
 /// with the fewest GB" (Everett 1963) with coordinate descent inside.</remarks>
-internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home, BalanceLevel level)
+internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home, BalanceLevel level, bool isThorough)
 {
     /// <summary>Above it annealing has too little time for each machine, and machines are so many that it has little to find.</summary>
     private const int MostVmsToAnneal = 4_000;
+
+    /// <summary>As many are annealed in a moment.</summary>
+    private const int MostVmsToAnnealQuickly = 400;
 
     // Wide first, then near what was found; what a move is worth is about the square of a machine's share of its host.
     private static readonly double[] AnnealingHeats = [10, 2.5];
@@ -63,7 +66,7 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
     // Few big machines are a puzzle that single moves and exchanges do not solve well.
     private void Anneal()
     {
-        if (home.Length > MostVmsToAnneal || IsBalanced())
+        if (home.Length > (isThorough ? MostVmsToAnneal : MostVmsToAnnealQuickly) || IsBalanced())
             return;
         var perHost = state.Cluster.VmsPerHost;
         foreach (var heat in AnnealingHeats)

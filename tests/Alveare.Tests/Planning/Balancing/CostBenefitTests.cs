@@ -65,6 +65,18 @@ public sealed class CostBenefitTests
         }
     }
 
+    [Fact]
+    public void AQuickPlanLeavesNothingToo()
+    {
+        var dice = new Random(5);
+        var snapshot = Snapshot([.. Enumerable.Range(0, 500).Select(n => Vm($"vm{n}", $"h{1 + (n % 2)}", dice.Next(50)) with { ConsumedMb = 20, ActiveMb = 10 })]);
+        var plan = Balancer.Plan(new Cluster(snapshot), BalanceLevel.Of(BalanceLevel.Highest), isThorough: false);
+        Assert.NotEmpty(plan.Moves);
+        var to = plan.Moves.GroupBy(m => m.Vm).ToDictionary(g => g.Key, g => g.Last().To);
+        var after = snapshot with { Vms = [.. snapshot.Vms.Select(v => v with { Host = to.GetValueOrDefault(v.Id, v.Host) })] };
+        Assert.Empty(Balancer.Plan(new Cluster(after), BalanceLevel.Of(BalanceLevel.Highest), isThorough: false).Moves);
+    }
+
     private static Cluster Hot() => new(Snapshot([Vm("a", "h1", 5000), Vm("b", "h1", 5000), Vm("c", "h2", 100)]));
 
     private static IReadOnlyList<PlannedMove> Plan(Cluster cluster) => Balancer.Plan(cluster, BalanceLevel.Of(3)).Moves;
