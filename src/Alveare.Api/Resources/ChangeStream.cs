@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using Alveare.Api.Routing;
@@ -19,6 +20,13 @@ internal sealed class ChangeStream(ApiCall call, IReadOnlySet<string>? wanted)
 
     // A reader that takes this long for what is in the pipe is cut off.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    // After a batch this much is gathered for the next: what changes in a busy site costs a reader ten writes a second, and in a quiet one
+    // the first change is said at once.
+    private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(100);
+
+    // What all readers are told alike is written once, and goes with the item.
+    private static readonly ConditionalWeakTable<FeedItem, byte[]> Blocks = [];
 
     // Flushed this often within a long batch, so that no reader makes the server hold all of it.
     private const int Chunk = 64 * 1024;
@@ -92,6 +100,8 @@ internal sealed class ChangeStream(ApiCall call, IReadOnlySet<string>? wanted)
             }
 
             await FlushAsync();
+            if (items.Count > 0)
+                await Task.Delay(Pace, call.Aborted);
             if (!await HasMoreAsync())
                 return;
         }
@@ -158,32 +168,34 @@ internal sealed class ChangeStream(ApiCall call, IReadOnlySet<string>? wanted)
 
     private void Append(FeedItem item)
     {
-        switch (item)
-        {
-            case EntityPut put when Wants("entity"):
-                Append(item, "entity-put", put.Entity);
-                break;
-            case EntityRemoved removed when Wants("entity"):
-                Append(item, "entity-removed", new Removed(removed.Id, removed.Name));
-                break;
-            case TaskChanged task when Wants("task"):
-                Append(item, "task", task.Task);
-                break;
-            case EventAdded added when Wants("event"):
-                Append(item, "event", added.Event);
-                break;
-        }
+        if (wanted is null || wanted.Contains(KindOf(item)))
+            _buffer.Write(Blocks.GetValue(item, BlockOf));
     }
 
-    private bool Wants(string kind) => wanted is null || wanted.Contains(kind);
+    private static string KindOf(FeedItem item) => item switch
+    {
+        EntityPut or EntityRemoved => "entity",
+        TaskChanged => "task",
+        EventAdded => "event",
+        _ => throw new InvalidOperationException($"{item.GetType().Name} has no kind."),
+    };
+
+    private byte[] BlockOf(FeedItem item) => item switch
+    {
+        EntityPut put => Block(item, "entity-put", put.Entity),
+        EntityRemoved removed => Block(item, "entity-removed", new Removed(removed.Id, removed.Name)),
+        TaskChanged task => Block(item, "task", task.Task),
+        EventAdded added => Block(item, "event", added.Event),
+        _ => throw new InvalidOperationException($"{item.GetType().Name} has no block."),
+    };
 
     // JSON holds no line breaks, so one data line carries it.
-    private void Append<T>(FeedItem item, string kind, T value)
-    {
-        WriteText($"id: {Position(_feed.Run, item.Sequence)}\nevent: {kind}\ndata: ");
-        _buffer.Write(JsonSerializer.SerializeToUtf8Bytes(value, ModelJson.Options));
-        _buffer.Write("\n\n"u8);
-    }
+    private byte[] Block<T>(FeedItem item, string kind, T value) =>
+    [
+        .. Encoding.UTF8.GetBytes($"id: {Position(_feed.Run, item.Sequence)}\nevent: {kind}\ndata: "),
+        .. JsonSerializer.SerializeToUtf8Bytes(value, ModelJson.Options),
+        .. "\n\n"u8,
+    ];
 
     private void WriteText(string text) => Encoding.UTF8.GetBytes(text, _buffer);
 

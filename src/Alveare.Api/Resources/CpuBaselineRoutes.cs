@@ -23,6 +23,6 @@ internal static class CpuBaselineRoutes
         var cluster = now.Get<Cluster>(call.RouteId(EntityKind.Cluster, "cluster"));
         return call.AnswerAsync(CpuSurvey.Of(
             cluster.CpuBaseline,
-            [.. now.Children(cluster.Id).OfType<Host>().Where(h => h.Facts is not null).Select(h => KeyValuePair.Create(h.Name, h.Facts!))]));
+            [.. now.Children<Host>(cluster.Id).Where(h => h.Facts is not null).Select(h => KeyValuePair.Create(h.Name, h.Facts!))]));
     }
 }

@@ -29,7 +29,7 @@ public sealed record ClusterReading(
     /// <param name="targetOf">Where a migration that is under way brings a machine, or null.</param>
     public static ClusterReading Of(InventorySnapshot now, Cluster cluster, StatisticsHistory statistics, Func<VirtualMachine, EntityId?> targetOf)
     {
-        var hosts = now.Children(cluster.Id).OfType<Host>().Where(h => IsUsable(h) && !Demand.IsStale(statistics.AgedOfHost(h.Id))).ToList();
+        var hosts = now.Children<Host>(cluster.Id).Where(h => IsUsable(h) && !Demand.IsStale(statistics.AgedOfHost(h.Id))).ToList();
         var hostNames = Labels(hosts);
         var running = now.OfType<VirtualMachine>()
             .Where(v => v.Power != PowerState.Off && v.Spec is not null)

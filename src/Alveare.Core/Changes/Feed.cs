@@ -25,7 +25,9 @@ public sealed record EventAdded(EventRecord Event) : FeedItem;
 public sealed class Feed(int capacity = 20_000)
 {
     private readonly Lock _gate = new();
-    private readonly Queue<FeedItem> _items = new();
+
+    // The newest ones, each at its number modulo the length.
+    private readonly FeedItem[] _items = new FeedItem[capacity];
     private TaskCompletionSource _changed = NewSignal();
 
     /// <summary>Names this run of the engine: numbers begin anew with each, so a watcher resumes only when the run is still the same.</summary>
@@ -40,9 +42,11 @@ public sealed class Feed(int capacity = 20_000)
         lock (_gate)
         {
             foreach (var item in items)
-                _items.Enqueue(item with { Sequence = ++Last });
-            while (_items.Count > capacity)
-                _items.Dequeue();
+            {
+                Last++;
+                _items[Last % capacity] = item with { Sequence = Last };
+            }
+
             (changed, _changed) = (_changed, NewSignal());
         }
 
@@ -56,9 +60,12 @@ public sealed class Feed(int capacity = 20_000)
         {
             if (sequence == Last)
                 return [];
-            if (sequence > Last || _items.Count == 0 || _items.Peek().Sequence > sequence + 1)
+            if (sequence < 0 || sequence > Last || Last - sequence > capacity)
                 return null;
-            return [.. _items.Skip((int)(sequence + 1 - _items.Peek().Sequence))];
+            var since = new FeedItem[Last - sequence];
+            for (var number = sequence + 1; number <= Last; number++)
+                since[number - sequence - 1] = _items[number % capacity];
+            return since;
         }
     }
 

@@ -90,7 +90,7 @@ internal sealed class HostOffer(HostSession session, SiteView view, EventLog eve
 
     private IEnumerable<HostCommand> Missing(InventorySnapshot now, Host host, Datacenter datacenter)
     {
-        var wanted = now.Children(datacenter.Id).OfType<Datastore>().ToList();
+        var wanted = now.Children<Datastore>(datacenter.Id).ToList();
         foreach (var offered in host.Datastores)
         {
             if (now.Find(offered.Id) is null && !view.Claims.HasMachineOn(host.Id, offered.Id))
@@ -104,6 +104,6 @@ internal sealed class HostOffer(HostSession session, SiteView view, EventLog eve
         }
 
         // Whole, not by difference: the host's report names its port groups but not their network identifiers.
-        yield return new ApplyPortGroups([.. now.Children(datacenter.Id).OfType<PortGroup>().Select(p => p.Spec)]);
+        yield return new ApplyPortGroups([.. now.Children<PortGroup>(datacenter.Id).Select(p => p.Spec)]);
     }
 }

@@ -210,7 +210,7 @@ internal sealed class HostSession : IAsyncDisposable
 
     private Task TakeSnapshotAsync(HostSnapshot snapshot, IEnumerable<EntityId> spokenOf)
     {
-        var believed = _view.Current.OfType<VirtualMachine>().Where(v => v.Host == _id).Select(v => v.Id);
+        var believed = _view.Current.MachinesOn(_id).Select(v => v.Id);
         return _view.ReconcileAsync(
             _id,
             h => h.Connection == HostConnection.Disconnected ? h : h with
@@ -277,7 +277,7 @@ internal sealed class HostSession : IAsyncDisposable
                 h => h.Connection == HostConnection.Disconnected || problem is null
                     ? h
                     : h with { Connection = IsOfAnother(problem) ? HostConnection.Untrusted : HostConnection.NotResponding, Problem = problem.Message },
-                _view.Current.OfType<VirtualMachine>().Where(v => v.Host == _id).Select(v => v.Id));
+                _view.Current.MachinesOn(_id).Select(v => v.Id));
         }
         catch (FaultException e)
         {

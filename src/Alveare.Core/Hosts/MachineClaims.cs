@@ -25,6 +25,9 @@ internal sealed class MachineClaims
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<EntityId, SortedDictionary<EntityId, Word>> _hosts = [];
+
+    // The hosts that speak or spoke of each machine.
+    private readonly Dictionary<EntityId, SortedSet<EntityId>> _speakers = [];
     private long _stamp;
 
     /// <summary>A moment: what is taken after it counts as newer than what was asked for at it.</summary>
@@ -64,6 +67,10 @@ internal sealed class MachineClaims
             foreach (var (id, removed) in old.Where(o => o.Value.Machine is null))
                 said.TryAdd(id, removed with { IsAhead = false });
             _hosts[host] = said;
+            foreach (var silent in old.Keys.Where(m => !said.ContainsKey(m)))
+                Unlink(host, silent);
+            foreach (var machine in said.Keys)
+                Link(host, machine);
             return [.. old.Keys.Union(said.Keys)];
         }
     }
@@ -99,6 +106,7 @@ internal sealed class MachineClaims
             if (said.TryGetValue(machine.Id, out var known) && known.IsAhead && (known.Machine is null || known.Machine.Revision > machine.Revision))
                 return false;
             said[machine.Id] = new Word(machine, ++_stamp) { Removed = known.Removed };
+            Link(host, machine.Id);
             return true;
         }
     }
@@ -129,6 +137,7 @@ internal sealed class MachineClaims
             if (said.TryGetValue(machine.Id, out var known) && known.Machine is { } before && before.Revision >= machine.Revision)
                 return false;
             said[machine.Id] = new Word(machine, ++_stamp, IsAhead: true) { Removed = known.Removed };
+            Link(host, machine.Id);
             return true;
         }
     }
@@ -152,7 +161,13 @@ internal sealed class MachineClaims
     public IReadOnlyCollection<EntityId> Drop(EntityId host)
     {
         lock (_gate)
-            return _hosts.Remove(host, out var said) ? said.Keys : [];
+        {
+            if (!_hosts.Remove(host, out var said))
+                return [];
+            foreach (var machine in said.Keys)
+                Unlink(host, machine);
+            return said.Keys;
+        }
     }
 
     /// <summary>True when a host has a machine whose files are on a datastore.</summary>
@@ -162,18 +177,28 @@ internal sealed class MachineClaims
             return _hosts.TryGetValue(host, out var said) && said.Values.Any(s => s.Machine?.Config.Datastore == datastore);
     }
 
+    /// <summary>What the connected hosts say of a machine, in the order of the hosts' ids.</summary>
     public IReadOnlyList<MachineClaim> Of(EntityId machine)
     {
         lock (_gate)
         {
-            return
-            [
-                .. _hosts
-                    .Where(h => h.Value.GetValueOrDefault(machine).Machine is not null)
-                    .Select(h => new MachineClaim(h.Key, h.Value[machine].Machine!))
-                    .OrderBy(c => c.Host),
-            ];
+            return _speakers.TryGetValue(machine, out var hosts)
+                ? [.. hosts.Where(h => _hosts[h][machine].Machine is not null).Select(h => new MachineClaim(h, _hosts[h][machine].Machine!))]
+                : [];
         }
+    }
+
+    private void Link(EntityId host, EntityId machine)
+    {
+        if (!_speakers.TryGetValue(machine, out var hosts))
+            _speakers[machine] = hosts = [];
+        hosts.Add(host);
+    }
+
+    private void Unlink(EntityId host, EntityId machine)
+    {
+        if (_speakers.TryGetValue(machine, out var hosts) && hosts.Remove(host) && hosts.Count == 0)
+            _speakers.Remove(machine);
     }
 
     /// <param name="Machine">Null for one that was removed.</param>

@@ -52,7 +52,7 @@ internal static class MachineChecks
     {
         if (names.Count > MachineLimits.MaxNics)
             throw Refused(machine, "the number of network cards", $"{names.Count}", $"at most {MachineLimits.MaxNics}");
-        var known = now.Children(datacenter.Id).OfType<PortGroup>().Select(p => p.Name).ToHashSet(StringComparer.Ordinal);
+        var known = now.Children<PortGroup>(datacenter.Id).Select(p => p.Name).ToHashSet(StringComparer.Ordinal);
         if (names.FirstOrDefault(n => !known.Contains(n)) is { } unknown)
             throw new FaultException(new NotFound("port group", unknown));
     }

@@ -165,7 +165,7 @@ internal sealed class MachineRegistration(MachineGround ground)
 
     private static string FreeName(InventorySnapshot now, EntityId container, string wanted)
     {
-        var taken = now.Children(container).OfType<VirtualMachine>().Select(v => v.Name).ToHashSet(StringComparer.Ordinal);
+        var taken = now.Children<VirtualMachine>(container).Select(v => v.Name).ToHashSet(StringComparer.Ordinal);
         var name = wanted;
         for (var number = 2; taken.Contains(name); number++)
             name = string.Create(CultureInfo.InvariantCulture, $"{wanted} ({number})");

@@ -35,14 +35,10 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
             _promises.Remove(promise);
     }
 
-    private ImmutableArray<HostRoom> Of(InventorySnapshot now, IEnumerable<Host> hosts, EntityId exceptFor)
-    {
-        var running = now.OfType<VirtualMachine>().Where(v => v.Id != exceptFor && v.Host is not null && MayRun(v.Power)).ToLookup(v => v.Host!.Value);
-        var cpu = statistics.LatestOfMachines().ToDictionary(s => s.Machine, s => s.CpuPercent);
-        return [.. hosts.Select(h => Of(h, [.. running[h.Id]], exceptFor, cpu))];
-    }
+    private ImmutableArray<HostRoom> Of(InventorySnapshot now, IEnumerable<Host> hosts, EntityId exceptFor) =>
+        [.. hosts.Select(h => Of(h, [.. now.MachinesOn(h.Id).Where(v => v.Id != exceptFor && MayRun(v.Power))], exceptFor))];
 
-    private HostRoom Of(Host host, IReadOnlyList<VirtualMachine> running, EntityId exceptFor, Dictionary<EntityId, double> cpu)
+    private HostRoom Of(Host host, IReadOnlyList<VirtualMachine> running, EntityId exceptFor)
     {
         var memory = running.ToDictionary(v => v.Id, v => v.Spec?.Memory ?? Bytes.Zero);
         foreach (var promise in _promises.Where(p => p.Host == host.Id && p.Machine != exceptFor))
@@ -59,7 +55,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
             MemoryForGuests = host.Facts?.MemoryForGuests ?? Bytes.Zero,
             MemoryPromised = new Bytes(memory.Values.Sum(m => m.Value)),
             CpuCapacity = host.Facts?.CpuCapacity ?? Megahertz.Zero,
-            CpuDemand = new Megahertz((long)running.Sum(v => cpu.GetValueOrDefault(v.Id) / 100 * clock)),
+            CpuDemand = new Megahertz((long)running.Sum(v => (statistics.LatestOfMachine(v.Id)?.CpuPercent ?? 0) / 100 * clock)),
             Datastores = host.Datastores,
             PortGroups = host.PortGroups,
         };

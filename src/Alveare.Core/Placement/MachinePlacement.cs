@@ -58,7 +58,7 @@ public static class MachinePlacement
         now.Children(container).SelectMany(child => child switch
         {
             Host host => [host],
-            Cluster cluster => now.Children(cluster.Id).OfType<Host>(),
+            Cluster cluster => now.Children<Host>(cluster.Id),
             _ => [],
         });
 }

@@ -29,7 +29,7 @@ internal sealed class CpuBaselineOperations(InventoryWriter inventory)
     private Task SetAsync(SetCpuBaseline operation, TaskContext context) => inventory.ApplyAsync(now =>
     {
         var changed = now.Get<Cluster>(operation.Target) with { CpuBaseline = operation.Baseline };
-        var hosts = now.Children(changed.Id).OfType<Host>().OrderBy(h => h.Id).ToList();
+        var hosts = now.Children<Host>(changed.Id).OrderBy(h => h.Id).ToList();
         if (operation.Baseline is { } baseline)
         {
             RequireKnown(changed, baseline, [.. hosts.Select(h => h.Facts).OfType<HostFacts>()]);
@@ -52,8 +52,8 @@ internal sealed class CpuBaselineOperations(InventoryWriter inventory)
     // What runs keeps the CPU that it was started with, and must be able to go on moving in the cluster.
     private static void RequireCovered(InventorySnapshot now, Cluster cluster, string baseline, ImmutableHashSet<EntityId> hosts)
     {
-        var above = now.OfType<VirtualMachine>()
-            .Where(v => v.Host is { } host && hosts.Contains(host) && v.Power != PowerState.Off && v.Spec?.CpuModel is null && !CpuBaselines.Covers(baseline, v.CpuModel))
+        var above = hosts.SelectMany(now.MachinesOn)
+            .Where(v => v.Power != PowerState.Off && v.Spec?.CpuModel is null && !CpuBaselines.Covers(baseline, v.CpuModel))
             .OrderBy(v => v.Id).Select(v => v.Name).ToImmutableArray();
         if (!above.IsEmpty)
             throw new FaultException(new MachinesAboveBaseline(cluster.Name, baseline, above));

@@ -114,7 +114,7 @@ internal sealed class HostOperations(
         List<EntityId> machines = [];
         await inventory.ApplyAsync(now =>
         {
-            machines = [.. now.OfType<VirtualMachine>().Where(v => v.Host == host).Select(v => v.Id).Order()];
+            machines = [.. now.MachinesOn(host).Select(v => v.Id)];
             return InventoryEdit.Remove([host, .. machines]);
         });
         foreach (var gone in machines.Append(host))
@@ -138,7 +138,7 @@ internal sealed class HostOperations(
 
     private void CheckIdle(EntityId host)
     {
-        if (inventory.Current.OfType<VirtualMachine>().FirstOrDefault(v => v.Host == host && v.BusyTask is not null) is { } busy)
+        if (inventory.Current.MachinesOn(host).FirstOrDefault(v => v.BusyTask is not null) is { } busy)
             throw new FaultException(new ObjectInUse(NameOf(host), $"{busy.BusyTask} on its virtual machine '{busy.Name}'"));
     }
 

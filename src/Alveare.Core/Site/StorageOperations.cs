@@ -107,7 +107,7 @@ internal sealed class StorageOperations(InventoryWriter inventory, HostSessions 
     private static void Check(InventorySnapshot now, CreateDatastore operation, string path)
     {
         now.CheckFree(operation.Target, EntityKind.Datastore, operation.Name);
-        if (now.Children(operation.Target).OfType<Datastore>().FirstOrDefault(d => d.Path == path) is { } same)
+        if (now.Children<Datastore>(operation.Target).FirstOrDefault(d => d.Path == path) is { } same)
             throw new FaultException(new InvalidArgument($"Datastore '{operation.Name}'", "the directory", $"'{path}', which is datastore '{same.Name}'", "one that is no datastore yet"));
     }
 

@@ -12,8 +12,8 @@ public sealed class StatisticsHistory(TimeProvider clock)
     public const int Kept = 180;
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<EntityId, Ring<MachineSample>> _machines = [];
-    private readonly Dictionary<EntityId, Ring<HostSample>> _hosts = [];
+    private readonly Dictionary<EntityId, SampleRing<PackedMachineSample>> _machines = [];
+    private readonly Dictionary<EntityId, SampleRing<HostSample>> _hosts = [];
 
     public void Add(StatisticsSampled samples)
     {
@@ -22,7 +22,7 @@ public sealed class StatisticsHistory(TimeProvider clock)
         {
             Append(_hosts, samples.Host.Host, samples.Host, now);
             foreach (var sample in samples.Machines)
-                Append(_machines, sample.Machine, sample, now);
+                Append(_machines, sample.Machine, new PackedMachineSample(sample), now);
         }
     }
 
@@ -30,35 +30,41 @@ public sealed class StatisticsHistory(TimeProvider clock)
     public IReadOnlyList<MachineSample> Machine(EntityId id)
     {
         lock (_gate)
-            return _machines.TryGetValue(id, out var ring) ? ring.ToList() : [];
+            return _machines.TryGetValue(id, out var ring) ? [.. ring.NewestFirst().Reverse().Select(s => s.Sample.Of(id))] : [];
     }
 
     /// <summary>Oldest first; empty for a host that never reported.</summary>
     public IReadOnlyList<HostSample> Host(EntityId id)
     {
         lock (_gate)
-            return _hosts.TryGetValue(id, out var ring) ? ring.ToList() : [];
+            return _hosts.TryGetValue(id, out var ring) ? [.. ring.NewestFirst().Reverse().Select(s => s.Sample)] : [];
     }
 
     /// <summary>A machine's samples and how long ago each came; newest first.</summary>
     public IReadOnlyList<AgedSample<MachineSample>> AgedOfMachine(EntityId id)
     {
         lock (_gate)
-            return _machines.TryGetValue(id, out var ring) ? Aged(ring) : [];
+            return _machines.TryGetValue(id, out var ring) ? Aged(ring, s => s.Of(id)) : [];
     }
 
     /// <summary>A host's samples and how long ago each came; newest first.</summary>
     public IReadOnlyList<AgedSample<HostSample>> AgedOfHost(EntityId id)
     {
         lock (_gate)
-            return _hosts.TryGetValue(id, out var ring) ? Aged(ring) : [];
+            return _hosts.TryGetValue(id, out var ring) ? Aged(ring, s => s) : [];
     }
 
     /// <summary>The newest sample of every machine.</summary>
     public IReadOnlyList<MachineSample> LatestOfMachines()
     {
         lock (_gate)
-            return [.. _machines.Values.Select(r => r.Last)];
+            return [.. _machines.Select(m => m.Value.Last.Of(m.Key))];
+    }
+
+    public MachineSample? LatestOfMachine(EntityId id)
+    {
+        lock (_gate)
+            return _machines.TryGetValue(id, out var ring) ? ring.Last.Of(id) : null;
     }
 
     public HostSample? LatestOfHost(EntityId id)
@@ -76,43 +82,17 @@ public sealed class StatisticsHistory(TimeProvider clock)
         }
     }
 
-    private static void Append<T>(Dictionary<EntityId, Ring<T>> all, EntityId id, T sample, long now)
+    private static void Append<T>(Dictionary<EntityId, SampleRing<T>> all, EntityId id, T sample, long now)
     {
         if (!all.TryGetValue(id, out var ring))
-            all[id] = ring = new Ring<T>();
+            all[id] = ring = new SampleRing<T>(Kept);
         ring.Add(sample, now);
     }
 
-    private List<AgedSample<T>> Aged<T>(Ring<T> ring)
+    private List<AgedSample<TSample>> Aged<T, TSample>(SampleRing<T> ring, Func<T, TSample> unpack)
     {
         var now = clock.GetTimestamp();
-        return [.. ring.NewestFirst().Select(s => new AgedSample<T>(s.Sample, clock.GetElapsedTime(s.CameAt, now)))];
-    }
-
-    private sealed class Ring<T>
-    {
-        private readonly List<(T Sample, long CameAt)> _items = [];
-        private int _next;
-
-        public T Last => At(0).Sample;
-
-        public void Add(T item, long cameAt)
-        {
-            if (_items.Count < Kept)
-            {
-                _items.Add((item, cameAt));
-                return;
-            }
-
-            _items[_next] = (item, cameAt);
-            _next = (_next + 1) % Kept;
-        }
-
-        public List<T> ToList() => [.. NewestFirst().Select(i => i.Sample).Reverse()];
-
-        public IEnumerable<(T Sample, long CameAt)> NewestFirst() => Enumerable.Range(0, _items.Count).Select(At);
-
-        private (T Sample, long CameAt) At(int back) => _items[(_next + (2 * _items.Count) - 1 - back) % _items.Count];
+        return [.. ring.NewestFirst().Select(s => new AgedSample<TSample>(unpack(s.Sample), clock.GetElapsedTime(s.CameAt, now)))];
     }
 }
 

@@ -102,5 +102,31 @@ public sealed class InventoryWriterTests
             return expected.Count == replayed.Count && expected.All(e => replayed.TryGetValue(e.Key, out var name) && name == e.Value);
         });
 
+    [Fact]
+    public void WhatIsIndexedIsWhatALookAtEverythingWouldFind() =>
+        Gen.Select(Gen.Int[0, 5], Gen.Int[0, 2], Gen.Int[-1, 2], Gen.Bool).Array[0, 60].Sample(edits =>
+        {
+            var now = InventorySnapshot.Empty;
+            foreach (var (machine, folder, host, isRemoval) in edits)
+            {
+                var id = EntityId.Vm(new Guid(machine, 0, 0, new byte[8]));
+                var on = host < 0 ? (EntityId?)null : EntityId.Host(new Guid(host, 0, 0, new byte[8]));
+                now = isRemoval
+                    ? now.With([], [id])
+                    : now.With([new VirtualMachine { Id = id, Name = "vm", Parent = Ids[folder], Host = on, Config = default! }, NewFolder(folder, "f")], []);
+            }
+
+            var all = now.OfType<VirtualMachine>().OrderBy(v => v.Id).ToList();
+            for (var number = 0; number <= 2; number++)
+            {
+                var host = EntityId.Host(new Guid(number, 0, 0, new byte[8]));
+                Assert.Equal(all.Where(v => v.Host == host), now.MachinesOn(host));
+                Assert.Equal(all.Where(v => v.Parent == Ids[number]), now.Children<VirtualMachine>(Ids[number]));
+            }
+
+            Assert.Equal(now.OfType<Folder>().OrderBy(f => f.Id), now.Children<Folder>(EntityId.Root));
+            Assert.Empty(now.Children<Host>(EntityId.Root));
+        });
+
     private static Folder NewFolder(int index, string name) => new() { Id = Ids[index], Name = name, Parent = EntityId.Root };
 }
