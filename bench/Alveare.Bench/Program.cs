@@ -1,18 +1,26 @@
+using System.Globalization;
 using Alveare.Bench;
 using Alveare.Bench.Measures;
 using Alveare.Bench.Report;
+using Alveare.Bench.Scale;
 using Alveare.Cli.Client;
 using Alveare.Lab;
 
 const string Usage =
     """
-    usage: ./alveare bench [power|migration|statistics|idle|center]...
+    usage: ./alveare bench [power|migration|statistics|idle|center|scale]...
 
     Prints ratios of things measured side by side in this run. Without a name: all. Needs root and a machine with nothing else to do;
     the load is printed with the results.
     """;
 
-string[] all = ["power", "migration", "statistics", "idle", "center"];
+string[] all = ["power", "migration", "statistics", "idle", "center", "scale"];
+if (args is [ScaleLoad.Word, var center, var seconds])
+{
+    await ScaleLoad.RunAsync(new Uri(center), TimeSpan.FromSeconds(int.Parse(seconds, CultureInfo.InvariantCulture)));
+    return 0;
+}
+
 if (args is ["-h" or "--help"])
 {
     Console.WriteLine(Usage);
@@ -54,6 +62,8 @@ static async Task<IReadOnlyList<Line>> MeasureAsync(string name)
         return await StatisticsMeasure.RunAsync();
     if (name == "center")
         return await CenterMeasure.RunAsync();
+    if (name == "scale")
+        return await ScaleMeasure.RunAsync();
     // A lab of its own for each: what one measure leaves behind must not weigh on the next.
     await using var lab = await BenchLab.StartAsync();
     return name switch

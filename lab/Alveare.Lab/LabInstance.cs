@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using Alveare.Lab.Layout;
 using Alveare.Lab.Networks;
@@ -57,7 +56,6 @@ public sealed class LabInstance
         [
             "--state", Hosts[name].State, "--listen", $"{Plan.AddressOf(name, Plan.Management)}:7443", "--name", name, "--uplink", "uplink0",
             "--migration-address", Plan.AddressOf(name, Plan.Uplink), "--password-file", Plan.PasswordFile,
-            "--statistics-interval", Plan.StatisticsSeconds.ToString(CultureInfo.InvariantCulture),
         ],
         new Dictionary<string, string>());
 

@@ -1,0 +1,36 @@
+using System.Diagnostics;
+using Alveare.Bench.Report;
+using Alveare.Bench.Scale;
+
+namespace Alveare.Bench.Measures;
+
+/// <summary>A center with 2,496 hosts in 26 clusters and 44,928 running machines under everything at once: statistics every 20 s, 50 operations a second,
+/// 200 readers of the event stream, and clusters that balance themselves.</summary>
+internal static class ScaleMeasure
+{
+    private static readonly ScaleShape Shape = new(Clusters: 26, HostsPerCluster: 96, MachinesPerHost: 18);
+    private static readonly TimeSpan Watched = TimeSpan.FromSeconds(180);
+
+    public static async Task<IReadOnlyList<Line>> RunAsync()
+    {
+        var began = Stopwatch.GetTimestamp();
+        await using var site = await ScaleSite.OpenAsync(Shape);
+        Console.WriteLine(Line.Text($"  {Shape.Hosts} hosts with {Shape.Machines} machines after {Stopwatch.GetElapsedTime(began).TotalSeconds:0} s"));
+        GC.Collect();
+        var (pauses, collections) = (GC.GetTotalPauseDuration(), GC.CollectionCount(2));
+        var usage = new Usage(Environment.ProcessId);
+        var outcome = await ScaleLoad.RunElsewhereAsync(site.Url, Watched);
+        var cpu = usage.CpuPercent();
+        var paused = GC.GetTotalPauseDuration() - pauses;
+        Console.WriteLine(Line.Text($"  garbage collection stood still {paused.TotalMilliseconds:0} ms of {Watched.TotalSeconds:0} s, {GC.CollectionCount(2) - collections} of them whole"));
+        Console.WriteLine(Line.Text($"  {outcome.Submitted} operations, {outcome.Failed} failed; {outcome.Changes} changes told to readers, {outcome.SilentReaders} of whom heard nothing"));
+        Console.WriteLine($"  requests {outcome.Requests}; tasks {outcome.Tasks}");
+        return
+        [
+            Line.Limit("center of a large site, CPU", cpu, 40, "% of a core"),
+            Line.Limit("center of a large site, memory (PSS)", usage.MemoryMb(), 1_200, "MB"),
+            Line.Limit("center of a large site, requests, 99th percentile", outcome.Requests.P99, 100, "ms"),
+            Line.Limit("center of a large site, tasks lost or failed", outcome.Lost + outcome.Failed, 0, "tasks"),
+        ];
+    }
+}

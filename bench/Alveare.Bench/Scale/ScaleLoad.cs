@@ -1,0 +1,147 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Alveare.Bench.Report;
+using Alveare.Cli.Client;
+using Alveare.Wire.Rest;
+
+namespace Alveare.Bench.Scale;
+
+/// <summary>What the clients of a large site saw.</summary>
+/// <param name="Requests">Every request but waiting for tasks, milliseconds.</param>
+/// <param name="Tasks">From an operation's request to its end, milliseconds.</param>
+/// <param name="Lost">Operations that were accepted and of whose end nobody was told.</param>
+/// <param name="Failed">Operations that were refused or failed.</param>
+/// <param name="Changes">Changes that all readers of the event stream were told of together.</param>
+/// <param name="SilentReaders">Readers that were told of none.</param>
+internal sealed record ScaleOutcome(Percentiles Requests, Percentiles Tasks, int Submitted, int Lost, int Failed, long Changes, int SilentReaders);
+
+/// <summary>The load on a large site, in a process of its own so that its work is not the center's: operations at a steady rate, people who look
+/// at things, and readers of the event stream.</summary>
+internal static class ScaleLoad
+{
+    public const string Word = "scale-load";
+
+    private const int OperationsPerSecond = 50;
+    private const int LooksPerSecond = 20;
+    private const int Readers = 200;
+
+    // Two seconds' operations, and one more: a machine that was powered off is the next but one in the order of four.
+    private const int OnAfter = (2 * OperationsPerSecond) + 1;
+
+    private static readonly TimeSpan TaskPatience = TimeSpan.FromSeconds(60);
+
+    /// <summary>Runs the load from another process of this program, and answers what it saw.</summary>
+    public static async Task<ScaleOutcome> RunElsewhereAsync(Uri url, TimeSpan time)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!, [Word, url.ToString(), Line.Text($"{time.TotalSeconds:0}")]) { RedirectStandardOutput = true };
+        using var process = Process.Start(start)!;
+        var said = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return JsonSerializer.Deserialize<ScaleOutcome>(said) ?? throw new InvalidOperationException("The load said nothing.");
+    }
+
+    /// <summary>The other process's whole work.</summary>
+    public static async Task RunAsync(Uri url, TimeSpan time)
+    {
+        using var client = new RestClient(url);
+        await client.LogInAsync(ScaleSite.User, ScaleSite.Password, CancellationToken.None);
+        var machines = (await client.ListAsync<VmDto>("vms", CancellationToken.None)).Select(v => v.Id).ToArray();
+        using var end = new CancellationTokenSource(time);
+        var (requests, tasks) = (new Series(), new Series());
+        var counts = new int[3];
+        var told = new long[Readers];
+        var readers = Enumerable.Range(0, Readers).Select(n => ReadAsync(url, client.Token!, n, told, end.Token)).ToList();
+        var looking = AtRateAsync(LooksPerSecond, n => LookAsync(client, machines, n, requests), end.Token);
+        await AtRateAsync(OperationsPerSecond, n => OperateAsync(client, machines, n, requests, tasks, counts), end.Token);
+        await looking;
+        await Task.WhenAll(readers);
+        Console.WriteLine(JsonSerializer.Serialize(new ScaleOutcome(
+            requests.Percentiles(), tasks.Percentiles(), counts[0], counts[1], counts[2], told.Sum(), told.Count(t => t == 0))));
+    }
+
+    // Every fourth is reset, every fourth moved, every fourth powered off, and two seconds later on again: no two operations meet on one.
+    private static (string Operation, int Machine) WorkOf(int number) => (number % 4) switch
+    {
+        0 => ("vm.reset", number),
+        1 => ("vm.migrate", number),
+        2 => ("vm.power-off", number),
+        _ when number > OnAfter => ("vm.power-on", number - OnAfter),
+        _ => ("vm.reset", number),
+    };
+
+    private static async Task OperateAsync(RestClient client, string[] machines, int number, Series requests, Series tasks, int[] counts)
+    {
+        var (operation, chosen) = WorkOf(number);
+        var machine = machines[chosen % machines.Length];
+        var began = Stopwatch.GetTimestamp();
+        Interlocked.Increment(ref counts[0]);
+        try
+        {
+            using var patience = new CancellationTokenSource(TaskPatience);
+            var task = JsonSerializer.Deserialize<TaskDto>(await client.SubmitAsync(operation, machine, [], 0, patience.Token), JsonSerializerOptions.Web)!;
+            requests.Add(Stopwatch.GetElapsedTime(began));
+            while (!task.HasEnded)
+                task = JsonSerializer.Deserialize<TaskDto>(await client.WaitAsync(task.Id, 30, patience.Token), JsonSerializerOptions.Web)!;
+            tasks.Add(Stopwatch.GetElapsedTime(began));
+            if (task.State != "succeeded")
+                Interlocked.Increment(ref counts[2]);
+        }
+        catch (RestFaultException)
+        {
+            Interlocked.Increment(ref counts[2]);
+        }
+        catch (OperationCanceledException)
+        {
+            Interlocked.Increment(ref counts[1]);
+        }
+    }
+
+    private static async Task LookAsync(RestClient client, string[] machines, int number, Series requests)
+    {
+        var path = (number % 4) switch
+        {
+            0 => $"vms/{machines[number * 7919 % machines.Length]}",
+            1 => $"vms/{machines[number * 7919 % machines.Length]}/statistics",
+            2 => "tasks?limit=50",
+            _ => "clusters",
+        };
+        var began = Stopwatch.GetTimestamp();
+        await client.GetAsync<JsonElement>(path, CancellationToken.None);
+        requests.Add(Stopwatch.GetElapsedTime(began));
+    }
+
+    // Counts the changes and looks no further: understanding them would cost this machine more than sending them.
+    private static async Task ReadAsync(Uri url, string token, int number, long[] told, CancellationToken end)
+    {
+        using var client = new RestClient(url) { Token = token };
+        var piece = new byte[64 * 1024];
+        try
+        {
+            await using var stream = await client.OpenAsync("stream", end);
+            while (await stream.ReadAsync(piece, end) is > 0 and var count)
+                told[number] += piece.AsSpan(0, count).Count("data: "u8);
+        }
+        catch (OperationCanceledException)
+        {
+            // The time is over.
+        }
+    }
+
+    /// <summary>Begins work at a steady rate, without waiting for it, until the end; then waits for all of it.</summary>
+    private static async Task AtRateAsync(int perSecond, Func<int, Task> work, CancellationToken end)
+    {
+        var running = new List<Task>();
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1) / perSecond);
+        try
+        {
+            for (var number = 0; await timer.WaitForNextTickAsync(end); number++)
+                running.Add(work(number));
+        }
+        catch (OperationCanceledException)
+        {
+            // The time is over.
+        }
+
+        await Task.WhenAll(running);
+    }
+}

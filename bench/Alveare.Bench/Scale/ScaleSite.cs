@@ -1,0 +1,183 @@
+using System.Net;
+using System.Security.Cryptography;
+using Alveare.Api;
+using Alveare.Core;
+using Alveare.Core.Inventory;
+using Alveare.Core.Statistics;
+using Alveare.Core.Store;
+using Alveare.Model;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Security;
+using Alveare.Simulation.Sites;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Alveare.Bench.Scale;
+
+/// <summary>How large the simulated site is.</summary>
+internal sealed record ScaleShape(int Clusters, int HostsPerCluster, int MachinesPerHost)
+{
+    public int Hosts => Clusters * HostsPerCluster;
+
+    public int Machines => Hosts * MachinesPerHost;
+}
+
+/// <summary>A center in this process, its engine over its real store and its API on a loopback port, with simulated hosts that have their machines
+/// already when they are joined. The hosts live here too, so their share is in every figure.</summary>
+internal sealed class ScaleSite : IAsyncDisposable
+{
+    public const string User = "admin";
+    public const string Password = "bench of scale";
+
+    // What a host tells of its machines comes once in this time, as from real ones; the hosts' moments are spread over it.
+    private static readonly TimeSpan StatisticsInterval = TimeSpan.FromSeconds(20);
+
+    private readonly string _state = Directory.CreateTempSubdirectory("alveare-bench").FullName;
+    private readonly CancellationTokenSource _end = new();
+    private readonly SimulatedSite _simulation = SimulatedSite.Open(TimeProvider.System);
+    private readonly SqliteStore _store;
+    private WebApplication? _server;
+    private Task _statistics = Task.CompletedTask;
+
+    private ScaleSite()
+    {
+        _store = new SqliteStore(Path.Combine(_state, "center.db"));
+        Engine = new Engine(_store, _simulation, TimeProvider.System, new IdSource(RandomNumberGenerator.Fill), NullLoggerFactory.Instance);
+    }
+
+    public Engine Engine { get; }
+
+    public Uri Url { get; private set; } = null!;
+
+    public static async Task<ScaleSite> OpenAsync(ScaleShape shape)
+    {
+        var site = new ScaleSite();
+        try
+        {
+            await site.FillAsync(shape);
+            await site.ServeAsync();
+            await site.ReportAnHourAsync();
+            site._statistics = site.ReportAsync(site._end.Token);
+            return site;
+        }
+        catch
+        {
+            await site.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Lets every host report an hour's samples at once: what is kept then is what a center keeps that has run for longer.</summary>
+    private async Task ReportAnHourAsync()
+    {
+        for (var round = 0; round < StatisticsHistory.Kept; round++)
+        {
+            foreach (var host in _simulation.Hosts)
+                host.Agent!.RaiseStatistics();
+            // Until the last of them has come: what waits on its way weighs too.
+            var last = _simulation.Hosts[^1].Id;
+            while (Engine.Statistics.Host(last).Count <= round)
+                await Task.Delay(1);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _end.CancelAsync();
+        await _statistics;
+        if (_server is not null)
+            await _server.DisposeAsync();
+        await Engine.DisposeAsync();
+        await _store.DisposeAsync();
+        _end.Dispose();
+        Directory.Delete(_state, recursive: true);
+    }
+
+    private async Task FillAsync(ScaleShape shape)
+    {
+        var objects = new List<Entity>();
+        for (var number = 1; number <= shape.Clusters; number++)
+            objects.AddRange(await ClusterAsync(number, shape));
+        await Engine.StartAsync(CancellationToken.None);
+        await Engine.Users.CreateAsync(User, Password, Role.Administrator);
+        await Engine.Inventory.ApplyAsync(_ => InventoryEdit.Of([.. objects]));
+        foreach (var host in _simulation.Hosts)
+            Engine.Hosts.Start(host.Id);
+        foreach (var host in _simulation.Hosts)
+            await Engine.Hosts.ConnectedAsync(host.Id, CancellationToken.None);
+
+        var found = Engine.Inventory.Current.OfType<VirtualMachine>().Count(v => v.Power == PowerState.On);
+        if (found != shape.Machines)
+            throw new InvalidOperationException($"{found} of {shape.Machines} machines were found running.");
+    }
+
+    // Each cluster has its storage to itself, and so is a datacenter of its own.
+    private async Task<IEnumerable<Entity>> ClusterAsync(int number, ScaleShape shape)
+    {
+        var datacenter = IdOf(EntityKind.Datacenter, number);
+        var cluster = new Cluster { Id = IdOf(EntityKind.Cluster, number), Name = $"c{number:D2}", Parent = datacenter };
+        var hosts = Enumerable.Range(1, shape.HostsPerCluster).Select(n => _simulation.AddHost($"c{number:D2}-h{n:D2}", Bytes.FromGib(256), cpuThreads: 32)).ToList();
+        var path = $"/c{number:D2}";
+        var datastore = EntityId.Datastore(IdOf(EntityKind.Datastore, number).Uuid);
+        _simulation.AddDatastore(path, Bytes.FromGib(1 << 20), [.. hosts]).Id = datastore;
+        for (var host = 0; host < hosts.Count; host++)
+        {
+            await TellAsync(hosts[host], new MountDatastore(datastore, $"ds{number:D2}", path));
+            for (var machine = 0; machine < shape.MachinesPerHost; machine++)
+                await StartAsync(hosts[host], datastore, (((number * shape.HostsPerCluster) + host) * shape.MachinesPerHost) + machine);
+        }
+
+        return
+        [
+            new Datacenter { Id = datacenter, Name = $"dc{number:D2}", Parent = EntityId.Root },
+            cluster,
+            new Datastore { Id = datastore, Name = $"ds{number:D2}", Parent = datacenter, Path = path },
+            .. hosts.Select(h => new Host { Id = h.Id, Name = h.Name, Parent = cluster.Id, Address = h.Address, Fingerprint = h.Fingerprint }),
+        ];
+    }
+
+    private static async Task StartAsync(SimulatedHost host, EntityId datastore, int number)
+    {
+        var spec = new MachineSpec
+        {
+            Uuid = IdOf(EntityKind.VirtualMachine, number).Uuid, Name = $"vm{number:D5}", Cpus = 2, Memory = Bytes.FromGib(4), Disks = [new DiskSpec($"vm{number:D5}.qcow2", Bytes.FromGib(10))],
+        };
+        await TellAsync(host, new CreateMachine(new DatastorePath(datastore, $"{spec.Name}/{spec.Name}.vmx"), spec));
+        await TellAsync(host, new StartMachine(spec.Id, 0));
+    }
+
+    private static Task TellAsync(SimulatedHost host, HostCommand command) => host.ExecuteAsync(command, null, CancellationToken.None);
+
+    private static EntityId IdOf(EntityKind kind, int number) => new(kind, new Guid(number + 1, (short)kind, 0, new byte[8]));
+
+    private async Task ServeAsync()
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.AddRoutingCore();
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0));
+        _server = builder.Build();
+        _server.UseAlveareApi(Engine, NullLogger.Instance);
+        await _server.StartAsync();
+        Url = new Uri(_server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+    }
+
+    private async Task ReportAsync(CancellationToken end)
+    {
+        using var timer = new PeriodicTimer(StatisticsInterval / _simulation.Hosts.Count);
+        try
+        {
+            for (var turn = 0; await timer.WaitForNextTickAsync(end); turn++)
+                _simulation.Hosts[turn % _simulation.Hosts.Count].Agent!.RaiseStatistics();
+        }
+        catch (OperationCanceledException)
+        {
+            // The site ends.
+        }
+    }
+}
