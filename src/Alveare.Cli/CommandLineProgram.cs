@@ -22,6 +22,7 @@ public static class CommandLineProgram
         [
             VmCommands.Group(commands),
             HostCommands.Group(commands),
+            RuleCommands.Group(commands),
             .. SiteCommands.Groups(commands),
             TaskCommands.Group(commands),
             EventCommands.Group(commands),

@@ -5,8 +5,10 @@ using Alveare.Core.Events;
 using Alveare.Core.Hosts;
 using Alveare.Core.Inventory;
 using Alveare.Core.Machines;
+using Alveare.Core.Maintenance;
 using Alveare.Core.Migration;
 using Alveare.Core.Placement;
+using Alveare.Core.Rules;
 using Alveare.Core.Security;
 using Alveare.Core.Site;
 using Alveare.Core.Statistics;
@@ -43,6 +45,7 @@ public sealed class Engine : IAsyncDisposable
 
         new ContainerOperations(Inventory, ids).Register(Tasks);
         new CpuBaselineOperations(Inventory).Register(Tasks);
+        new RuleOperations(Inventory, Events).Register(Tasks);
         new ArrangeOperations(Inventory, Hosts).Register(Tasks);
         new HostOperations(Inventory, Hosts, connector, Statistics, Events, clock).Register(Tasks);
         new StorageOperations(Inventory, Hosts, Events, ids).Register(Tasks);
@@ -53,6 +56,7 @@ public sealed class Engine : IAsyncDisposable
             Inventory, Tasks, Hosts, new HostRooms(Inventory, Statistics), Statistics, Feed, ids, clock);
         MachineOperations.HandleAll(machines);
         MigrationOperations.HandleAll(machines);
+        new MaintenanceOperations(machines, Events).Register(Tasks);
         Balancing = new ClusterBalancing(machines, Events, logs.CreateLogger<ClusterBalancing>());
         new BalanceHandlers(Inventory, Balancing).Register(Tasks);
         _strays = new StrayRegistrations(machines, Events, logs.CreateLogger<StrayRegistrations>());
@@ -111,10 +115,15 @@ public sealed class Engine : IAsyncDisposable
     private static InventoryEdit AsUnheard(InventorySnapshot stored, IReadOnlyDictionary<EntityId, string> busy) => new(
         [
             .. stored.OfType<VirtualMachine>().Select(v => v with { BusyTask = busy.GetValueOrDefault(v.Id), IsStale = v.Host is not null }),
-            .. stored.OfType<Host>()
-                .Where(h => h.Connection != HostConnection.Disconnected)
-                .Select(h => h with { Connection = HostConnection.Connecting, Problem = null }),
+            .. stored.OfType<Host>().Select(Unheard),
         ],
         [],
         IsObserved: true);
+
+    // The task that was emptying a host is over.
+    private static Host Unheard(Host stored)
+    {
+        var host = stored.Maintenance == HostMaintenance.Entering ? stored with { Maintenance = HostMaintenance.None } : stored;
+        return host.Connection == HostConnection.Disconnected ? host : host with { Connection = HostConnection.Connecting, Problem = null };
+    }
 }

@@ -17,7 +17,7 @@ internal static class HostCommands
                 commands,
                 "host",
                 new("NAME", h => h.Name),
-                new("CONNECTION", h => h.Connection),
+                new("CONNECTION", h => h.Maintenance == "none" ? h.Connection : $"{h.Connection}, {(h.Maintenance == "in" ? "in" : "entering")} maintenance"),
                 new("ADDRESS", h => h.Address),
                 new("CPUS", h => h.Facts?.CpuThreads.ToString(), IsNumber: true),
                 new("FOR GUESTS", h => h.Facts is { } f ? Amounts.Size(f.MemoryForGuests) : null, IsNumber: true),
@@ -38,6 +38,8 @@ internal static class HostCommands
             Plain(commands, "disconnect", "Stop talking to a host; its machines run on"),
             Plain(commands, "reconnect", "Talk to a disconnected host again"),
             Plain(commands, "remove", "Remove a host and its machines from the inventory; machines run on"),
+            Plain(commands, "enter-maintenance", "Move a host's machines to others and let none come, for work on it"),
+            Plain(commands, "exit-maintenance", "Let a host run machines again"),
             Generic.Rename(commands, "host"),
             Generic.Move(commands, "host", "cluster or datacenter"),
         ]);

@@ -4,6 +4,7 @@ using Alveare.Core.Statistics;
 using Alveare.Model;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
+using Alveare.Planning.Rules;
 using Alveare.Planning.Snapshots;
 
 namespace Alveare.Core.Balancing;
@@ -49,6 +50,7 @@ public sealed record ClusterReading(
             {
                 Name = cluster.Name,
                 Hosts = [.. hosts.Select(h => new SnapshotHost(hostNames[h.Id], h.Facts!.CpuCapacity.Value, h.Facts.MemoryForGuests.Value / BytesPerMb))],
+                Rules = ClusterRules.Of(cluster, vmNames, hostNames),
                 Vms = [.. read.Select(r => Vm(r.Name, hostNames[r.Host.Id], r.Vm.Spec!, r.Demand) with { OnlyOn = fits.OnlyOn(r.Vm, r.Host) })],
             },
             hosts.ToImmutableDictionary(h => hostNames[h.Id], h => h.Id),

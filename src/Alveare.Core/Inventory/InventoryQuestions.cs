@@ -18,6 +18,9 @@ public static class InventoryQuestions
                 $"'{found.Name}'", "the datacenter it is in", $"'{inventory.DatacenterOf(id)?.Name}'", $"'{inventory.Get<Datacenter>(datacenter).Name}'"));
     }
 
+    /// <summary>The host that a machine runs on, or may run on; null for one that is off or that there is not.</summary>
+    public static EntityId? PlaceOf(this InventorySnapshot inventory, EntityId vm) => inventory.Find(vm) is VirtualMachine { MayRun: true } found ? found.Host : null;
+
     /// <summary>The hosts of a datacenter, in clusters or not, in id order.</summary>
     public static IEnumerable<Host> HostsOf(this InventorySnapshot inventory, EntityId datacenter) =>
         inventory.OfType<Host>().Where(h => inventory.DatacenterOf(h.Id)?.Id == datacenter).OrderBy(h => h.Id);

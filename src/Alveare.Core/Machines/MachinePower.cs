@@ -1,4 +1,5 @@
 using System.Globalization;
+using Alveare.Core.Inventory;
 using Alveare.Core.Placement;
 using Alveare.Core.Tasks;
 using Alveare.Model;
@@ -8,6 +9,7 @@ using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
 using Alveare.Planning.Placement;
+using Alveare.Planning.Rules;
 
 namespace Alveare.Core.Machines;
 
@@ -19,6 +21,7 @@ internal sealed class MachinePower(MachineGround ground)
     public async Task StartAsync(PowerOn operation, TaskContext context)
     {
         var vm = ground.Now.Get<VirtualMachine>(operation.Target);
+        RequireTurn(ground.Now, vm);
         var spec = MachineGround.SpecOf(vm);
         var cpu = spec.CpuModel ?? BaselineOf(operation.Host ?? vm.Host);
         var needs = MachineNeeds.Of(spec with { Name = vm.Name, CpuModel = cpu }, vm.Config.Datastore, ground.NameOf(vm.Config.Datastore));
@@ -83,6 +86,14 @@ internal sealed class MachinePower(MachineGround ground)
 
     private Task<HostReply> ExecuteAsync(EntityId machine, HostCommand command, PowerState power) =>
         ground.ExecuteAsync(MachineGround.HostOf(ground.Now.Get<VirtualMachine>(machine)), machine, command, m => m?.Power == power);
+
+    private static void RequireTurn(InventorySnapshot now, VirtualMachine vm)
+    {
+        if (vm.Host is not { } host || now.Find(host)?.Parent is not { } parent || now.Find(parent) is not Cluster cluster)
+            return;
+        if (StartOrder.WaitsFor(cluster, vm.Id, id => now.Find(id) is not VirtualMachine { Power: not PowerState.On }) is [var (rule, waiting), ..])
+            throw new FaultException(new StartsAfter(vm.Name, rule.Name, [.. waiting.Select(id => $"'{now.Find(id)?.Name}'")]));
+    }
 
     // Placement keeps a machine in its cluster, so that the baseline of one host there is that of all.
     private string? BaselineOf(EntityId? host) =>

@@ -55,7 +55,8 @@ internal sealed class MigrationOperations(MachineGround ground)
             vm.Id,
             Bytes.Zero,
             now => named is { } id ? [now.Get<Host>(id)] : MachinePlacement.Neighbours(now, vm).Where(h => h.Id != vm.Host),
-            rooms => MachinePlacement.Choose(needs, rooms, isNamed: named is not null));
+            rooms => MachinePlacement.Choose(needs, rooms, isNamed: named is not null),
+            isToRun: false);
         context.Cancellation.ThrowIfCancellationRequested();
         context.PointOfNoReturn = "the machine is being registered on its new host";
         context.Report(null, $"registering it on host '{ground.NameOf(room.Host)}'");

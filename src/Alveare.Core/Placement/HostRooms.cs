@@ -3,8 +3,8 @@ using Alveare.Core.Inventory;
 using Alveare.Core.Statistics;
 using Alveare.Model;
 using Alveare.Model.Inventory;
-using Alveare.Model.Machines;
 using Alveare.Planning.Placement;
+using Alveare.Planning.Rules;
 
 namespace Alveare.Core.Placement;
 
@@ -17,13 +17,14 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
 
     /// <summary>Lets <paramref name="choose"/> pick one of the hosts by the room they have, and promises the memory there until the answer is
     /// disposed. What it throws goes through: then nothing is promised.</summary>
+    /// <param name="isToRun">The machine is to run there, so that its cluster's rules count; not so for a registration.</param>
     public PromisedRoom Promise(
-        EntityId machine, Bytes memory, Func<InventorySnapshot, IEnumerable<Host>> candidates, Func<ImmutableArray<HostRoom>, EntityId> choose)
+        EntityId machine, Bytes memory, Func<InventorySnapshot, IEnumerable<Host>> candidates, Func<ImmutableArray<HostRoom>, EntityId> choose, bool isToRun = true)
     {
         lock (_gate)
         {
             var now = inventory.Current;
-            var promised = new PromisedRoom(this, machine, choose(Of(now, candidates(now), machine)), memory);
+            var promised = new PromisedRoom(this, machine, choose(Of(now, candidates(now), machine, isToRun)), memory);
             _promises.Add(promised);
             return promised;
         }
@@ -35,8 +36,27 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
             _promises.Remove(promise);
     }
 
-    private ImmutableArray<HostRoom> Of(InventorySnapshot now, IEnumerable<Host> hosts, EntityId exceptFor) =>
-        [.. hosts.Select(h => Of(h, [.. now.MachinesOn(h.Id).Where(v => v.Id != exceptFor && MayRun(v.Power))], exceptFor))];
+    private ImmutableArray<HostRoom> Of(InventorySnapshot now, IEnumerable<Host> hosts, EntityId machine, bool isToRun) =>
+    [
+        .. hosts.Select(h => Of(h, [.. now.MachinesOn(h.Id).Where(v => v.Id != machine && v.MayRun)], machine) with
+        {
+            BrokenRules = isToRun ? BrokenRules(now, h, machine) : [],
+        }),
+    ];
+
+    // A machine on its way is in both places: it may turn back.
+    private ImmutableArray<BrokenRule> BrokenRules(InventorySnapshot now, Host host, EntityId machine)
+    {
+        if (host.Parent is not { } parent || now.Find(parent) is not Cluster { Rules.IsEmpty: false } cluster)
+            return [];
+        var hosts = now.Children<Host>(cluster.Id).Select(h => h.Id).ToList();
+        EntityId? Promised(EntityId vm) => _promises.FindLast(p => p.Machine == vm)?.Host ?? now.PlaceOf(vm);
+        return
+        [
+            .. ClusterRules.BrokenBy(cluster, machine, host.Id, hosts, Promised)
+                .Union(_promises.Count == 0 ? [] : ClusterRules.BrokenBy(cluster, machine, host.Id, hosts, now.PlaceOf)),
+        ];
+    }
 
     private HostRoom Of(Host host, IReadOnlyList<VirtualMachine> running, EntityId exceptFor)
     {
@@ -49,6 +69,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
             Id = host.Id,
             Name = host.Name,
             Problem = WhyUnusable(host),
+            Maintenance = host.Maintenance,
             CpuFeatures = host.Facts?.CpuFeatures ?? [],
             CpuModels = host.Facts?.CpuModels ?? [],
             Accelerator = host.Facts?.Accelerator ?? default,
@@ -60,9 +81,6 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
             PortGroups = host.PortGroups,
         };
     }
-
-    // A machine whose state nobody knows may run: its memory is not given away.
-    private static bool MayRun(PowerState power) => power != PowerState.Off;
 
     private static string? WhyUnusable(Host host) => host.Connection switch
     {

@@ -26,6 +26,10 @@ namespace Alveare.Model.Faults;
 [JsonDerivedType(typeof(CpuIncompatible), nameof(CpuIncompatible))]
 [JsonDerivedType(typeof(HostBelowBaseline), nameof(HostBelowBaseline))]
 [JsonDerivedType(typeof(MachinesAboveBaseline), nameof(MachinesAboveBaseline))]
+[JsonDerivedType(typeof(RuleViolated), nameof(RuleViolated))]
+[JsonDerivedType(typeof(RuleConflict), nameof(RuleConflict))]
+[JsonDerivedType(typeof(StartsAfter), nameof(StartsAfter))]
+[JsonDerivedType(typeof(HostNotEmptied), nameof(HostNotEmptied))]
 [JsonDerivedType(typeof(DatastoreNotAccessible), nameof(DatastoreNotAccessible))]
 [JsonDerivedType(typeof(DatastoreIsAnother), nameof(DatastoreIsAnother))]
 [JsonDerivedType(typeof(NetworkNotAccessible), nameof(NetworkNotAccessible))]
@@ -182,6 +186,32 @@ public sealed record MachinesAboveBaseline(string Cluster, string Baseline, Immu
 {
     public override string Message =>
         $"Cluster '{Cluster}' cannot have the CPU baseline {Baseline} yet: {string.Join(", ", Machines)} run with more. Power them off first.";
+}
+
+/// <summary>A machine would break a rule of its cluster on this host.</summary>
+/// <param name="Rule">The rule in words, with its name.</param>
+public sealed record RuleViolated(string Machine, string HostName, string Rule) : Fault
+{
+    public override string Message => $"Virtual machine '{Machine}' must not run on host '{HostName}' now: {Rule}.";
+}
+
+/// <summary>A rule that cannot be kept, alone or together with others.</summary>
+public sealed record RuleConflict(string Rule, ImmutableArray<string> Conflicts) : Fault
+{
+    public override string Message => $"Rule '{Rule}' is not made, because it could not be kept: {string.Join("; ", Conflicts)}.";
+}
+
+/// <summary>A machine that starts after others which are not on.</summary>
+public sealed record StartsAfter(string Machine, string Rule, ImmutableArray<string> Waiting) : Fault
+{
+    public override string Message => $"Virtual machine '{Machine}' starts after {string.Join(", ", Waiting)} by rule '{Rule}': start them first.";
+}
+
+/// <summary>A host that could not be put into maintenance: machines stay on it.</summary>
+/// <param name="Staying">Each machine, and why it cannot leave.</param>
+public sealed record HostNotEmptied(string HostName, ImmutableArray<string> Staying) : Fault
+{
+    public override string Message => $"Host '{HostName}' is not put into maintenance: {string.Join("; ", Staying)}.";
 }
 
 public sealed record DatastoreNotAccessible(string Datastore, string HostName, string Reason) : Fault

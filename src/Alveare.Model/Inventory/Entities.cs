@@ -124,6 +124,10 @@ public sealed record VirtualMachine : Entity
 
     [JsonIgnore]
     public bool IsTemplate => Spec?.IsTemplate ?? false;
+
+    /// <summary>A machine whose state nobody knows may run: what it takes is not given away.</summary>
+    [JsonIgnore]
+    public bool MayRun => Power != PowerState.Off;
 }
 
 public sealed record Datastore : Entity

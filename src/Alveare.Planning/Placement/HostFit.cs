@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Alveare.Model;
 using Alveare.Model.Faults;
+using Alveare.Model.Inventory;
 
 namespace Alveare.Planning.Placement;
 
@@ -11,7 +12,13 @@ public static class HostFit
     /// used at all only that is said: what it offered last is no longer known to be true.</summary>
     public static ImmutableArray<Fault> Check(MachineNeeds needs, HostRoom host) => host.Problem is { } problem
         ? [new HostNotConnected(host.Name, problem)]
-        : [.. Cpu(needs, host), .. Datastores(needs, host), .. Networks(needs, host), .. Memory(needs, host)];
+        : [.. Maintenance(host), .. Cpu(needs, host), .. Datastores(needs, host), .. Networks(needs, host), .. Memory(needs, host), .. Rules(needs, host)];
+
+    private static IEnumerable<Fault> Maintenance(HostRoom host)
+    {
+        if (host.Maintenance != HostMaintenance.None)
+            yield return new InvalidState(host.Name, host.Maintenance == HostMaintenance.In ? "in maintenance" : "being put into maintenance", "running machines");
+    }
 
     private static IEnumerable<Fault> Cpu(MachineNeeds needs, HostRoom host)
     {
@@ -40,6 +47,9 @@ public static class HostFit
         .Where(name => !host.PortGroups.Contains(name, StringComparer.Ordinal))
         .Order(StringComparer.Ordinal)
         .Select(name => new NetworkNotAccessible(name, host.Name));
+
+    private static IEnumerable<Fault> Rules(MachineNeeds needs, HostRoom host) =>
+        host.BrokenRules.Where(r => r.IsMust).Select(r => new RuleViolated(needs.Name, host.Name, r.Text));
 
     private static IEnumerable<Fault> Memory(MachineNeeds needs, HostRoom host)
     {

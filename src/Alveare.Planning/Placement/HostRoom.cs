@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using Alveare.Model;
 using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Planning.Rules;
 
 namespace Alveare.Planning.Placement;
 
@@ -13,6 +15,9 @@ public sealed record HostRoom
 
     /// <summary>Why it cannot be used at all (not connected, said nothing of itself yet), or null.</summary>
     public string? Problem { get; init; }
+
+    /// <summary>No machine comes to a host that is in maintenance or on its way there; those that run leave it.</summary>
+    public HostMaintenance Maintenance { get; init; }
 
     public ImmutableArray<string> CpuFeatures { get; init; } = [];
 
@@ -36,6 +41,9 @@ public sealed record HostRoom
 
     /// <summary>Names of the port groups it offers.</summary>
     public ImmutableArray<string> PortGroups { get; init; } = [];
+
+    /// <summary>The rules of its cluster that the machine in question would break here.</summary>
+    public ImmutableArray<BrokenRule> BrokenRules { get; init; } = [];
 
     /// <summary>Zero when more is promised than there is.</summary>
     public Bytes MemoryFree => MemoryPromised >= MemoryForGuests ? Bytes.Zero : MemoryForGuests - MemoryPromised;

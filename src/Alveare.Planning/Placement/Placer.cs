@@ -12,15 +12,16 @@ public sealed record PlacementAnswer(EntityId? Host, ImmutableArray<HostRefusal>
 /// <summary>Chooses the host of a new or starting machine.</summary>
 /// <remarks>First what fits, then the least loaded: the host whose scarcer resource (memory promised or CPU asked for, as a share of what
 /// it has) has most left with the machine on it. The scarcer one decides because it is the one that runs out; an average would send a
-/// machine to a host with idle CPUs and no memory. Ties go to the lower id, so the order of the input does not matter.</remarks>
+/// machine to a host with idle CPUs and no memory. Ties go to the lower id, so the order of the input does not matter. A host on which a rule
+/// that should hold is broken comes after all on which fewer are.</remarks>
 public static class Placer
 {
-    /// <param name="preferred">Taken whenever it fits: the host a machine is registered on needs no move.</param>
+    /// <param name="preferred">Taken whenever it fits and breaks no rule: the host a machine is registered on needs no move.</param>
     public static PlacementAnswer Choose(MachineNeeds needs, IEnumerable<HostRoom> hosts, EntityId? preferred = null)
     {
         var checkedHosts = hosts.OrderBy(h => h.Id).Select(h => (Host: h, Faults: HostFit.Check(needs, h))).ToImmutableArray();
         var fitting = checkedHosts.Where(c => c.Faults.IsEmpty).Select(c => c.Host).ToImmutableArray();
-        var chosen = fitting.FirstOrDefault(h => h.Id == preferred) ?? fitting.MinBy(h => (Load(needs, h), h.Id));
+        var chosen = fitting.FirstOrDefault(h => h.Id == preferred && h.BrokenRules.IsEmpty) ?? fitting.MinBy(h => (h.BrokenRules.Length, Load(needs, h), h.Id));
         return new PlacementAnswer(
             chosen?.Id,
             [.. checkedHosts.Where(c => !c.Faults.IsEmpty).Select(c => new HostRefusal(c.Host.Id, c.Host.Name, Reason(c.Faults)))]);

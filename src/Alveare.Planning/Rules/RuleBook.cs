@@ -17,7 +17,7 @@ public sealed class RuleBook
     /// <param name="hosts">Number of each host; hosts of a rule that are not here are gone.</param>
     public RuleBook(IEnumerable<SnapshotRule> rules, IReadOnlyDictionary<string, int> vms, IReadOnlyDictionary<string, int> hosts)
     {
-        _rules = [.. rules.OrderBy(r => r.Id, StringComparer.Ordinal)];
+        _rules = [.. rules.OrderByDescending(r => r.Priority).ThenBy(r => r.Id, StringComparer.Ordinal)];
         _members = [.. _rules.Select(r => r.Vms.Select(v => vms[v]).Order().ToArray())];
         _allowed = [.. _rules.Select(r => r.Kind == RuleKind.OnHosts ? Allowed(r, hosts) : null)];
         _rulesOf = new int[vms.Count][];

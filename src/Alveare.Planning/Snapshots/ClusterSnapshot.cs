@@ -72,4 +72,8 @@ public enum RuleKind
 /// <summary>A rule over machines.</summary>
 /// <param name="Vms">Ids of its machines.</param>
 /// <param name="Hosts">Ids of the allowed hosts; empty unless it is <see cref="RuleKind.OnHosts"/>.</param>
-public sealed record SnapshotRule(string Id, RuleKind Kind, ImmutableArray<string> Vms, ImmutableArray<string> Hosts);
+public sealed record SnapshotRule(string Id, RuleKind Kind, ImmutableArray<string> Vms, ImmutableArray<string> Hosts)
+{
+    /// <summary>Rules with more are mended first. The file does not have it.</summary>
+    public int Priority { get; init; }
+}

@@ -28,7 +28,7 @@ public sealed record GuestDto(string? HostName, string? OsName, IReadOnlyList<st
 
 /// <summary>A joined host.</summary>
 public sealed record HostDto(
-    string Id, string Kind, string Name, string? Parent, string Address, string Fingerprint, string Connection, string? Problem, HostFactsDto? Facts,
+    string Id, string Kind, string Name, string? Parent, string Address, string Fingerprint, string Connection, string? Problem, string Maintenance, HostFactsDto? Facts,
     IReadOnlyList<HostDatastoreDto> Datastores, IReadOnlyList<string> PortGroups) : ObjectDto(Id, Kind, Name, Parent);
 
 /// <summary>What a host says of itself.</summary>
@@ -84,3 +84,9 @@ public sealed record HostCpuSurveyDto(string Host, string Cpu, string Level, str
 /// <summary>A move that balancing would make.</summary>
 public sealed record RecommendationDto(
     string Id, string Vm, string VmName, string From, string FromName, string To, string ToName, string Reason, double Gain, double Cost, DateTimeOffset MadeAt);
+
+/// <summary>A rule of a cluster, in words, and whether it is broken now.</summary>
+public sealed record RuleAnswerDto(RuleDto Rule, string Text, IReadOnlyList<string> Machines, bool IsBroken);
+
+/// <summary>A rule of a cluster.</summary>
+public sealed record RuleDto(string Name, string Kind, bool IsMust, int Priority, bool IsEnabled);

@@ -25,6 +25,8 @@ namespace Alveare.Wire.Rest;
 [JsonSerializable(typeof(MachineSampleDto))]
 [JsonSerializable(typeof(HostSampleDto))]
 [JsonSerializable(typeof(RecommendationDto))]
+[JsonSerializable(typeof(RuleAnswerDto))]
+[JsonSerializable(typeof(CpuSurveyDto))]
 [JsonSerializable(typeof(JsonObject))]
 public sealed partial class RestJson : JsonSerializerContext
 {

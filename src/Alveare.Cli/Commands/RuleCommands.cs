@@ -1,0 +1,111 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Alveare.Cli.Running;
+using Alveare.Wire.Rest;
+
+namespace Alveare.Cli.Commands;
+
+/// <summary><c>rule …</c>: rules over where a cluster's machines run, and the groups that they speak of.</summary>
+internal static class RuleCommands
+{
+    private static readonly string[] Kinds = ["together", "apart", "on-hosts", "off-hosts", "start-after"];
+
+    public static Command Group(CliCommands commands) => CliCommands.Group(
+        "rule",
+        "Rules over where a cluster's machines run",
+        [List(commands), Create(commands), Named(commands, "enable", true), Named(commands, "disable", false), Remove(commands), .. Groups(commands)]);
+
+    private static Command List(CliCommands commands)
+    {
+        var cluster = Cluster(commands);
+        return commands.New("list", "List a cluster's rules and which of them are broken", [cluster], async run =>
+        {
+            var id = await run.NamedOrOnlyAsync("cluster", cluster);
+            run.WriteList<RuleAnswerDto>(
+                (await run.AskAsync(c => c.ListAsync($"clusters/{id}/rules", run.Interrupted))).Items,
+                new("NAME", r => r.Rule.Name),
+                new("KIND", r => r.Rule.Kind),
+                new("HOLDS", r => r.Rule.IsMust ? "must" : "should"),
+                new("PRIORITY", r => r.Rule.Priority.ToString(CultureInfo.InvariantCulture), IsNumber: true),
+                new("STATE", r => !r.Rule.IsEnabled ? "disabled" : r.IsBroken ? "broken" : "kept"),
+                new("MACHINES", r => string.Join(", ", r.Machines)),
+                new("RULE", r => r.Text));
+            return ExitCode.Done;
+        });
+    }
+
+    private static OperationCommand Create(CliCommands commands)
+    {
+        var (name, cluster) = (Takes.Name("NAME", "Name of the new rule"), Cluster(commands));
+        var kind = Takes.NameAmong("KIND", "What it asks of its machines", Kinds);
+        var vms = Takes.Texts("--vm", "A machine of the rule", "VM");
+        var vmGroup = Takes.Text("--vm-group", "The group of its machines", "GROUP");
+        var hostGroup = Takes.Text("--host-group", "The group of hosts that its machines run on, or not", "GROUP");
+        var after = Takes.Text("--after-group", "The group of machines that start first", "GROUP");
+        var should = Takes.Flag("--should", "Only to be kept while nothing more important is in the way");
+        var priority = Takes.Number("--priority", "0 to 100; rules with more are mended first; 50 by default");
+        return OperationCommand.On(
+            commands, "cluster.create-rule", "create", "Make a rule", [name, kind, vms, vmGroup, hostGroup, after, should, priority, cluster],
+            run => run.NamedOrOnlyAsync("cluster", cluster),
+            async (run, _) => Takes.Body(
+                ("name", run.Value(name)),
+                ("kind", run.Value(kind)),
+                ("vms", await IdsAsync(run, "vm", run.Value(vms)!)),
+                ("vmGroup", run.Value(vmGroup)),
+                ("hostGroup", run.Value(hostGroup)),
+                ("afterGroup", run.Value(after)),
+                ("isPreference", run.Value(should) ? true : null),
+                ("priority", run.Value(priority))));
+    }
+
+    private static OperationCommand Named(CliCommands commands, string verb, bool isEnabled)
+    {
+        var (name, cluster) = (Takes.Name("NAME", "Name of the rule"), Cluster(commands));
+        return OperationCommand.On(
+            commands, "cluster.enable-rule", verb, isEnabled ? "Let a rule count again" : "Let a rule not count for now", [name, cluster],
+            run => run.NamedOrOnlyAsync("cluster", cluster),
+            (run, _) => Task.FromResult<JsonObject?>(Takes.Body(("name", run.Value(name)), ("isEnabled", isEnabled))));
+    }
+
+    private static OperationCommand Remove(CliCommands commands)
+    {
+        var (name, cluster) = (Takes.Name("NAME", "Name of the rule"), Cluster(commands));
+        return OperationCommand.On(
+            commands, "cluster.remove-rule", "remove", "Remove a rule", [name, cluster],
+            run => run.NamedOrOnlyAsync("cluster", cluster),
+            (run, _) => Task.FromResult<JsonObject?>(Takes.Body(("name", run.Value(name)))));
+    }
+
+    private static IEnumerable<Command> Groups(CliCommands commands)
+    {
+        yield return SetGroup(commands, "vm-group", "vm", "machines");
+        yield return SetGroup(commands, "host-group", "host", "hosts");
+        var (name, cluster) = (Takes.Name("NAME", "Name of the group"), Cluster(commands));
+        yield return OperationCommand.On(
+            commands, "cluster.remove-group", "remove-group", "Remove a group that no rule names", [name, cluster],
+            run => run.NamedOrOnlyAsync("cluster", cluster),
+            (run, _) => Task.FromResult<JsonObject?>(Takes.Body(("name", run.Value(name)))));
+    }
+
+    private static OperationCommand SetGroup(CliCommands commands, string verb, string kind, string members)
+    {
+        var (name, cluster) = (Takes.Name("NAME", "Name of the group"), Cluster(commands));
+        var objects = new Argument<string[]>(kind.ToUpperInvariant()) { Arity = ArgumentArity.ZeroOrMore, Description = $"All of its {members}", HelpName = kind.ToUpperInvariant() };
+        return OperationCommand.On(
+            commands, $"cluster.set-{verb}", verb, $"Make a group of {members}, or give one its members anew", [name, objects, cluster],
+            run => run.NamedOrOnlyAsync("cluster", cluster),
+            async (run, _) => Takes.Body(("name", run.Value(name)), ($"{kind}s", await IdsAsync(run, kind, run.Value(objects)!))));
+    }
+
+    private static Option<string?> Cluster(CliCommands commands) =>
+        Takes.Existing(commands, "--cluster", "cluster", "Cluster; may be left out when there is only one");
+
+    private static async Task<string[]> IdsAsync(Run run, string kind, string[] names)
+    {
+        var ids = new List<string>();
+        foreach (var name in names)
+            ids.Add(await run.IdOfAsync(kind, name));
+        return [.. ids];
+    }
+}

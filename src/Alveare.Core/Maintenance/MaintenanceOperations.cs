@@ -1,0 +1,115 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Alveare.Core.Events;
+using Alveare.Core.Inventory;
+using Alveare.Core.Machines;
+using Alveare.Core.Tasks;
+using Alveare.Model;
+using Alveare.Model.Events;
+using Alveare.Model.Faults;
+using Alveare.Model.Inventory;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
+
+namespace Alveare.Core.Maintenance;
+
+/// <summary>Hosts going into maintenance and out of it.</summary>
+/// <remarks>While a host is entering, no machine comes to it any more (see <see cref="Placement.HostRooms"/>); its machines leave by ordinary
+/// migrations, each to the host that placement chooses by room and rules. Killed in the middle: the host runs machines again, and those that have
+/// left stay where they are.</remarks>
+internal sealed class MaintenanceOperations(MachineGround ground, EventLog events)
+{
+    // So many leave at once: a target takes part in eight migrations, and others' have to find a place too.
+    private const int AtOnce = 4;
+
+    public void Register(TaskEngine tasks)
+    {
+        tasks.Handle<EnterMaintenance>(EnterAsync);
+        tasks.Handle<ExitMaintenance>(ExitAsync);
+    }
+
+    private async Task EnterAsync(EnterMaintenance operation, TaskContext context)
+    {
+        await SetAsync(operation.Target, HostMaintenance.None, HostMaintenance.Entering, "in maintenance or on its way there", "running machines");
+        context.Undo.Push(() => SetAsync(operation.Target, HostMaintenance.Entering, HostMaintenance.None, "", ""));
+        var staying = await EmptyAsync(operation.Target, context);
+        context.Cancellation.ThrowIfCancellationRequested();
+        var host = ground.Now.Get<Host>(operation.Target);
+        if (!staying.IsEmpty)
+            throw new FaultException(new HostNotEmptied(host.Name, staying));
+        await SetAsync(host.Id, HostMaintenance.Entering, HostMaintenance.In, "", "");
+        events.Add(EventSeverity.Audit, "host.entered-maintenance", $"Host '{host.Name}' is in maintenance: no machine runs on it.", host.Id, context.Session.User);
+    }
+
+    private async Task ExitAsync(ExitMaintenance operation, TaskContext context)
+    {
+        await SetAsync(operation.Target, HostMaintenance.In, HostMaintenance.None, "not in maintenance", "in maintenance");
+        events.Add(EventSeverity.Audit, "host.exited-maintenance", $"Host '{ground.NameOf(operation.Target)}' runs machines again.", operation.Target, context.Session.User);
+    }
+
+    /// <summary>Moves machines away until none is left that can leave; answers those that stay, each with the reason.</summary>
+    private async Task<ImmutableArray<string>> EmptyAsync(EntityId host, TaskContext context)
+    {
+        var staying = new SortedDictionary<EntityId, string>();
+        var total = ground.Now.MachinesOn(host).Count();
+        // Again for those that came by a migration which was under way, or that were busy.
+        for (var round = 0; round < 3 && Left(host) is { Count: > 0 } left && !context.Cancellation.IsCancellationRequested; round++)
+        {
+            staying.Clear();
+            var slots = new SlotBudget(AtOnce);
+            await Task.WhenAll(left.Select(async vm =>
+            {
+                using var slot = await slots.TakeAsync([host], CancellationToken.None);
+                if (context.Cancellation.IsCancellationRequested)
+                    return;
+                if (await LeaveAsync(vm, context) is { } why)
+                    staying[vm.Id] = $"'{vm.Name}' stays: {why}";
+                var gone = total - Left(host).Count;
+                context.Report(total == 0 ? 100 : 100.0 * gone / total, string.Create(CultureInfo.InvariantCulture, $"{gone} of {total} machines have left"));
+            }));
+        }
+
+        return [.. staying.Where(s => Left(host).Any(v => v.Id == s.Key)).Select(s => s.Value)];
+    }
+
+    private List<VirtualMachine> Left(EntityId host) => [.. ground.Now.MachinesOn(host)];
+
+    /// <summary>Moves one machine; answers why it stays, or null.</summary>
+    private async Task<string?> LeaveAsync(VirtualMachine vm, TaskContext context)
+    {
+        try
+        {
+            var task = await ground.Tasks.SubmitAsync(context.Session, new MigrateVm { Target = vm.Id }, $"host '{ground.NameOf(MachineGround.HostOf(vm))}' goes into maintenance");
+            using var cancelling = context.Cancellation.Register(() => TryCancel(task, context));
+            var ended = await ground.Tasks.WaitAsync(task.Id, CancellationToken.None);
+            // A machine that is off and whose files no other host sees harms nobody here.
+            return ended.State == TaskState.Succeeded || IsOff(vm.Id) ? null : (ended.Fault?.Message ?? "it was cancelled").TrimEnd('.');
+        }
+        catch (FaultException e)
+        {
+            return IsOff(vm.Id) ? null : e.Fault.Message.TrimEnd('.');
+        }
+    }
+
+    private bool IsOff(EntityId vm) => ground.Now.Find(vm) is not VirtualMachine { MayRun: true };
+
+    private void TryCancel(TaskRecord task, TaskContext context)
+    {
+        try
+        {
+            ground.Tasks.Cancel(context.Session, task.Id);
+        }
+        catch (FaultException)
+        {
+            // It has ended, or is past the point at which it can be: then the machine has left.
+        }
+    }
+
+    private Task SetAsync(EntityId id, HostMaintenance from, HostMaintenance to, string actual, string expected) => ground.Inventory.ApplyAsync(now =>
+    {
+        var host = now.Get<Host>(id);
+        return host.Maintenance == from
+            ? InventoryEdit.Of(host with { Maintenance = to })
+            : throw new FaultException(new InvalidState(host.Name, actual, expected));
+    });
+}

@@ -1,0 +1,150 @@
+using System.Collections.Immutable;
+using Alveare.Core.Events;
+using Alveare.Core.Inventory;
+using Alveare.Core.Tasks;
+using Alveare.Model;
+using Alveare.Model.Clusters;
+using Alveare.Model.Events;
+using Alveare.Model.Faults;
+using Alveare.Model.Inventory;
+using Alveare.Model.Operations;
+using Alveare.Planning.Rules;
+
+namespace Alveare.Core.Rules;
+
+/// <summary>The operations on the rules and groups of a cluster.</summary>
+internal sealed class RuleOperations(InventoryWriter inventory, EventLog events)
+{
+    private const int MaxPriority = 100;
+
+    public void Register(TaskEngine tasks)
+    {
+        tasks.Handle<CreateRule>((operation, _) => ChangeAsync(operation.Target, operation.Name, (now, cluster) => Create(now, cluster, operation)));
+        tasks.Handle<EnableRule>((operation, _) => ChangeAsync(operation.Target, operation.Name, (_, cluster) => Enable(cluster, operation)));
+        tasks.Handle<RemoveRule>((operation, _) => ChangeAsync(operation.Target, null, (_, cluster) =>
+            cluster with { Rules = cluster.Rules.Remove(RuleOf(cluster, operation.Name)) }));
+        tasks.Handle<SetVmGroup>((operation, _) => ChangeAsync(operation.Target, null, (now, cluster) =>
+            cluster with { VmGroups = With(cluster, cluster.VmGroups, operation.Name, Machines(now, cluster, operation.Vms, $"group '{operation.Name}'")) }));
+        tasks.Handle<SetHostGroup>((operation, _) => ChangeAsync(operation.Target, null, (now, cluster) =>
+            cluster with { HostGroups = With(cluster, cluster.HostGroups, operation.Name, Hosts(now, cluster, operation.Hosts, operation.Name)) }));
+        tasks.Handle<RemoveGroup>((operation, _) => ChangeAsync(operation.Target, null, (_, cluster) => WithoutGroup(cluster, operation.Name)));
+    }
+
+    /// <summary>Changes a cluster unless rules could not be kept afterwards that can now. A rule that should hold only gives a warning.</summary>
+    /// <param name="rule">The rule that a conflict is about; null for a change of groups, whose conflicts name their rules.</param>
+    private async Task ChangeAsync(EntityId id, string? rule, Func<InventorySnapshot, Cluster, Cluster> change)
+    {
+        ImmutableArray<string> tolerated = [];
+        await inventory.ApplyAsync(now =>
+        {
+            var before = now.Get<Cluster>(id);
+            var after = change(now, before);
+            ImmutableArray<string> conflicts = [.. Conflicts(now, after).Except(Conflicts(now, before))];
+            tolerated = [.. conflicts.Except(Conflicts(now, after with { Rules = [.. after.Rules.Where(r => r.IsMust)] }))];
+            if (conflicts.Length > tolerated.Length)
+                throw new FaultException(new RuleConflict(rule ?? before.Name, [.. conflicts.Except(tolerated)]));
+            return InventoryEdit.Of(after);
+        });
+        if (!tolerated.IsEmpty)
+            events.Add(EventSeverity.Warning, "rule.conflict", $"Rules of cluster '{inventory.Current.Find(id)?.Name}' cannot all be kept: {string.Join("; ", tolerated)}.", id);
+    }
+
+    private static ImmutableArray<string> Conflicts(InventorySnapshot now, Cluster cluster) =>
+        ClusterRules.Conflicts(cluster, [.. now.Children<Host>(cluster.Id).Select(h => h.Id)], id => now.Find(id)?.Name ?? id.ToString());
+
+    private static Cluster Create(InventorySnapshot now, Cluster cluster, CreateRule asked)
+    {
+        Names.Checked(asked.Name);
+        if (cluster.Rules.Any(r => r.Name == asked.Name))
+            throw new FaultException(new DuplicateName("rule", asked.Name, cluster.Name));
+        var (hosts, after) = (asked.Kind is ClusterRuleKind.OnHosts or ClusterRuleKind.OffHosts, asked.Kind == ClusterRuleKind.StartAfter);
+        Require(asked.Vms.IsEmpty != asked.VmGroup is null, asked, "the machines", "machines and a group, or neither", "either machines or a group of them");
+        Require(hosts == asked.HostGroup is not null, asked, "the host group", asked.HostGroup ?? "missing", hosts ? "a group of hosts" : "none for this kind");
+        Require(after == asked.AfterGroup is not null, asked, "the group to start after", asked.AfterGroup ?? "missing", after ? "a group of machines" : "none for this kind");
+        Require(asked.Priority is >= 0 and <= MaxPriority, asked, "the priority", $"{asked.Priority}", $"0 to {MaxPriority}");
+        Require(Enum.IsDefined(asked.Kind), asked, "the kind", $"{(int)asked.Kind}", "a kind of rule");
+        Require(hosts || after || asked.VmGroup is not null || asked.Vms.Length > 1, asked, "the machines", "one machine", "two or more");
+        foreach (var (group, groups) in new[] { (asked.VmGroup, cluster.VmGroups), (asked.AfterGroup, cluster.VmGroups), (asked.HostGroup, cluster.HostGroups) })
+        {
+            if (group is not null && groups.All(g => g.Name != group))
+                throw new FaultException(new NotFound(groups == cluster.HostGroups ? "host group" : "group of machines", group));
+        }
+
+        return cluster with
+        {
+            Rules =
+            [
+                .. cluster.Rules,
+                new ClusterRule
+                {
+                    Name = asked.Name,
+                    Kind = asked.Kind,
+                    Vms = Machines(now, cluster, asked.Vms, $"rule '{asked.Name}'"),
+                    VmGroup = asked.VmGroup,
+                    HostGroup = asked.HostGroup,
+                    AfterGroup = asked.AfterGroup,
+                    IsMust = !asked.IsPreference,
+                    Priority = asked.Priority,
+                },
+            ],
+        };
+    }
+
+    private static Cluster Enable(Cluster cluster, EnableRule asked)
+    {
+        var rule = RuleOf(cluster, asked.Name);
+        return cluster with { Rules = cluster.Rules.Replace(rule, rule with { IsEnabled = asked.IsEnabled }) };
+    }
+
+    private static Cluster WithoutGroup(Cluster cluster, string name)
+    {
+        if (cluster.Rules.FirstOrDefault(r => r.VmGroup == name || r.HostGroup == name || r.AfterGroup == name) is { } user)
+            throw new FaultException(new ObjectInUse(name, $"rule '{user.Name}'"));
+        var (vms, hosts) = (cluster.VmGroups.RemoveAll(g => g.Name == name), cluster.HostGroups.RemoveAll(g => g.Name == name));
+        return vms == cluster.VmGroups && hosts == cluster.HostGroups
+            ? throw new FaultException(new NotFound("group", name))
+            : cluster with { VmGroups = vms, HostGroups = hosts };
+    }
+
+    // One name for one group, whatever it holds: rules and people name it without saying which.
+    private static ImmutableArray<ClusterGroup> With(Cluster cluster, ImmutableArray<ClusterGroup> groups, string name, ImmutableArray<EntityId> members)
+    {
+        Names.Checked(name);
+        var others = groups == cluster.VmGroups ? cluster.HostGroups : cluster.VmGroups;
+        if (others.Any(g => g.Name == name))
+            throw new FaultException(new DuplicateName("group", name, cluster.Name));
+        return [.. groups.Where(g => g.Name != name).Append(new ClusterGroup(name, members)).OrderBy(g => g.Name, StringComparer.Ordinal)];
+    }
+
+    private static ImmutableArray<EntityId> Machines(InventorySnapshot now, Cluster cluster, ImmutableArray<EntityId> ids, string what)
+    {
+        foreach (var id in ids)
+        {
+            var vm = now.Get<VirtualMachine>(id);
+            if (vm.Host is not { } host || now.Find(host)?.Parent != cluster.Id)
+                throw new FaultException(new InvalidArgument($"Cluster '{cluster.Name}'", $"a machine of {what}", $"'{vm.Name}', which is on none of its hosts", "a machine of the cluster"));
+        }
+
+        return [.. ids.Distinct().Order()];
+    }
+
+    private static ImmutableArray<EntityId> Hosts(InventorySnapshot now, Cluster cluster, ImmutableArray<EntityId> ids, string group)
+    {
+        foreach (var id in ids)
+        {
+            if (now.Get<Host>(id) is var host && host.Parent != cluster.Id)
+                throw new FaultException(new InvalidArgument($"Cluster '{cluster.Name}'", $"a host of group '{group}'", $"'{host.Name}'", "a host of the cluster"));
+        }
+
+        return [.. ids.Distinct().Order()];
+    }
+
+    private static ClusterRule RuleOf(Cluster cluster, string name) =>
+        cluster.Rules.FirstOrDefault(r => r.Name == name) ?? throw new FaultException(new NotFound("rule", name));
+
+    private static void Require(bool isSo, CreateRule asked, string argument, string given, string expected)
+    {
+        if (!isSo)
+            throw new FaultException(new InvalidArgument($"Rule '{asked.Name}'", argument, given, expected));
+    }
+}

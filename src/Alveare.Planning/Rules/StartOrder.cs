@@ -1,0 +1,45 @@
+using System.Collections.Immutable;
+using Alveare.Model;
+using Alveare.Model.Clusters;
+using Alveare.Model.Inventory;
+
+namespace Alveare.Planning.Rules;
+
+/// <summary>In which order machines start.</summary>
+public static class StartOrder
+{
+    /// <summary>The rules by which a machine starts after others, each with those that are not on yet, in id order.</summary>
+    public static ImmutableArray<(ClusterRule Rule, ImmutableArray<EntityId> Waiting)> WaitsFor(Cluster cluster, EntityId vm, Func<EntityId, bool> isOn) =>
+    [
+        .. Rules(cluster)
+            .Where(r => ClusterRules.MembersOf(cluster, r).Contains(vm))
+            .Select(r => (r, ImmutableArray.CreateRange(First(cluster, r).Where(v => v != vm && !isOn(v)).Order())))
+            .Where(r => !r.Item2.IsEmpty),
+    ];
+
+    /// <summary>Rules that would let machines wait for each other for ever, one sentence for each.</summary>
+    internal static IEnumerable<string> Cycles(Cluster cluster)
+    {
+        var after = new Dictionary<EntityId, HashSet<EntityId>>();
+        foreach (var rule in Rules(cluster))
+        {
+            foreach (var vm in ClusterRules.MembersOf(cluster, rule))
+            {
+                if (!after.TryGetValue(vm, out var first))
+                    after[vm] = first = [];
+                first.UnionWith(First(cluster, rule).Where(v => v != vm));
+            }
+        }
+
+        return Rules(cluster)
+            .Where(r => ClusterRules.MembersOf(cluster, r).Any(vm => First(cluster, r).Any(f => f != vm && Reaches(after, f, vm, []))))
+            .Select(r => $"rule '{r.Name}' and others make machines of group '{r.AfterGroup}' start after each other");
+    }
+
+    private static bool Reaches(Dictionary<EntityId, HashSet<EntityId>> after, EntityId from, EntityId to, HashSet<EntityId> seen) =>
+        from == to || (seen.Add(from) && after.TryGetValue(from, out var next) && next.Any(n => Reaches(after, n, to, seen)));
+
+    private static IEnumerable<ClusterRule> Rules(Cluster cluster) => cluster.Rules.Where(r => r.IsEnabled && r.Kind == ClusterRuleKind.StartAfter);
+
+    private static ImmutableArray<EntityId> First(Cluster cluster, ClusterRule rule) => ClusterRules.GroupOf(cluster.VmGroups, rule.AfterGroup);
+}

@@ -1,0 +1,75 @@
+using Alveare.Model;
+using Alveare.Model.Clusters;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
+using Alveare.Tests.Core.Machines;
+using Xunit;
+
+namespace Alveare.Tests.Core.Maintenance;
+
+/// <summary>A host that is emptied for work on it.</summary>
+public sealed class MaintenanceTests
+{
+    [Fact]
+    public async Task ItsMachinesLeaveByRuleAndNoneComesUntilItIsOver()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        EntityId[] vms = [await site.CreateAsync("a", host: 1, on: true), await site.CreateAsync("b", host: 2, on: true), await site.CreateAsync("off", host: 1)];
+        await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "apart", Kind = ClusterRuleKind.Apart, Vms = [vms[0], vms[1]] });
+        await site.SucceedAsync(new EnterMaintenance { Target = site.Host(1) });
+        Assert.Equal(HostMaintenance.In, site.Now.Get<Host>(site.Host(1)).Maintenance);
+        Assert.Empty(site.Now.MachinesOn(site.Host(1)));
+        Assert.Equal((site.Host(3), PowerState.On), (site.Vm(vms[0]).Host!.Value, site.Vm(vms[0]).Power));
+
+        var refused = await site.FailAsync<InvalidState>(new MigrateVm { Target = vms[0], Host = site.Host(1) });
+        Assert.Contains("maintenance", refused.Actual);
+        await site.FailAsync<InvalidState>(new EnterMaintenance { Target = site.Host(1) });
+        await site.SucceedAsync(new ExitMaintenance { Target = site.Host(1) });
+        await site.FailAsync<InvalidState>(new ExitMaintenance { Target = site.Host(1) });
+        await site.SucceedAsync(new MigrateVm { Target = vms[0], Host = site.Host(1) });
+    }
+
+    [Fact]
+    public async Task AMachineThatCannotLeaveIsNamedAndTheHostRunsMachinesAgain()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2, memory: Bytes.FromGib(4));
+        EntityId big = await site.CreateAsync("big", host: 2, on: true, memory: Bytes.FromGib(3)), small = await site.CreateAsync("small", host: 1, on: true, memory: Bytes.FromGib(2));
+        var fault = await site.FailAsync<HostNotEmptied>(new EnterMaintenance { Target = site.Host(1) });
+        Assert.Contains("'small' stays", Assert.Single(fault.Staying));
+        Assert.Equal((HostMaintenance.None, site.Host(1), site.Host(2)), (site.Now.Get<Host>(site.Host(1)).Maintenance, site.Vm(small).Host!.Value, site.Vm(big).Host!.Value));
+    }
+
+    [Fact]
+    public async Task CancellingLetsTheHostRunMachinesAgain()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2);
+        await site.CreateAsync("a", host: 1, on: true);
+        var held = site.Hosts.Hold<PrepareIncoming>();
+        var entering = await site.SubmitAsync(new EnterMaintenance { Target = site.Host(1) });
+        await held.ArrivedAsync();
+        Assert.Equal(HostMaintenance.Entering, site.Now.Get<Host>(site.Host(1)).Maintenance);
+        site.Cancel(entering);
+        held.Release();
+        Assert.Equal(TaskState.Cancelled, (await site.EndAsync(entering)).State);
+        Assert.Equal(HostMaintenance.None, site.Now.Get<Host>(site.Host(1)).Maintenance);
+        Assert.Equal(PowerState.On, site.Vm("a").Power);
+    }
+
+    [Fact]
+    public async Task ACenterThatIsKilledMeanwhileFindsAHostThatRunsMachines()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2);
+        await site.CreateAsync("a", host: 1, on: true);
+        var held = site.Hosts.Hold<PrepareIncoming>();
+        var entering = await site.SubmitAsync(new EnterMaintenance { Target = site.Host(1) });
+        await held.ArrivedAsync();
+        await site.KillAndRestartAsync();
+        held.Release();
+        Assert.IsType<Interrupted>((await site.EndAsync(entering)).Fault);
+        Assert.Equal(HostMaintenance.None, site.Now.Get<Host>(site.Host(1)).Maintenance);
+    }
+}

@@ -1,0 +1,159 @@
+using Alveare.Model;
+using Alveare.Model.Clusters;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Alveare.Tests.Core.Machines;
+using Xunit;
+
+namespace Alveare.Tests.Core.Rules;
+
+/// <summary>Rules of a cluster: made, refused, and kept by whatever brings a machine to a host.</summary>
+public sealed class RuleTests
+{
+    [Fact]
+    public async Task ApartMachinesNeverMeetAtPlacementOrByAMoveByHand()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        EntityId[] vms = [await site.CreateAsync("a"), await site.CreateAsync("b"), await site.CreateAsync("c"), await site.CreateAsync("d")];
+        await site.SucceedAsync(Rule(site, "apart", ClusterRuleKind.Apart, vms[..3]));
+        foreach (var vm in vms[..3])
+            await site.SucceedAsync(new PowerOn { Target = vm });
+        Assert.Equal(3, vms[..3].Select(v => site.Vm(v).Host).Distinct().Count());
+
+        var fault = await site.FailAsync<RuleViolated>(new MigrateVm { Target = vms[0], Host = site.Vm(vms[1]).Host });
+        Assert.Contains("rule 'apart'", fault.Rule);
+        Assert.Equal("a", fault.Machine);
+        await site.FailAsync<NoHostFits>(new MigrateVm { Target = vms[0] });
+        // One that no rule speaks of goes anywhere, and a rule that does not count now is in nobody's way.
+        await site.SucceedAsync(new PowerOn { Target = vms[3], Host = site.Host(1) });
+        await site.SucceedAsync(new EnableRule { Target = site.Cluster, Name = "apart", IsEnabled = false });
+        await site.SucceedAsync(new MigrateVm { Target = vms[0], Host = site.Vm(vms[1]).Host });
+    }
+
+    [Fact]
+    public async Task TwoThatStartAtOnceAreKeptApart()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2);
+        EntityId[] vms = [await site.CreateAsync("a"), await site.CreateAsync("b")];
+        await site.SucceedAsync(Rule(site, "apart", ClusterRuleKind.Apart, vms));
+        var held = site.Hosts.Hold<StartMachine>();
+        var first = await site.SubmitAsync(new PowerOn { Target = vms[0] });
+        await held.ArrivedAsync();
+        var second = await site.SubmitAsync(new PowerOn { Target = vms[1] });
+        await site.UntilTaskAsync(second, t => t.Step?.Contains("starting", StringComparison.Ordinal) == true, "the second starts too");
+        held.Release();
+        await site.EndAsync(first);
+        await site.EndAsync(second);
+        Assert.NotEqual(site.Vm(vms[0]).Host, site.Vm(vms[1]).Host);
+    }
+
+    [Fact]
+    public async Task AMachineFollowsThoseThatItIsToBeTogetherWith()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        EntityId[] vms = [await site.CreateAsync("a", host: 1), await site.CreateAsync("b", host: 2)];
+        await site.SucceedAsync(Rule(site, "pair", ClusterRuleKind.Together, vms));
+        await site.SucceedAsync(new PowerOn { Target = vms[0], Host = site.Host(3) });
+        await site.SucceedAsync(new PowerOn { Target = vms[1] });
+        Assert.Equal(site.Host(3), site.Vm(vms[1]).Host);
+        await site.FailAsync<RuleViolated>(new MigrateVm { Target = vms[1], Host = site.Host(1) });
+    }
+
+    [Fact]
+    public async Task MachinesStayOnTheirHostsAndOffOthers()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        EntityId licensed = await site.CreateAsync("licensed", host: 3), banned = await site.CreateAsync("banned", host: 1);
+        await site.SucceedAsync(new SetVmGroup { Target = site.Cluster, Name = "paid", Vms = [licensed] });
+        await site.SucceedAsync(new SetHostGroup { Target = site.Cluster, Name = "first two", Hosts = [site.Host(1), site.Host(2)] });
+        await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "on", Kind = ClusterRuleKind.OnHosts, VmGroup = "paid", HostGroup = "first two" });
+        await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "off", Kind = ClusterRuleKind.OffHosts, Vms = [banned], HostGroup = "first two" });
+        await site.SucceedAsync(new PowerOn { Target = licensed });
+        await site.SucceedAsync(new PowerOn { Target = banned });
+        Assert.NotEqual(site.Host(3), site.Vm(licensed).Host);
+        Assert.Equal(site.Host(3), site.Vm(banned).Host);
+        await site.FailAsync<ObjectInUse>(new RemoveGroup { Target = site.Cluster, Name = "paid" });
+        await site.SucceedAsync(new RemoveRule { Target = site.Cluster, Name = "on" });
+        await site.SucceedAsync(new RemoveGroup { Target = site.Cluster, Name = "paid" });
+    }
+
+    [Fact]
+    public async Task ARuleThatShouldHoldPrefersAndDoesNotForbid()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2);
+        EntityId[] vms = [await site.CreateAsync("a"), await site.CreateAsync("b"), await site.CreateAsync("c")];
+        await site.SucceedAsync(Rule(site, "apart", ClusterRuleKind.Apart, vms) with { IsPreference = true });
+        foreach (var vm in vms)
+            await site.SucceedAsync(new PowerOn { Target = vm });
+        Assert.Equal(2, vms.Select(v => site.Vm(v).Host).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task AMachineStartsAfterThoseThatItsRuleNames()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        EntityId database = await site.CreateAsync("db"), web = await site.CreateAsync("web");
+        await site.SucceedAsync(new SetVmGroup { Target = site.Cluster, Name = "databases", Vms = [database] });
+        await site.SucceedAsync(new SetVmGroup { Target = site.Cluster, Name = "fronts", Vms = [web] });
+        await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "order", Kind = ClusterRuleKind.StartAfter, VmGroup = "fronts", AfterGroup = "databases" });
+        var cycle = new CreateRule { Target = site.Cluster, Name = "back", Kind = ClusterRuleKind.StartAfter, VmGroup = "databases", AfterGroup = "fronts" };
+        Assert.Contains("start after each other", (await site.FailAsync<RuleConflict>(cycle)).Message);
+        var fault = await site.FailAsync<StartsAfter>(new PowerOn { Target = web });
+        Assert.Equal(["'db'"], fault.Waiting);
+        await site.SucceedAsync(new PowerOn { Target = database });
+        await site.SucceedAsync(new PowerOn { Target = web });
+    }
+
+    [Fact]
+    public async Task RulesThatContradictAreRefusedWithBothNames()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2);
+        EntityId[] vms = [await site.CreateAsync("a"), await site.CreateAsync("b"), await site.CreateAsync("c")];
+        await site.SucceedAsync(Rule(site, "pair", ClusterRuleKind.Together, vms[..2]));
+        var fault = await site.FailAsync<RuleConflict>(Rule(site, "split", ClusterRuleKind.Apart, vms[..2]));
+        Assert.Contains("pair", fault.Message);
+        Assert.Contains("split", fault.Message);
+        await site.FailAsync<RuleConflict>(Rule(site, "three", ClusterRuleKind.Apart, vms));
+        await site.SucceedAsync(new SetHostGroup { Target = site.Cluster, Name = "none", Hosts = [] });
+        await site.FailAsync<RuleConflict>(new CreateRule { Target = site.Cluster, Name = "nowhere", Kind = ClusterRuleKind.OnHosts, Vms = [vms[0]], HostGroup = "none" });
+        Assert.Equal("pair", Assert.Single(site.Now.Get<Cluster>(site.Cluster).Rules).Name);
+        // One that should hold is made all the same, and said.
+        await site.SucceedAsync(Rule(site, "three", ClusterRuleKind.Apart, vms) with { IsPreference = true });
+        Assert.Contains(site.Engine.Events.Since(0), e => e.Kind == "rule.conflict");
+    }
+
+    [Fact]
+    public async Task WhatMakesNoSenseIsRefusedByName()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var vm = await site.CreateAsync("a");
+        await site.FailAsync<InvalidArgument>(Rule(site, "x", ClusterRuleKind.Apart, [vm]));
+        await site.FailAsync<InvalidArgument>(Rule(site, "x", ClusterRuleKind.Apart, []));
+        await site.FailAsync<InvalidArgument>(Rule(site, "x", ClusterRuleKind.OnHosts, [vm]));
+        await site.FailAsync<NotFound>(Rule(site, "x", ClusterRuleKind.OnHosts, [vm]) with { HostGroup = "missing" });
+        await site.FailAsync<NotFound>(Rule(site, "x", ClusterRuleKind.Apart, [vm, EntityId.Vm(Guid.Empty)]));
+        await site.FailAsync<InvalidName>(Rule(site, "", ClusterRuleKind.Apart, [vm, vm]));
+        await site.FailAsync<NotFound>(new RemoveRule { Target = site.Cluster, Name = "x" });
+        await site.FailAsync<NotFound>(new RemoveGroup { Target = site.Cluster, Name = "x" });
+        await site.SucceedAsync(new SetVmGroup { Target = site.Cluster, Name = "g", Vms = [vm] });
+        await site.FailAsync<DuplicateName>(new SetHostGroup { Target = site.Cluster, Name = "g", Hosts = [site.Host(1)] });
+    }
+
+    [Fact]
+    public async Task AMachineThatIsGoneIsInNobodysWay()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2);
+        EntityId[] vms = [await site.CreateAsync("a"), await site.CreateAsync("b")];
+        await site.SucceedAsync(Rule(site, "pair", ClusterRuleKind.Together, vms));
+        await site.SucceedAsync(new DestroyVm { Target = vms[0] });
+        await site.SucceedAsync(new PowerOn { Target = vms[1] });
+        await site.SucceedAsync(new MigrateVm { Target = vms[1] });
+        Assert.Equal(PowerState.On, site.Vm(vms[1]).Power);
+    }
+
+    private static CreateRule Rule(MachineSite site, string name, ClusterRuleKind kind, EntityId[] vms) =>
+        new() { Target = site.Cluster, Name = name, Kind = kind, Vms = [.. vms] };
+}
