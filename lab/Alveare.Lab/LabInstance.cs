@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using Alveare.Lab.Layout;
 using Alveare.Lab.Networks;
@@ -56,6 +57,7 @@ public sealed class LabInstance
         [
             "--state", Hosts[name].State, "--listen", $"{Plan.AddressOf(name, Plan.Management)}:7443", "--name", name, "--uplink", "uplink0",
             "--migration-address", Plan.AddressOf(name, Plan.Uplink), "--password-file", Plan.PasswordFile,
+            "--statistics-interval", Plan.StatisticsSeconds.ToString(CultureInfo.InvariantCulture),
         ],
         new Dictionary<string, string>());
 

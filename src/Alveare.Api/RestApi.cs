@@ -31,6 +31,7 @@ public static class RestApi
         .. RuleRoutes.All,
         .. StatisticsRoutes.All,
         .. BalanceRoutes.All,
+        .. WhatIfRoutes.All,
         .. UserRoutes.All,
         LogRoute.Vm,
         .. ConsoleRoutes.All,
@@ -50,7 +51,9 @@ public static class RestApi
     {
         var problems = new ProblemWriter(log);
         server.Use(next => http => problems.InvokeAsync(http, next));
-        server.Use(next => http => TooLarge(http) ? throw new ProblemException(HttpProblem.BodyTooLarge(RequestBody.Limit)) : next(http));
+        // Before a route is looked for: a body that no route takes is not read to find that out.
+        var largest = Routes.Max(r => r.BodyLimit);
+        server.Use(next => http => TooLarge(http, largest) ? throw new ProblemException(HttpProblem.BodyTooLarge(largest)) : next(http));
         server.UseWebSockets();
         server.UseRouting();
         foreach (var route in Routes)
@@ -65,9 +68,9 @@ public static class RestApi
         server.MapPost("/api/{collection}/{id}", http => throw new FaultException(new NotFound("operation", http.Request.Path)));
     }
 
-    private static bool TooLarge(HttpContext http)
+    private static bool TooLarge(HttpContext http, long limit)
     {
-        if (http.Request.ContentLength is not { } length || length <= RequestBody.Limit)
+        if (http.Request.ContentLength is not { } length || length <= limit)
             return false;
         // The rest of the body is not worth reading: the connection ends with the answer.
         http.Response.Headers.Connection = HttpProtocol.IsHttp11(http.Request.Protocol) ? "close" : default;
@@ -78,6 +81,8 @@ public static class RestApi
     {
         // No browser may guess that an answer is anything but what it says.
         http.Response.Headers.XContentTypeOptions = "nosniff";
+        if (TooLarge(http, route.BodyLimit))
+            throw new ProblemException(HttpProblem.BodyTooLarge(route.BodyLimit));
         var token = TokenOf(http.Request);
         var hasTicket = route.IsWebSocket && http.Request.Query.ContainsKey(ApiRoute.TicketQuery);
         var session = route.IsOpen || hasTicket ? null : engine.Sessions.Authenticate(token);
@@ -87,7 +92,7 @@ public static class RestApi
                 throw new FaultException(new InvalidArgument("The query", $"'{name}'", "unknown", allowed.Count == 0 ? "no query" : $"only {string.Join(", ", allowed)}"));
         }
 
-        return route.Handle(new ApiCall(http, engine, session, token));
+        return route.Handle(new ApiCall(http, engine, session, token, route.BodyLimit));
     }
 
     private static string? TokenOf(HttpRequest request) =>

@@ -20,6 +20,7 @@ internal sealed record AgentSettings(
     string? Uplink,
     string? MigrationAddress,
     string? PasswordFile,
+    TimeSpan StatisticsInterval,
     LogLevel LogLevel);
 
 /// <summary>The agent: this machine as a host (Kvm), served over the host link. When it ends, its machines run on.</summary>
@@ -72,6 +73,7 @@ internal static class Agent
         StateDirectory = state.Path,
         MigrationAddress = MigrationAddress(settings),
         Uplink = settings.Uplink,
+        StatisticsInterval = settings.StatisticsInterval,
         Ids = new IdSource(RandomNumberGenerator.Fill),
         AgentVersion = typeof(Agent).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "",
     };

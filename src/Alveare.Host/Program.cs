@@ -22,10 +22,19 @@ var passwordFile = new Option<string?>("--password-file")
     Description = "File whose content becomes the join password (or the environment variable ALVEARE_JOIN_PASSWORD). Default: a random one.",
     HelpName = "FILE",
 };
+var statistics = new Option<int>("--statistics-interval")
+{
+    Description = "Seconds between two samples of the statistics, 1 to 3600.", HelpName = "SECONDS", DefaultValueFactory = _ => 20,
+};
+statistics.Validators.Add(result =>
+{
+    if (result.GetValueOrDefault<int>() is < 1 or > 3600)
+        result.AddError($"--statistics-interval is '{result.GetValueOrDefault<int>()}', expected 1 to 3600.");
+});
 
 var command = new RootCommand("The agent of an Alveare host: runs virtual machines for the center that the host was joined to.")
 {
-    state, listen, name, uplink, migrationAddress, passwordFile, logLevel,
+    state, listen, name, uplink, migrationAddress, passwordFile, statistics, logLevel,
 };
 return await ProgramRun.InvokeAsync(command, args, (given, cancellation) => Agent.RunAsync(
     new AgentSettings(
@@ -35,5 +44,6 @@ return await ProgramRun.InvokeAsync(command, args, (given, cancellation) => Agen
         given.GetValue(uplink),
         given.GetValue(migrationAddress),
         given.GetValue(passwordFile),
+        TimeSpan.FromSeconds(given.GetValue(statistics)),
         given.GetValue(logLevel)),
     cancellation));

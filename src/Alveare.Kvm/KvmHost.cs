@@ -64,7 +64,7 @@ public sealed class KvmHost : IHost
         portGroups = new PortGroupTable(options.HostId, options.HostName, options.Uplink, new PortGroupRecord(
             () => registry.Content.PortGroups, wanted => registry.Change(c => c with { PortGroups = wanted }), state.SetPortGroups, state.Publish));
         var groups = ControlGroupHierarchies.Open(options.HostId, warnings);
-        statistics = new StatisticsSampler(options.HostId, options.Uplink, machines, state, groups, options.Time);
+        statistics = new StatisticsSampler(options.HostId, options.Uplink, machines, state, groups, options.Time, options.StatisticsInterval);
         surroundings = new Surroundings(portGroups, groups, setup.User);
         var launcher = new Launcher(setup, ground, surroundings, log, options.Time);
         power = new PowerControl(state, launcher, ground, surroundings, log) { Adopted = GuestWatch.Begin };

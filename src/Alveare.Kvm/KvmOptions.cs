@@ -25,6 +25,9 @@ public sealed record KvmOptions
 
     public string AgentVersion { get; init; } = "0.1.0";
 
+    /// <summary>How often this host and its machines are sampled.</summary>
+    public TimeSpan StatisticsInterval { get; init; } = TimeSpan.FromSeconds(20);
+
     /// <summary>Code cache of each machine under software emulation.</summary>
     public int TranslationCacheMib { get; init; } = 64;
 }

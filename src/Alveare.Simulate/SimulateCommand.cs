@@ -8,10 +8,11 @@ namespace Alveare.Simulate;
 public static class SimulateCommand
 {
     private const string Usage = """
-        usage: ./alveare simulate --seed N [--seeds COUNT] [--verbose]
+        usage: ./alveare simulate --seed N [--seeds COUNT] [--balancing] [--verbose]
 
           --seed N       the (first) seed, 0 or more
           --seeds COUNT  run COUNT seeds from N on, all cores at once; stops at the first that breaks an invariant
+          --balancing    hours of a cluster that balances itself, instead of minutes of a small site
           --verbose      print the history of every seed, step by step
 
         exit status: 0 all invariants held, 1 one was broken, 2 the command line is wrong
@@ -25,7 +26,7 @@ public static class SimulateCommand
             return 0;
         }
 
-        if (Parse(arguments, out var first, out var count, out var isVerbose) is { } problem)
+        if (Parse(arguments, out var first, out var count, out var isBalancing, out var isVerbose) is { } problem)
         {
             errors.WriteLine($"alveare simulate: {problem}");
             errors.WriteLine(Usage);
@@ -33,15 +34,15 @@ public static class SimulateCommand
         }
 
         return count == 1 || isVerbose
-            ? Replay(first, count, isVerbose, output)
-            : RunMany(first, count, output);
+            ? Replay(first, count, isBalancing, isVerbose, output)
+            : RunMany(first, count, isBalancing, output);
     }
 
-    private static int Replay(int first, int count, bool isVerbose, TextWriter output)
+    private static int Replay(int first, int count, bool isBalancing, bool isVerbose, TextWriter output)
     {
         for (var seed = first; seed < first + count; seed++)
         {
-            var result = Scenario.Run(seed, keepHistory: isVerbose);
+            var result = isBalancing ? BalanceScenario.Run(seed, keepHistory: isVerbose) : Scenario.Run(seed, keepHistory: isVerbose);
             foreach (var line in result.History)
                 output.WriteLine(line);
             output.WriteLine(result);
@@ -52,7 +53,7 @@ public static class SimulateCommand
         return 0;
     }
 
-    private static int RunMany(int first, int count, TextWriter output)
+    private static int RunMany(int first, int count, bool isBalancing, TextWriter output)
     {
         var watch = Stopwatch.StartNew();
         long turns = 0, operations = 0, seeds = 0, virtualSeconds = 0;
@@ -62,7 +63,8 @@ public static class SimulateCommand
             Interlocked.Add(ref turns, result.Turns);
             Interlocked.Add(ref operations, result.Succeeded + result.Failed);
             Interlocked.Add(ref virtualSeconds, (long)result.VirtualTime.TotalSeconds);
-        });
+        },
+        isBalancing ? seed => BalanceScenario.Run(seed) : null);
         output.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{seeds} seeds in {watch.Elapsed.TotalSeconds:0.0} s: {operations} operations, {turns} turns, {virtualSeconds / 3600.0:0} virtual hours"));
@@ -70,13 +72,16 @@ public static class SimulateCommand
         return broken is null ? 0 : 1;
     }
 
-    private static string? Parse(string[] arguments, out int seed, out int count, out bool isVerbose)
+    private static string? Parse(string[] arguments, out int seed, out int count, out bool isBalancing, out bool isVerbose)
     {
-        (seed, count, isVerbose) = (-1, 1, false);
+        (seed, count, isBalancing, isVerbose) = (-1, 1, false, false);
         for (var index = 0; index < arguments.Length; index++)
         {
             switch (arguments[index])
             {
+                case "--balancing":
+                    isBalancing = true;
+                    break;
                 case "--verbose":
                     isVerbose = true;
                     break;

@@ -27,6 +27,9 @@ public sealed record LabPlan
     /// <summary>Memory of a machine of the lab, in MiB.</summary>
     public int GuestMemoryMib { get; init; } = 128;
 
+    /// <summary>Seconds between two samples of a host's statistics.</summary>
+    public int StatisticsSeconds { get; init; } = 20;
+
     public IReadOnlyList<string> Hosts { get; init; } = ["h1", "h2", "h3"];
 
     public string Wire => $"{Name}-wire";

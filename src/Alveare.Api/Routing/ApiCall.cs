@@ -11,7 +11,7 @@ using Microsoft.AspNetCore.Http;
 namespace Alveare.Api.Routing;
 
 /// <summary>One request that a handler answers: who asks, what for, and how to write the answer.</summary>
-public sealed class ApiCall(HttpContext http, Engine engine, Session? session, string? token)
+public sealed class ApiCall(HttpContext http, Engine engine, Session? session, string? token, long bodyLimit = RequestBody.Limit)
 {
     public Engine Engine => engine;
 
@@ -85,9 +85,9 @@ public sealed class ApiCall(HttpContext http, Engine engine, Session? session, s
         await JsonSerializer.SerializeAsync(http.Response.BodyWriter, value, AnswerType<T>.Info, Aborted);
     }
 
-    public Task<T> BodyAsync<T>() => RequestBody.ReadAsync(http.Request, BodyType<T>.Info, Aborted);
+    public Task<T> BodyAsync<T>() => RequestBody.ReadAsync(http.Request, BodyType<T>.Info, bodyLimit, Aborted);
 
-    public async Task<object> BodyAsync(JsonTypeInfo type) => await RequestBody.ReadAsync(http.Request, type, Aborted);
+    public async Task<object> BodyAsync(JsonTypeInfo type) => await RequestBody.ReadAsync(http.Request, type, bodyLimit, Aborted);
 
     private static FaultException BadQuery(string name, string given, string expected) =>
         new(new InvalidArgument("The query", $"'{name}'", $"'{(given.Length <= 100 ? given : given[..100])}'", expected));

@@ -13,6 +13,9 @@ public sealed record ApiRoute(string Method, string Pattern, string Tag, string 
     /// <summary>Type of the JSON body, or null when there is none.</summary>
     public Type? Body { get; init; }
 
+    /// <summary>The largest body that is read, in bytes.</summary>
+    public long BodyLimit { get; init; } = RequestBody.Limit;
+
     /// <summary>Type of the answer's JSON, or null.</summary>
     public Type? Answer { get; init; }
 

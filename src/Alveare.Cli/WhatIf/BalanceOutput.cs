@@ -1,27 +1,14 @@
 using System.Globalization;
-using System.Text.Json;
 using Alveare.Cli.Running;
 using Alveare.Planning.Balancing;
+using Alveare.Planning.WhatIf;
 
 namespace Alveare.Cli.WhatIf;
 
 /// <summary>Writes a plan of moves: the moves in order and how the cluster stands before and after.</summary>
 internal static class BalanceOutput
 {
-    public static void Write(Run run, BalancePlan plan) => run.Write(w => WriteJson(w, plan), () => Text(plan));
-
-    private static void WriteJson(Utf8JsonWriter w, BalancePlan plan)
-    {
-        w.WriteStartObject();
-        FiguresOutput.WriteMoves(w, plan.Moves);
-        FiguresOutput.Write(w, "before", plan.Before);
-        FiguresOutput.Write(w, "after", plan.After);
-        w.WriteNumber("movedGb", Math.Round(plan.Moves.Sum(m => m.Gb), 1));
-        FiguresOutput.WriteTexts(w, "conflicts", plan.Conflicts);
-        FiguresOutput.WriteTexts(w, "broken", plan.Broken);
-        FiguresOutput.WriteCpuSeconds(w);
-        w.WriteEndObject();
-    }
+    public static void Write(Run run, BalancePlan plan) => run.Write(w => PlanJson.Write(w, plan, FiguresOutput.CpuSeconds), () => Text(plan));
 
     private static string Text(BalancePlan plan)
     {

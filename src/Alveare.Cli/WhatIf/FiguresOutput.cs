@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Alveare.Cli.Output;
 using Alveare.Planning.Balancing;
 
@@ -34,44 +33,8 @@ internal static class FiguresOutput
         return $"{text}\n{Output.Table.Format<(string, ClusterFigures)>([("before", before), ("after", after)], FigureColumns)}";
     }
 
-    public static void WriteMoves(Utf8JsonWriter w, IEnumerable<PlannedMove> moves)
-    {
-        w.WriteStartArray("moves");
-        foreach (var move in moves)
-        {
-            w.WriteStartObject();
-            w.WriteString("vm", move.Vm);
-            w.WriteString("from", move.From);
-            w.WriteString("to", move.To);
-            w.WriteString("reason", move.Reason);
-            w.WriteEndObject();
-        }
-
-        w.WriteEndArray();
-    }
-
-    public static void Write(Utf8JsonWriter w, string name, ClusterFigures figures)
-    {
-        w.WriteStartObject(name);
-        w.WriteNumber("sdCpu", Math.Round(figures.SdCpu, 5));
-        w.WriteNumber("sdMem", Math.Round(figures.SdMem, 5));
-        w.WriteNumber("maxCpu", Math.Round(figures.MaxCpu, 4));
-        w.WriteNumber("maxMem", Math.Round(figures.MaxMem, 4));
-        w.WriteNumber("maxConsumed", Math.Round(figures.MaxConsumed, 4));
-        w.WriteNumber("broken", figures.Broken);
-        w.WriteEndObject();
-    }
-
-    public static void WriteTexts(Utf8JsonWriter w, string name, IEnumerable<string> texts)
-    {
-        w.WriteStartArray(name);
-        foreach (var text in texts)
-            w.WriteStringValue(text);
-        w.WriteEndArray();
-    }
-
     /// <summary>CPU time of this whole process so far: its start and the reading of the file are in it.</summary>
-    public static void WriteCpuSeconds(Utf8JsonWriter w) => w.WriteNumber("cpuSeconds", Math.Round(Environment.CpuUsage.TotalTime.TotalSeconds, 3));
+    public static double CpuSeconds => Environment.CpuUsage.TotalTime.TotalSeconds;
 
     public static string Percent(double share) => (100 * share).ToString("0.00", CultureInfo.InvariantCulture) + " %";
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Alveare.Cli.Output;
 using Alveare.Cli.Running;
 using Alveare.Planning.WhatIf;
@@ -9,9 +8,9 @@ namespace Alveare.Cli.WhatIf;
 /// <summary>Writes how many more machines fit, and how many with more hosts.</summary>
 internal static class GrowthOutput
 {
-    public static void Write(Run run, GrowthPlan now, GrowthPlan? grown) => run.Write(
-        w => WriteJson(w, now, grown),
-        () => $"{Text("Now", now)}{(grown is null ? "" : $"\n{Text("With more hosts", grown)}")}");
+    public static void Write(Run run, GrowthAnswer answer) => run.Write(
+        w => PlanJson.Write(w, answer, FiguresOutput.CpuSeconds),
+        () => $"{Text("Now", answer.Now)}{(answer.Grown is null ? "" : $"\n{Text("With more hosts", answer.Grown)}")}");
 
     private static string Text(string when, GrowthPlan plan)
     {
@@ -23,30 +22,5 @@ internal static class GrowthOutput
             new("HOST", h => h),
             new("MORE", h => counts.GetValueOrDefault(h).ToString(CultureInfo.InvariantCulture), IsNumber: true),
             new("NO MORE BECAUSE", h => lacks.GetValueOrDefault(h)));
-    }
-
-    private static void WriteJson(Utf8JsonWriter w, GrowthPlan now, GrowthPlan? grown)
-    {
-        w.WriteStartObject();
-        Write(w, "now", now);
-        if (grown is not null)
-            Write(w, "grown", grown);
-        FiguresOutput.WriteCpuSeconds(w);
-        w.WriteEndObject();
-    }
-
-    private static void Write(Utf8JsonWriter w, string name, GrowthPlan plan)
-    {
-        w.WriteStartObject(name);
-        w.WriteNumber("fit", plan.Fit);
-        w.WriteStartObject("perHost");
-        foreach (var count in plan.PerHost)
-            w.WriteNumber(count.Host, count.Vms);
-        w.WriteEndObject();
-        w.WriteStartObject("inTheWay");
-        foreach (var reason in plan.InTheWay)
-            w.WriteString(reason.Host, reason.Reason);
-        w.WriteEndObject();
-        w.WriteEndObject();
     }
 }

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using Alveare.Cli.Running;
+using Alveare.Model;
+using Alveare.Model.Faults;
 using Alveare.Planning.Balancing;
 using Alveare.Planning.Snapshots;
 using Alveare.Planning.WhatIf;
@@ -9,8 +11,6 @@ namespace Alveare.Cli.WhatIf;
 /// <summary><c>plan</c>: what the planner would do with a cluster in a snapshot file. Needs no center and changes nothing.</summary>
 internal static class PlanCommands
 {
-    private const int DefaultLevel = 3;
-
     private static readonly Option<string> Snapshot = new("--snapshot")
     {
         Description = "File of the cluster's hosts, machines and rules", HelpName = "FILE", Required = true, Recursive = true,
@@ -23,8 +23,8 @@ internal static class PlanCommands
             "Ask what would happen, offline, on a snapshot file of a cluster",
             Balance(commands),
             Place(commands),
-            Evacuate(commands, "maintenance", "Where the machines of a host would go if it were emptied, in order, and what is in the way", Evacuation.Maintenance),
-            Evacuate(commands, "fail", "Whether the others carry what runs on a host, and where each machine would start again", Evacuation.Failure),
+            Evacuate(commands, "maintenance", "Where the machines of a host would go if it were emptied, in order, and what is in the way", Answering.Maintenance),
+            Evacuate(commands, "fail", "Whether the others carry what runs on a host, and where each machine would start again", Answering.Fail),
             Grow(commands));
         group.Options.Add(Snapshot);
         return group;
@@ -32,13 +32,14 @@ internal static class PlanCommands
 
     private static Command Balance(CliCommands commands)
     {
-        var level = Takes.Number("--level", $"How eager: 1 mends rules only, {BalanceLevel.Highest} does all that is worth its move ({DefaultLevel})");
+        var level = Takes.Number("--level", $"How eager: 1 mends rules only, {BalanceLevel.Highest} does all that is worth its move ({BalanceQuestion.DefaultLevel})");
         var most = Takes.Number("--max-moves", "Make at most so many moves");
         RequireBetween(level, 1, BalanceLevel.Highest);
         RequireBetween(most, 0, int.MaxValue);
         return commands.New("balance", "Which machines would move where, in order, and what that brings", [level, most], run =>
         {
-            var plan = Balancer.Plan(SnapshotFile.Read(run.Value(Snapshot)!), BalanceLevel.Of(run.Value(level) ?? DefaultLevel), run.Value(most));
+            var question = new BalanceQuestion { Level = run.Value(level) ?? BalanceQuestion.DefaultLevel, MaxMoves = run.Value(most) };
+            var plan = Ask(run, Answering.Balance, question);
             BalanceOutput.Write(run, plan);
             return Task.FromResult(ExitCode.Done);
         });
@@ -58,33 +59,29 @@ internal static class PlanCommands
             RequireBetween(number, 0, int.MaxValue);
         return commands.New("place", "Which host a new machine would go to, and why not to the others", [memory, cpu, cpuReservation, memoryReservation, together, apart, on], run =>
         {
-            var snapshot = SnapshotFile.Read(run.Value(Snapshot)!);
-            var asked = Megabytes(run.Value(memory)!.Value);
-            var vm = new SnapshotVm
+            var question = new PlaceQuestion
             {
-                Id = PlacementQuestion.Vm,
-                Host = "",
-                MemMb = asked,
-                ConsumedMb = asked,
-                ActiveMb = asked,
-                CpuDemandMhz = run.Value(cpu) ?? 0,
-                CpuReservationMhz = run.Value(cpuReservation) ?? 0,
-                MemReservationMb = Megabytes(run.Value(memoryReservation) ?? 0),
+                Memory = new Bytes(run.Value(memory)!.Value),
+                Cpu = new Megahertz(run.Value(cpu) ?? 0),
+                CpuReservation = new Megahertz(run.Value(cpuReservation) ?? 0),
+                MemoryReservation = new Bytes(run.Value(memoryReservation) ?? 0),
+                TogetherWith = [.. run.Value(together)!],
+                ApartFrom = [.. run.Value(apart)!],
+                On = [.. run.Value(on)!],
             };
-            var plan = PlacementQuestion.Ask(snapshot, vm, Rules(snapshot, run.Value(together)!, run.Value(apart)!, run.Value(on)!));
+            var plan = Ask(run, Answering.Place, question);
             PlacementOutput.Write(run, plan);
             return Task.FromResult(plan.Host is null ? ExitCode.Fault : ExitCode.Done);
         });
     }
 
-    private static Command Evacuate(CliCommands commands, string name, string description, Func<ClusterSnapshot, string, EvacuationPlan> plan)
+    private static Command Evacuate(CliCommands commands, string name, string description, Func<ClusterSnapshot, HostQuestion, EvacuationPlan> plan)
     {
         var host = Takes.Text("--host", "Id of the host in the snapshot", "HOST");
         host.Required = true;
         return commands.New(name, description, [host], run =>
         {
-            var snapshot = SnapshotFile.Read(run.Value(Snapshot)!);
-            var answer = plan(snapshot, Host(snapshot, run.Value(host)!));
+            var answer = Ask(run, plan, new HostQuestion { Host = run.Value(host)! });
             EvacuationOutput.Write(run, answer);
             return Task.FromResult(answer.Stuck.IsEmpty ? ExitCode.Done : ExitCode.Fault);
         });
@@ -103,37 +100,33 @@ internal static class PlanCommands
         RequireBetween(cpu, 1, int.MaxValue);
         return commands.New("grow", "How many more machines of a kind fit, with and without more hosts", [like, count, hosts, cpu, memory], run =>
         {
-            var snapshot = SnapshotFile.Read(run.Value(Snapshot)!);
-            var (vm, most) = (Vm(snapshot, run.Value(like)!), run.Value(count) ?? Growth.Most);
-            var (more, size) = (run.Value(cpu), run.Value(memory));
-            if (more is null != size is null || (run.Value(hosts) is not null && more is null))
-                throw new UsageException("A new host has --host-cpu-mhz and --host-memory: give both.");
-            var now = Growth.Copies(snapshot, vm, most);
-            var grown = more is null
-                ? null
-                : Growth.Copies(Growth.WithHosts(snapshot, run.Value(hosts) ?? 1, more.Value, Megabytes(size!.Value)), vm, most);
-            GrowthOutput.Write(run, now, grown);
-            return Task.FromResult(run.Value(count) is null || (grown ?? now).Fit >= most ? ExitCode.Done : ExitCode.Fault);
+            var question = new GrowQuestion
+            {
+                Like = run.Value(like)!,
+                Vms = run.Value(count),
+                Hosts = run.Value(hosts),
+                HostCpu = run.Value(cpu) is { } mhz ? new Megahertz(mhz) : null,
+                HostMemory = run.Value(memory) is { } size ? new Bytes(size) : null,
+            };
+            var answer = Ask(run, Answering.Grow, question);
+            GrowthOutput.Write(run, answer);
+            return Task.FromResult(question.Vms is null || (answer.Grown ?? answer.Now).Fit >= question.Vms ? ExitCode.Done : ExitCode.Fault);
         });
     }
 
-    private static IEnumerable<SnapshotRule> Rules(ClusterSnapshot snapshot, string[] together, string[] apart, string[] on)
+    // What cannot be asked of the snapshot is a mistake of the command line, not of the file.
+    private static TAnswer Ask<TQuestion, TAnswer>(Run run, Func<ClusterSnapshot, TQuestion, TAnswer> answer, TQuestion question)
     {
-        foreach (var vm in together)
-            yield return new($"--together-with {vm}", RuleKind.Together, [PlacementQuestion.Vm, Vm(snapshot, vm)], []);
-        foreach (var vm in apart)
-            yield return new($"--apart-from {vm}", RuleKind.Apart, [PlacementQuestion.Vm, Vm(snapshot, vm)], []);
-        if (on.Length > 0)
-            yield return new("--on", RuleKind.OnHosts, [PlacementQuestion.Vm], [.. on.Select(h => Host(snapshot, h))]);
+        var snapshot = SnapshotFile.Read(run.Value(Snapshot)!);
+        try
+        {
+            return answer(snapshot, question);
+        }
+        catch (FaultException e) when (e.Fault is NotFound or InvalidArgument)
+        {
+            throw new UsageException(e.Message);
+        }
     }
-
-    private static string Host(ClusterSnapshot snapshot, string id) =>
-        snapshot.Hosts.Any(h => h.Id == id) ? id : throw new UsageException($"The snapshot has no host '{id}'.");
-
-    private static string Vm(ClusterSnapshot snapshot, string id) =>
-        snapshot.Vms.Any(v => v.Id == id) ? id : throw new UsageException($"The snapshot has no vm '{id}'.");
-
-    private static double Megabytes(long bytes) => bytes / (1024.0 * 1024);
 
     private static void RequireBetween(Option<int?> option, int least, int most) => option.Validators.Add(result =>
     {

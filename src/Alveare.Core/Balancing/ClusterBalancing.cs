@@ -19,8 +19,10 @@ public sealed class ClusterBalancing
     /// <summary>The user in whose name balancing moves machines.</summary>
     public static readonly Session Hand = Session.System with { User = "balancing" };
 
-    /// <summary>How often it looks which clusters' turn it is.</summary>
-    private static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
+    /// <summary>A cluster is new, or its interval is another, for at most so long before it is seen.</summary>
+    private static readonly TimeSpan LongestSleep = BalanceSettings.MinInterval;
+
+    private static readonly TimeSpan ShortestSleep = TimeSpan.FromMilliseconds(200);
 
     /// <summary>A move that has not begun after so long, or after the cluster's interval if that is longer, is planned anew.</summary>
     private static readonly TimeSpan PlanGoodFor = TimeSpan.FromMinutes(5);
@@ -60,7 +62,7 @@ public sealed class ClusterBalancing
         {
             try
             {
-                await Task.Delay(Tick, _ground.Clock, end);
+                await Task.Delay(UntilNextTurn(), _ground.Clock, end);
                 foreach (var cluster in DueClusters())
                     _rounds[cluster.Id] = TurnAsync(cluster.Id, end);
             }
@@ -145,6 +147,19 @@ public sealed class ClusterBalancing
             return false;
         _lastTurns[cluster.Id] = _ground.Clock.GetTimestamp();
         return true;
+    }
+
+    private TimeSpan UntilNextTurn()
+    {
+        var sleep = LongestSleep;
+        foreach (var (id, last) in _lastTurns)
+        {
+            var isRunning = _rounds.GetValueOrDefault(id) is { IsCompleted: false };
+            if (!isRunning && _ground.Now.Find(id) is Cluster cluster && cluster.Balancing.Interval - _ground.Clock.GetElapsedTime(last) is var left && left < sleep)
+                sleep = left;
+        }
+
+        return sleep < ShortestSleep ? ShortestSleep : sleep;
     }
 
     private async Task TurnAsync(EntityId cluster, CancellationToken end)

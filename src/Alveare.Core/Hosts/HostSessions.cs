@@ -83,7 +83,8 @@ public sealed class HostSessions : IAsyncDisposable
         {
             try
             {
-                return await session.ExecuteAsync(command, progress, cancellation);
+                // The host may have been disconnected and reconnected meanwhile: the session of before answers no more.
+                return await Get(host).ExecuteAsync(command, progress, cancellation);
             }
             catch (FaultException e) when (e.Fault is HostNotConnected)
             {

@@ -7,7 +7,7 @@ using Alveare.Model.Hosts;
 
 namespace Alveare.Kvm.Statistics;
 
-/// <summary>Samples this host and its machines: every <see cref="Interval"/> for whoever watches the host, and whenever somebody asks.</summary>
+/// <summary>Samples this host and its machines: regularly for whoever watches the host, and whenever somebody asks.</summary>
 /// <remarks>Made to be cheap: kernel files are kept open, the counters of all taps come in one netlink dump, and of QEMU only the disks'
 /// counters are asked for, of all machines at once.</remarks>
 public sealed class StatisticsSampler(
@@ -16,10 +16,9 @@ public sealed class StatisticsSampler(
     MachineTable machines,
     HostState state,
     IControlGroups? groups,
-    TimeProvider time) : IAsyncDisposable
+    TimeProvider time,
+    TimeSpan interval) : IAsyncDisposable
 {
-    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(20);
-
     // Rates over less than this say more about the moment than about the machine: a question right after a regular sample goes back one further.
     private static readonly TimeSpan ShortestSpan = TimeSpan.FromSeconds(1);
 
@@ -66,7 +65,7 @@ public sealed class StatisticsSampler(
 
     private async Task RunAsync()
     {
-        using var timer = new PeriodicTimer(Interval, time);
+        using var timer = new PeriodicTimer(interval, time);
         try
         {
             while (await timer.WaitForNextTickAsync(stopping.Token))
@@ -123,12 +122,12 @@ public sealed class StatisticsSampler(
             readings.OfType<MeteredRun>().ToDictionary(r => r.Reading.Machine));
     }
 
-    private static async Task<MeteredRun?> TryReadAsync(
+    private async Task<MeteredRun?> TryReadAsync(
         MachineMeter meter, DateTimeOffset now, IReadOnlyDictionary<int, LinkCounters> links, PageMerging merging, bool regular)
     {
         try
         {
-            return new MeteredRun(meter.Run, await meter.ReadAsync(now, links, merging, regular, Interval));
+            return new MeteredRun(meter.Run, await meter.ReadAsync(now, links, merging, regular, interval));
         }
         catch (IOException)
         {

@@ -185,7 +185,7 @@ public sealed record HostBelowBaseline(string HostName, string Cluster, string B
 public sealed record MachinesAboveBaseline(string Cluster, string Baseline, ImmutableArray<string> Machines) : Fault
 {
     public override string Message =>
-        $"Cluster '{Cluster}' cannot have the CPU baseline {Baseline} yet: {string.Join(", ", Machines)} run with more. Power them off first.";
+        $"Cluster '{Cluster}' cannot have the CPU baseline {Baseline} yet, because these machines run with more: {string.Join(", ", Machines)}. Power them off first.";
 }
 
 /// <summary>A machine would break a rule of its cluster on this host.</summary>

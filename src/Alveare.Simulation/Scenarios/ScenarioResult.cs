@@ -7,6 +7,7 @@ namespace Alveare.Simulation.Scenarios;
 /// <param name="Turns">Pieces of work that were run.</param>
 /// <param name="Succeeded">Operations that succeeded.</param>
 /// <param name="Failed">Operations that ended otherwise.</param>
+/// <param name="Options">What its replay needs on the command line beside the seed.</param>
 public sealed record ScenarioResult(
     int Seed,
     IReadOnlyList<string> Violations,
@@ -14,12 +15,13 @@ public sealed record ScenarioResult(
     TimeSpan VirtualTime,
     long Turns,
     int Succeeded,
-    int Failed)
+    int Failed,
+    string Options = "")
 {
     public bool IsSound => Violations.Count == 0;
 
     /// <summary>For a failed test: what broke, and how to see it again.</summary>
     public override string ToString() => IsSound
         ? $"seed {Seed}: sound ({Succeeded} operations succeeded, {Failed} failed, {Turns} turns, {VirtualTime.TotalSeconds:0} virtual seconds)"
-        : $"seed {Seed}: {Violations[0]}\n  replay it: ./alveare simulate --seed {Seed} --verbose";
+        : $"seed {Seed}: {Violations[0]}\n  replay it: ./alveare simulate --seed {Seed}{Options} --verbose";
 }

@@ -16,22 +16,31 @@ namespace Alveare.Simulation.Scenarios;
 internal sealed class ScenarioSite
 {
     private readonly World world;
+    private readonly SiteShape? shape;
 
-    public ScenarioSite(World world)
+    /// <param name="shape">Null for a small one by the dice, without a cluster.</param>
+    public ScenarioSite(World world, SiteShape? shape = null)
     {
         this.world = world;
+        this.shape = shape;
         Site = new SimulatedSite(world);
         Store = new SimulatedStore(world);
         Datacenter = new EntityId(EntityKind.Datacenter, world.Ids.NewUuid());
         var entities = new List<Entity> { new Datacenter { Id = Datacenter, Name = "dc", Parent = EntityId.Root } };
-        var hosts = world.Dice.Next(2, 5);
+        if (shape is not null)
+        {
+            Cluster = new EntityId(EntityKind.Cluster, world.Ids.NewUuid());
+            entities.Add(new Cluster { Id = Cluster.Value, Name = "cluster", Parent = Datacenter });
+        }
+
+        var hosts = shape?.Hosts ?? world.Dice.Next(2, 5);
         for (var number = 1; number <= hosts; number++)
             entities.Add(AddHost($"h{number}"));
         var datastores = world.Dice.Next(1, 3);
         for (var number = 1; number <= datastores; number++)
             entities.Add(AddDatastore($"ds{number}"));
         Site.AddDatastore("/extra", Bytes.FromGib(20));
-        var machines = world.Dice.Next(1, 4);
+        var machines = shape?.Machines ?? world.Dice.Next(1, 4);
         for (var number = 1; number <= machines; number++)
             entities.Add(AddMachine($"vm{number}", isTemplate: false));
         entities.Add(AddMachine("template", isTemplate: true));
@@ -51,15 +60,18 @@ internal sealed class ScenarioSite
 
     public EntityId Datacenter { get; }
 
+    /// <summary>The cluster that all hosts are in, or null.</summary>
+    public EntityId? Cluster { get; }
+
     public List<EntityId> Datastores { get; } = [];
 
     private Model.Inventory.Host AddHost(string name)
     {
-        var host = Site.AddHost(name, Bytes.FromGib(4));
+        var host = Site.AddHost(name, shape?.HostMemory ?? Bytes.FromGib(4));
         host.Owner = Site.Center;
         return new Model.Inventory.Host
         {
-            Id = host.Id, Name = name, Parent = Datacenter, Address = host.Address, Fingerprint = host.Fingerprint, Facts = host.Facts,
+            Id = host.Id, Name = name, Parent = Cluster ?? Datacenter, Address = host.Address, Fingerprint = host.Fingerprint, Facts = host.Facts,
         };
     }
 
@@ -84,7 +96,7 @@ internal sealed class ScenarioSite
             Uuid = world.Ids.NewUuid(),
             Name = name,
             Cpus = 1,
-            Memory = Bytes.FromMib(512),
+            Memory = shape is null ? Bytes.FromMib(512) : Bytes.FromGib(world.Dice.Next(1, shape.LargestGib + 1)),
             Disks = [new DiskSpec($"{name}.qcow2", Bytes.FromGib(2))],
             IsTemplate = isTemplate,
         };
@@ -99,3 +111,8 @@ internal sealed class ScenarioSite
         };
     }
 }
+
+/// <summary>How large a scenario's site is.</summary>
+/// <param name="HostMemory">Of each host.</param>
+/// <param name="LargestGib">Memory of the largest machine, GiB.</param>
+internal sealed record SiteShape(int Hosts, int Machines, Bytes HostMemory, int LargestGib);

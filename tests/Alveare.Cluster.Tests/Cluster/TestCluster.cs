@@ -26,7 +26,7 @@ public sealed class TestCluster : IAsyncLifetime
     private static LabPlan NewPlan(string state) => new()
     {
         // Beside a lab that may run on this machine: other names, and other addresses where this machine itself takes part.
-        Name = "alt", State = state, Management = "198.18.8", Uplink = "198.18.9", GuestMemoryMib = 96,
+        Name = "alt", State = state, Management = "198.18.8", Uplink = "198.18.9", GuestMemoryMib = 96, StatisticsSeconds = 1,
     };
 
     public LabPlan Plan { get; private set; } = NewPlan("/tmp/alveare-cluster-tests");

@@ -42,7 +42,7 @@ public sealed class PlanCommandTests : IDisposable
         var run = await Run("place", "--memory", "4G", "--apart-from", "a");
         Assert.Equal(ExitCode.Done, run.Code);
         Assert.Contains("It would go to h1.", run.Out, StringComparison.Ordinal);
-        Assert.Contains("rule --apart-from a", run.Out, StringComparison.Ordinal);
+        Assert.Contains("rule apart from a", run.Out, StringComparison.Ordinal);
         Assert.Contains("needs 4096 MB of memory, 2048 MB are free", run.Out, StringComparison.Ordinal);
     }
 
@@ -69,9 +69,9 @@ public sealed class PlanCommandTests : IDisposable
     [Theory]
     [InlineData("balance --level 6", "--level is '6', expected 1 to 5")]
     [InlineData("balance --max-moves -1", "--max-moves is '-1', expected 0 or more")]
-    [InlineData("maintenance --host h9", "The snapshot has no host 'h9'")]
+    [InlineData("maintenance --host h9", "No host of the snapshot is named 'h9'")]
     [InlineData("grow --like a --host-memory 1G", "give both")]
-    [InlineData("place --memory 1G --on h9", "The snapshot has no host 'h9'")]
+    [InlineData("place --memory 1G --on h9", "No host of the snapshot is named 'h9'")]
     public async Task AWrongQuestionIsUsage(string line, string expected)
     {
         var run = await Run(line.Split(' '));

@@ -1,0 +1,146 @@
+using System.Collections.Immutable;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Planning.Balancing;
+using Alveare.Planning.Snapshots;
+
+namespace Alveare.Planning.WhatIf;
+
+/// <summary>Which machines would move.</summary>
+public sealed record BalanceQuestion
+{
+    public const int DefaultLevel = 3;
+
+    /// <summary>1 (rules only) to 5 (every small gain).</summary>
+    public int Level { get; init; } = DefaultLevel;
+
+    /// <summary>Null for as many as are worth it.</summary>
+    public int? MaxMoves { get; init; }
+}
+
+/// <summary>Where a new machine would go.</summary>
+public sealed record PlaceQuestion
+{
+    public required Bytes Memory { get; init; }
+
+    /// <summary>CPU that it will ask for.</summary>
+    public Megahertz Cpu { get; init; }
+
+    public Megahertz CpuReservation { get; init; }
+
+    public Bytes MemoryReservation { get; init; }
+
+    /// <summary>Machines it is to share its host with.</summary>
+    public ImmutableArray<string> TogetherWith { get; init; } = [];
+
+    /// <summary>Machines it is not to share a host with.</summary>
+    public ImmutableArray<string> ApartFrom { get; init; } = [];
+
+    /// <summary>Hosts it may be on; empty for any.</summary>
+    public ImmutableArray<string> On { get; init; } = [];
+}
+
+/// <summary>What becomes of the machines of a host.</summary>
+public sealed record HostQuestion
+{
+    public required string Host { get; init; }
+}
+
+/// <summary>How many more machines fit, and how many with more hosts.</summary>
+public sealed record GrowQuestion
+{
+    /// <summary>The machine to have more of.</summary>
+    public required string Like { get; init; }
+
+    /// <summary>How many more are wanted; null for as many as fit.</summary>
+    public int? Vms { get; init; }
+
+    /// <summary>So many more hosts; null for one when their size is given.</summary>
+    public int? Hosts { get; init; }
+
+    public Megahertz? HostCpu { get; init; }
+
+    public Bytes? HostMemory { get; init; }
+}
+
+/// <summary>How many more fit now, and with more hosts where that was asked.</summary>
+public sealed record GrowthAnswer(GrowthPlan Now, GrowthPlan? Grown);
+
+/// <summary>Answers questions about a cluster: the one way in for the command line and REST.</summary>
+/// <remarks>What cannot be asked is a fault: <see cref="NotFound"/> for what the snapshot does not have, <see cref="InvalidArgument"/> for
+/// what is out of its range.</remarks>
+public static class Answering
+{
+    private const int MostHosts = 10_000;
+    private const double BytesPerMb = 1024 * 1024;
+
+    public static BalancePlan Balance(ClusterSnapshot snapshot, BalanceQuestion question)
+    {
+        Require(question.Level is >= BalanceLevel.RulesOnly and <= BalanceLevel.Highest, "the level", question.Level, $"{BalanceLevel.RulesOnly} to {BalanceLevel.Highest}");
+        Require(question.MaxMoves is null or >= 0, "the most moves", question.MaxMoves, "0 or more");
+        return Balancer.Plan(snapshot, BalanceLevel.Of(question.Level), question.MaxMoves);
+    }
+
+    public static PlacementPlan Place(ClusterSnapshot snapshot, PlaceQuestion question)
+    {
+        Require(question.Memory.Value >= 0, "the memory", question.Memory.Value, "0 or more");
+        Require(question.MemoryReservation.Value >= 0, "the memory reservation", question.MemoryReservation.Value, "0 or more");
+        Require(question.Cpu.Value >= 0, "the CPU", question.Cpu.Value, "0 or more");
+        Require(question.CpuReservation.Value >= 0, "the CPU reservation", question.CpuReservation.Value, "0 or more");
+        var asked = question.Memory.Value / BytesPerMb;
+        var vm = new SnapshotVm
+        {
+            Id = PlacementQuestion.Vm,
+            Host = "",
+            MemMb = asked,
+            ConsumedMb = asked,
+            ActiveMb = asked,
+            CpuDemandMhz = question.Cpu.Value,
+            CpuReservationMhz = question.CpuReservation.Value,
+            MemReservationMb = question.MemoryReservation.Value / BytesPerMb,
+        };
+        return PlacementQuestion.Ask(snapshot, vm, Rules(snapshot, question));
+    }
+
+    public static EvacuationPlan Maintenance(ClusterSnapshot snapshot, HostQuestion question) => Evacuation.Maintenance(snapshot, Host(snapshot, question.Host));
+
+    public static EvacuationPlan Fail(ClusterSnapshot snapshot, HostQuestion question) => Evacuation.Failure(snapshot, Host(snapshot, question.Host));
+
+    public static GrowthAnswer Grow(ClusterSnapshot snapshot, GrowQuestion question)
+    {
+        Require(question.Vms is null or (>= 1 and <= Growth.Most), "the number of machines", question.Vms, $"1 to {Growth.Most}");
+        Require(question.Hosts is null or (>= 1 and <= MostHosts), "the number of hosts", question.Hosts, $"1 to {MostHosts}");
+        Require(question.HostCpu is null or { Value: > 0 }, "a new host's CPU", question.HostCpu?.Value, "more than 0");
+        Require(question.HostMemory is null or { Value: > 0 }, "a new host's memory", question.HostMemory?.Value, "more than 0");
+        var isComplete = question.HostCpu is null == question.HostMemory is null && (question.Hosts is null || question.HostCpu is not null);
+        Require(isComplete, "a new host's size", "incomplete", "CPU and memory: give both");
+        var (vm, most) = (Vm(snapshot, question.Like), question.Vms ?? Growth.Most);
+        return new(
+            Growth.Copies(snapshot, vm, most),
+            question is { HostCpu: { } cpu, HostMemory: { } memory }
+                ? Growth.Copies(Growth.WithHosts(snapshot, question.Hosts ?? 1, cpu.Value, memory.Value / BytesPerMb), vm, most)
+                : null);
+    }
+
+    private static IEnumerable<SnapshotRule> Rules(ClusterSnapshot snapshot, PlaceQuestion question)
+    {
+        foreach (var vm in question.TogetherWith)
+            yield return new($"together with {vm}", RuleKind.Together, [PlacementQuestion.Vm, Vm(snapshot, vm)], []);
+        foreach (var vm in question.ApartFrom)
+            yield return new($"apart from {vm}", RuleKind.Apart, [PlacementQuestion.Vm, Vm(snapshot, vm)], []);
+        if (!question.On.IsEmpty)
+            yield return new("on", RuleKind.OnHosts, [PlacementQuestion.Vm], [.. question.On.Select(h => Host(snapshot, h))]);
+    }
+
+    private static string Host(ClusterSnapshot snapshot, string id) =>
+        snapshot.Hosts.Any(h => h.Id == id) ? id : throw new FaultException(new NotFound("host of the snapshot", id));
+
+    private static string Vm(ClusterSnapshot snapshot, string id) =>
+        snapshot.Vms.Any(v => v.Id == id) ? id : throw new FaultException(new NotFound("vm of the snapshot", id));
+
+    private static void Require(bool isSo, string argument, object? given, string expected)
+    {
+        if (!isSo)
+            throw new FaultException(new InvalidArgument("The question", argument, FormattableString.Invariant($"{given}"), expected));
+    }
+}
