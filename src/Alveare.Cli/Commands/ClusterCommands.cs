@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Alveare.Cli.Running;
 using Alveare.Wire.Rest;
@@ -10,7 +11,7 @@ internal static class ClusterCommands
 {
     private const string NoBaseline = "none";
 
-    public static IEnumerable<Command> Of(CliCommands commands) => [CpuBaseline(commands), SetCpuBaseline(commands)];
+    public static IEnumerable<Command> Of(CliCommands commands) => [CpuBaseline(commands), SetCpuBaseline(commands), RollingMaintenance(commands)];
 
     private static Command CpuBaseline(CliCommands commands)
     {
@@ -36,6 +37,19 @@ internal static class ClusterCommands
 
             return ExitCode.Done;
         });
+    }
+
+    private static OperationCommand RollingMaintenance(CliCommands commands)
+    {
+        var name = Takes.Existing(commands, "cluster");
+        var atOnce = Takes.Number("--at-once", "How many hosts at once; 1 by default");
+        var hold = Takes.Number("--hold", "Seconds that each host stays in maintenance; 0 by default");
+        return OperationCommand.On(
+            commands, "cluster.rolling-maintenance", "rolling-maintenance", "Put a cluster's hosts into maintenance and out of it again, some at a time", [name, atOnce, hold],
+            run => run.IdOfAsync("cluster", run.Value(name)),
+            (run, _) => Task.FromResult<JsonObject?>(Takes.Body(
+                ("atOnce", run.Value(atOnce)),
+                ("hold", run.Value(hold) is { } seconds ? TimeSpan.FromSeconds(seconds).ToString("c", CultureInfo.InvariantCulture) : null))));
     }
 
     private static OperationCommand SetCpuBaseline(CliCommands commands)

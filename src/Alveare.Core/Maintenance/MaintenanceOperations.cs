@@ -22,10 +22,13 @@ internal sealed class MaintenanceOperations(MachineGround ground, EventLog event
     // So many leave at once: a target takes part in eight migrations, and others' have to find a place too.
     private const int AtOnce = 4;
 
+    private static readonly TimeSpan LongestHold = TimeSpan.FromDays(1);
+
     public void Register(TaskEngine tasks)
     {
         tasks.Handle<EnterMaintenance>(EnterAsync);
         tasks.Handle<ExitMaintenance>(ExitAsync);
+        tasks.Handle<RollingMaintenance>(RollAsync);
     }
 
     private async Task EnterAsync(EnterMaintenance operation, TaskContext context)
@@ -45,6 +48,65 @@ internal sealed class MaintenanceOperations(MachineGround ground, EventLog event
     {
         await SetAsync(operation.Target, HostMaintenance.In, HostMaintenance.None, "not in maintenance", "in maintenance");
         events.Add(EventSeverity.Audit, "host.exited-maintenance", $"Host '{ground.NameOf(operation.Target)}' runs machines again.", operation.Target, context.Session.User);
+    }
+
+    // Each step is a task of its own, so that a host which cannot be emptied says why; what was begun is ended before anything else.
+    private async Task RollAsync(RollingMaintenance operation, TaskContext context)
+    {
+        var cluster = ground.Now.Get<Cluster>(operation.Target);
+        var hosts = ground.Now.Children<Host>(cluster.Id).Where(h => h.Maintenance == HostMaintenance.None).Select(h => h.Id).ToList();
+        if (operation.AtOnce < 1 || operation.AtOnce >= hosts.Count)
+        {
+            throw new FaultException(new InvalidArgument(
+                $"Cluster '{cluster.Name}'", "the number of hosts at once", $"{operation.AtOnce}", $"1 or more, and fewer than the {hosts.Count} hosts that run machines"));
+        }
+
+        if (operation.Hold < TimeSpan.Zero || operation.Hold > LongestHold)
+        {
+            throw new FaultException(new InvalidArgument(
+                $"Cluster '{cluster.Name}'", "the time in maintenance", operation.Hold.ToString("c", CultureInfo.InvariantCulture), $"0 to {LongestHold.TotalHours:0} hours"));
+        }
+
+        var done = 0;
+        foreach (var batch in hosts.Chunk(operation.AtOnce))
+        {
+            context.Report(100.0 * done / hosts.Count, string.Create(CultureInfo.InvariantCulture, $"{done} of {hosts.Count} hosts done; now {string.Join(", ", batch.Select(ground.NameOf))}"));
+            await RollAsync(batch, operation.Hold, context);
+            done += batch.Length;
+        }
+    }
+
+    private async Task RollAsync(EntityId[] batch, TimeSpan hold, TaskContext context)
+    {
+        var entered = new List<EntityId>();
+        try
+        {
+            // One after the other: each is planned on what the one before has left.
+            foreach (var host in batch)
+            {
+                context.Cancellation.ThrowIfCancellationRequested();
+                await DoAsync(new EnterMaintenance { Target = host }, context);
+                entered.Add(host);
+            }
+
+            await Task.Delay(hold, ground.Clock, context.Cancellation);
+        }
+        finally
+        {
+            foreach (var host in entered)
+                await DoAsync(new ExitMaintenance { Target = host }, context);
+        }
+    }
+
+    private async Task DoAsync(Operation operation, TaskContext context)
+    {
+        var task = await ground.Tasks.SubmitAsync(context.Session, operation);
+        using var cancelling = context.Cancellation.Register(() => TryCancel(task, context));
+        var ended = await ground.Tasks.WaitAsync(task.Id, CancellationToken.None);
+        if (ended.Fault is { } fault)
+            throw new FaultException(fault);
+        if (ended.State == TaskState.Cancelled)
+            throw new OperationCanceledException(context.Cancellation);
     }
 
     /// <summary>Moves machines away until none is left that can leave; answers those that stay, each with the reason.</summary>

@@ -3,18 +3,20 @@ using Alveare.Core.Security;
 using Alveare.Model;
 using Alveare.Model.Clusters;
 using Alveare.Model.Faults;
+using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
 using Alveare.Planning.Balancing;
 using Alveare.Planning.Clusters;
+using Alveare.Planning.Rules;
 using Alveare.Simulation.Scheduling;
 using Alveare.Simulation.Worlds;
 
 namespace Alveare.Simulation.Scenarios;
 
 /// <summary>One seed of hours in the life of a cluster that balances itself: load in waves, hosts that crash, an engine that is killed.</summary>
-/// <remarks>What must hold: no host is over its memory, no machine moves more often than its rest allows, every task ends, and once the load
-/// stands still so do the machines, on hosts that are no less even than before.</remarks>
+/// <remarks>What must hold: no host is over its memory, a rule that is kept stays kept, no machine moves more often than its rest allows, every task
+/// ends, and once the load stands still so do the machines, on hosts that are no less even than before.</remarks>
 public sealed class BalanceScenario
 {
     private const long MaxTurns = 20_000_000;
@@ -37,6 +39,7 @@ public sealed class BalanceScenario
     private readonly int hours;
     private readonly List<string> history = [];
     private readonly HashSet<string> told = [];
+    private readonly HashSet<string> kept = [];
 
     private BalanceScenario(int seed, int hours, bool keepHistory)
     {
@@ -79,6 +82,7 @@ public sealed class BalanceScenario
         await engines.StartAsync();
         await world.PauseAsync(5000);
         await SetFullAsync();
+        await MakeRulesAsync();
         for (var minute = 0; minute < hours * 60 && world.Violations.Count == 0; minute++)
         {
             if (minute % 10 == 0)
@@ -97,15 +101,35 @@ public sealed class BalanceScenario
         quiet.Check();
     }
 
-    private async Task SetFullAsync()
+    /// <summary>Some machines are to be apart, and one is to be on all hosts but one.</summary>
+    private async Task MakeRulesAsync()
+    {
+        var now = engines.Current!.Engine.Inventory.Current;
+        var hosts = now.Children<Host>(site.Cluster!.Value).Select(h => h.Id).ToArray();
+        var machines = hosts.SelectMany(now.MachinesOn).Where(v => !v.IsTemplate).Select(v => v.Id).Order().ToArray();
+        if (hosts.Length < 2 || machines.Length < 2)
+            return;
+        world.Dice.Shuffle(machines);
+        var apart = machines[..world.Dice.Next(2, Math.Min(hosts.Length, machines.Length) + 1)];
+        await DoAsync(new CreateRule { Target = site.Cluster.Value, Name = "apart", Kind = ClusterRuleKind.Apart, Vms = [.. apart] });
+        await DoAsync(new SetHostGroup { Target = site.Cluster.Value, Name = "bad", Hosts = [hosts[world.Dice.Next(hosts.Length)]] });
+        await DoAsync(new CreateRule { Target = site.Cluster.Value, Name = "off", Kind = ClusterRuleKind.OffHosts, Vms = [machines[^1]], HostGroup = "bad" });
+    }
+
+    private async Task DoAsync(Operation operation)
     {
         var run = engines.Current!;
-        var settings = new SetBalancing { Target = site.Cluster!.Value, Mode = BalanceMode.Full, Level = world.Dice.Next(2, 6) };
         await run.Realm.RunAsync(async () =>
         {
-            var task = await run.Engine.Tasks.SubmitAsync(Session.System, settings);
+            var task = await run.Engine.Tasks.SubmitAsync(Session.System, operation);
             await run.Engine.Tasks.WaitAsync(task.Id, CancellationToken.None);
         });
+    }
+
+    private async Task SetFullAsync()
+    {
+        var settings = new SetBalancing { Target = site.Cluster!.Value, Mode = BalanceMode.Full, Level = world.Dice.Next(2, 6) };
+        await DoAsync(settings);
         world.Tell($"balancing at level {settings.Level}");
     }
 
@@ -143,6 +167,7 @@ public sealed class BalanceScenario
                 world.Break($"{host.Name} runs machines of {new Bytes(taken)} and has {host.Facts.MemoryForGuests}.");
         }
 
+        WatchRules();
         foreach (var often in MovesSince(world.Time.GetUtcNow() - TimeSpan.FromHours(1)).GroupBy(t => t.TargetName).Where(g => g.Count() > MostMovesPerHour))
             world.Break($"'{often.Key}' was moved {often.Count()} times in an hour.");
         foreach (var task in Tasks().Where(t => !t.HasEnded && world.Time.GetUtcNow() - t.QueuedAt > LongestTask))
@@ -151,6 +176,22 @@ public sealed class BalanceScenario
             world.Tell($"balancing moved {move.TargetName}: {move.Reason}");
         foreach (var task in Tasks().Where(t => t.Fault is InternalError))
             world.Break($"{task.Id} ({task.Operation}) failed by a bug.");
+    }
+
+    /// <summary>By where machines execute, whatever anybody says of it.</summary>
+    private void WatchRules()
+    {
+        if (engines.Current?.Engine.Inventory.Current.Find(site.Cluster!.Value) is not Model.Inventory.Cluster cluster)
+            return;
+        var hosts = site.Site.Hosts.Select(h => h.Id).ToList();
+        var broken = ClusterRules.Broken(cluster, hosts, vm => site.Site.Executions.Of(vm) is [var qemu, ..] ? qemu.Host : null).ToDictionary(b => b.Name);
+        foreach (var rule in cluster.Rules)
+        {
+            if (!broken.TryGetValue(rule.Name, out var now))
+                kept.Add(rule.Name);
+            else if (kept.Contains(rule.Name))
+                world.Break($"A rule that was kept is broken: {now.Text}.");
+        }
     }
 
     private IReadOnlyList<TaskRecord> Tasks() => engines.Current?.Engine.Tasks.List() ?? [];

@@ -60,6 +60,41 @@ public sealed class MaintenanceTests
     }
 
     [Fact]
+    public async Task AClusterIsTakenThroughMaintenanceHostByHost()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        EntityId[] vms = [await site.CreateAsync("a", host: 1, on: true), await site.CreateAsync("b", host: 2, on: true), await site.CreateAsync("c", host: 3, on: true)];
+        await site.FailAsync<InvalidArgument>(new RollingMaintenance { Target = site.Cluster, AtOnce = 3 });
+        await site.FailAsync<InvalidArgument>(new RollingMaintenance { Target = site.Cluster, AtOnce = 0 });
+        await site.FailAsync<InvalidArgument>(new RollingMaintenance { Target = site.Cluster, Hold = TimeSpan.FromDays(2) });
+        await site.SucceedAsync(new RollingMaintenance { Target = site.Cluster, AtOnce = 2 });
+        Assert.All(site.Now.OfType<Host>(), h => Assert.Equal(HostMaintenance.None, h.Maintenance));
+        Assert.All(vms, v => Assert.Equal(PowerState.On, site.Vm(v).Power));
+        Assert.Equal(3, site.Engine.Tasks.TargetsOf<EnterMaintenance>(TaskState.Succeeded).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task ARollThatAHostCannotFollowStopsThereAndLeavesNoHostInMaintenance()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2, memory: Bytes.FromGib(4));
+        await site.CreateAsync("big", host: 1, on: true, memory: Bytes.FromGib(3));
+        await site.CreateAsync("other", host: 2, on: true, memory: Bytes.FromGib(3));
+        await site.FailAsync<HostNotEmptied>(new RollingMaintenance { Target = site.Cluster });
+        Assert.All(site.Now.OfType<Host>(), h => Assert.Equal(HostMaintenance.None, h.Maintenance));
+    }
+
+    [Fact]
+    public async Task ARollThatIsCancelledLetsItsHostsRunMachinesAgain()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2);
+        var rolling = await site.SubmitAsync(new RollingMaintenance { Target = site.Cluster, Hold = TimeSpan.FromHours(1) });
+        await site.UntilAsync(now => now.OfType<Host>().Any(h => h.Maintenance == HostMaintenance.In), "a host is in maintenance");
+        site.Cancel(rolling);
+        Assert.Equal(TaskState.Cancelled, (await site.EndAsync(rolling)).State);
+        Assert.All(site.Now.OfType<Host>(), h => Assert.Equal(HostMaintenance.None, h.Maintenance));
+    }
+
+    [Fact]
     public async Task ACenterThatIsKilledMeanwhileFindsAHostThatRunsMachines()
     {
         await using var site = await MachineSite.OpenAsync(hosts: 2);
