@@ -56,7 +56,6 @@ public sealed class KvmHost : IHost
         listing = new Listing(machines, ground);
         datastores.Returned = listing.Reread;
         registration = new Registration(machines, ground, images, listing);
-        reconfiguration = new Reconfiguration(ground, images);
         destruction = new Destruction(machines, ground);
         clones = new CloneTable(new CloneGround(
             machines, ground, registration, images, setup.User, Path.Combine(options.StateDirectory, "clones")));
@@ -67,7 +66,16 @@ public sealed class KvmHost : IHost
         statistics = new StatisticsSampler(options.HostId, options.Uplink, machines, state, groups, options.Time, options.StatisticsInterval);
         surroundings = new Surroundings(portGroups, groups, setup.User);
         var launcher = new Launcher(setup, ground, surroundings, log, options.Time);
-        power = new PowerControl(state, launcher, ground, surroundings, log) { Adopted = GuestWatch.Begin };
+        var enforcement = new ResourceEnforcement(state, machines, groups, facts.CpuClock, facts.CpuCapacity);
+        reconfiguration = new Reconfiguration(ground, images, enforcement);
+        power = new PowerControl(state, launcher, ground, surroundings, log)
+        {
+            Adopted = (machine, run) =>
+            {
+                enforcement.Apply(machine);
+                GuestWatch.Begin(machine, run);
+            },
+        };
         migrations = new MigrationTable(new MigrationGround(
             options.HostId, options.HostName, options.MigrationAddress, machines, ground, power, launcher, setup.User, options.Time,
             stopping.Token));
@@ -146,6 +154,9 @@ public sealed class KvmHost : IHost
             case ReconfigureMachine reconfigure:
                 await reconfiguration.ReconfigureAsync(Find(reconfigure.Machine), reconfigure.Spec, cancellation);
                 return Answer(reconfigure.Machine);
+            case SetMachineResources set:
+                await reconfiguration.SetResourcesAsync(Find(set.Machine), set.Resources, cancellation);
+                return Answer(set.Machine);
             case DestroyMachine destroy:
                 await destruction.DestroyAsync(Find(destroy.Machine), cancellation);
                 return Done.Instance;

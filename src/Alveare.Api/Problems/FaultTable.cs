@@ -23,6 +23,7 @@ public static class FaultTable
         [typeof(ObjectInUse)] = 409,
         [typeof(NoHostFits)] = 409,
         [typeof(InsufficientMemory)] = 409,
+        [typeof(InsufficientReservation)] = 409,
         [typeof(CpuIncompatible)] = 409,
         [typeof(HostBelowBaseline)] = 409,
         [typeof(RuleViolated)] = 409,

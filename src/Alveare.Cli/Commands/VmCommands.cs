@@ -16,6 +16,7 @@ internal static class VmCommands
             .. VmListing.All(commands),
             .. VmMaking.All(commands),
             Reconfigure(commands),
+            SetResources(commands),
             Plain(commands, "mark-template", "Turn a machine into a template"),
             Plain(commands, "mark-vm", "Turn a template back into a machine"),
             PowerOn(commands),
@@ -62,6 +63,21 @@ internal static class VmCommands
         return OperationCommand.OnMany(
             commands, "vm.migrate", "Move to another host: live when it runs", [to, limit],
             async run => Takes.Body(("host", await run.IdOfAsync("host", to)), ("bandwidthLimit", run.Value(limit))));
+    }
+
+    private static OperationCommand SetResources(CliCommands commands)
+    {
+        var reservation = Takes.Number("--cpu-reservation", "CPU in MHz that it is promised; 0 for none");
+        var limit = Takes.Number("--cpu-limit", "CPU in MHz that it never exceeds; 0 for no limit");
+        var shares = Takes.Number("--cpu-shares", "What it weighs against others when CPU is short; 0 for normal, 1000 per virtual CPU");
+        var memory = Takes.Size("--memory-reservation", "Memory that is left to it when memory is short");
+        return OperationCommand.OnMany(
+            commands, "vm.set-resources", "Change what machines are promised, held to and weigh, also while they run", [reservation, limit, shares, memory],
+            run => Task.FromResult<JsonObject?>(Takes.Body(
+                ("cpuReservation", run.Value(reservation)),
+                ("cpuLimit", run.Value(limit)),
+                ("cpuShares", run.Value(shares)),
+                ("memoryReservation", run.Value(memory)))));
     }
 
     private static OperationCommand Reconfigure(CliCommands commands)

@@ -4,6 +4,7 @@ using Alveare.Core.Statistics;
 using Alveare.Model;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
+using Alveare.Model.Resources;
 using Alveare.Planning.Rules;
 using Alveare.Planning.Snapshots;
 
@@ -87,15 +88,12 @@ public sealed record ClusterReading(
             ActiveMb = Math.Min(demand.ActiveBytes / BytesPerMb, consumed),
             CpuReservationMhz = controls.Cpu.Reservation.Value,
             CpuLimitMhz = controls.Cpu.Limit?.Value ?? -1,
-            CpuShares = controls.Cpu.Shares ?? ShareScaleOf(spec.Cpus),
+            CpuShares = ShareScale.CpuShares(controls.Cpu, spec.Cpus),
             // A machine that runs is promised all its memory, whatever it takes now: placement and migration count it so too.
             MemReservationMb = memory,
-            MemLimitMb = controls.Memory.Limit is { } limit ? limit.Value / BytesPerMb : -1,
-            MemShares = controls.Memory.Shares ?? Model.Resources.ShareScale.NormalMemory * memory,
+            MemShares = ShareScale.NormalMemory * memory,
         };
     }
-
-    private static int ShareScaleOf(int cpus) => Model.Resources.ShareScale.NormalCpu * cpus;
 
     private static Dictionary<EntityId, string> Labels(IEnumerable<Entity> entities)
     {

@@ -5,10 +5,12 @@ using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
+using Alveare.Model.Resources;
+using Alveare.Planning.Placement;
 
 namespace Alveare.Core.Machines;
 
-/// <summary>Changes of what a machine that is off is made of.</summary>
+/// <summary>Changes of what a machine is made of, and of what it is promised.</summary>
 internal sealed class MachineChanges(MachineGround ground, MachineMaking making)
 {
     public async Task ReconfigureAsync(ReconfigureVm operation, TaskContext context)
@@ -30,6 +32,40 @@ internal sealed class MachineChanges(MachineGround ground, MachineMaking making)
             Nics = operation.PortGroups is { } portGroups ? Nics(spec.Nics, portGroups) : spec.Nics,
             Disks = [.. spec.Disks, .. MachineLayout.Disks(stem, added.Select(c => (c, DiskFormat.Qcow2)), spec.Disks)],
         });
+    }
+
+    public async Task SetResourcesAsync(SetResources operation, TaskContext context)
+    {
+        var vm = ground.Now.Get<VirtualMachine>(operation.Target);
+        var spec = MachineGround.SpecOf(vm);
+        var (cpu, memory) = (spec.Resources.Cpu, spec.Resources.Memory);
+        var wanted = spec with
+        {
+            Resources = new ResourceControls
+            {
+                Cpu = new CpuControl
+                {
+                    Reservation = operation.CpuReservation ?? cpu.Reservation,
+                    Limit = operation.CpuLimit is { } limit ? (limit.Value == 0 ? null : limit) : cpu.Limit,
+                    Shares = operation.CpuShares is { } shares ? (shares == 0 ? null : shares) : cpu.Shares,
+                },
+                Memory = new MemoryControl { Reservation = operation.MemoryReservation ?? memory.Reservation },
+            },
+        };
+        if (MachineSpecRules.Check(wanted).FirstOrDefault() is { } flaw)
+            throw new FaultException(new InvalidArgument($"Virtual machine '{vm.Name}'", flaw.Where, flaw.Given, flaw.Expected));
+        // What runs is promised more only where the host can keep it.
+        using var room = vm.MayRun && MachineGround.HostOf(vm) is var host
+            ? ground.Rooms.Promise(
+                vm.Id,
+                spec.Memory,
+                now => [now.Get<Host>(host)],
+                rooms => HostFit.CpuPromise(vm.Name, wanted.Resources.Cpu.Reservation, rooms[0]) is { } fault ? throw new FaultException(fault) : host,
+                isToRun: false,
+                wanted.Resources.Cpu.Reservation)
+            : null;
+        await ground.ExecuteAsync(
+            MachineGround.HostOf(vm), vm.Id, new SetMachineResources(vm.Id, wanted.Resources), m => m?.Spec?.Resources == wanted.Resources);
     }
 
     public Task MarkTemplateAsync(MarkTemplate operation, TaskContext context) => MarkAsync(ground.Now.Get<VirtualMachine>(operation.Target), isTemplate: true);

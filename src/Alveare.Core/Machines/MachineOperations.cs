@@ -23,6 +23,7 @@ internal static class MachineOperations
         tasks.Handle<DestroyVm>(registration.DestroyAsync);
         tasks.FindOut<DestroyVm>(registration.FinishDestroyingAsync);
         tasks.Handle<ReconfigureVm>(changes.ReconfigureAsync);
+        tasks.Handle<SetResources>(changes.SetResourcesAsync);
         tasks.Handle<MarkTemplate>(changes.MarkTemplateAsync);
         tasks.Handle<MarkVm>(changes.MarkVmAsync);
         tasks.Handle<PowerOn>(power.StartAsync);

@@ -17,14 +17,16 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
 
     /// <summary>Lets <paramref name="choose"/> pick one of the hosts by the room they have, and promises the memory there until the answer is
     /// disposed. What it throws goes through: then nothing is promised.</summary>
+    /// <param name="cpu">CPU that is promised too; null for what the machine's configuration says.</param>
     /// <param name="isToRun">The machine is to run there, so that its cluster's rules count; not so for a registration.</param>
     public PromisedRoom Promise(
-        EntityId machine, Bytes memory, Func<InventorySnapshot, IEnumerable<Host>> candidates, Func<ImmutableArray<HostRoom>, EntityId> choose, bool isToRun = true)
+        EntityId machine, Bytes memory, Func<InventorySnapshot, IEnumerable<Host>> candidates, Func<ImmutableArray<HostRoom>, EntityId> choose, bool isToRun = true,
+        Megahertz? cpu = null)
     {
         lock (_gate)
         {
             var now = inventory.Current;
-            var promised = new PromisedRoom(this, machine, choose(Of(now, candidates(now), machine, isToRun)), memory);
+            var promised = new PromisedRoom(this, machine, choose(Of(now, candidates(now), machine, isToRun)), memory, cpu ?? ReservationOf(now.Find(machine)));
             _promises.Add(promised);
             return promised;
         }
@@ -61,8 +63,13 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
     private HostRoom Of(Host host, IReadOnlyList<VirtualMachine> running, EntityId exceptFor)
     {
         var memory = running.ToDictionary(v => v.Id, v => v.Spec?.Memory ?? Bytes.Zero);
+        var reserved = running.ToDictionary(v => v.Id, ReservationOf);
         foreach (var promise in _promises.Where(p => p.Host == host.Id && p.Machine != exceptFor))
+        {
             memory[promise.Machine] = new Bytes(Math.Max(memory.GetValueOrDefault(promise.Machine).Value, promise.Memory.Value));
+            reserved[promise.Machine] = new Megahertz(Math.Max(reserved.GetValueOrDefault(promise.Machine).Value, promise.Cpu.Value));
+        }
+
         var clock = host.Facts?.CpuClock.Value ?? 0;
         return new HostRoom
         {
@@ -76,11 +83,14 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
             MemoryForGuests = host.Facts?.MemoryForGuests ?? Bytes.Zero,
             MemoryPromised = new Bytes(memory.Values.Sum(m => m.Value)),
             CpuCapacity = host.Facts?.CpuCapacity ?? Megahertz.Zero,
+            CpuReserved = new Megahertz(reserved.Values.Sum(m => m.Value)),
             CpuDemand = new Megahertz((long)running.Sum(v => (statistics.LatestOfMachine(v.Id)?.CpuPercent ?? 0) / 100 * clock)),
             Datastores = host.Datastores,
             PortGroups = host.PortGroups,
         };
     }
+
+    private static Megahertz ReservationOf(Entity? machine) => (machine as VirtualMachine)?.Spec?.Resources.Cpu.Reservation ?? Megahertz.Zero;
 
     private static string? WhyUnusable(Host host) => host.Connection switch
     {
@@ -92,19 +102,21 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
     };
 }
 
-/// <summary>Memory of a host that is kept for a machine on its way there, until disposed.</summary>
+/// <summary>Memory and promised CPU of a host that are kept for a machine on its way there, until disposed.</summary>
 public sealed class PromisedRoom : IDisposable
 {
     private readonly HostRooms _rooms;
 
-    internal PromisedRoom(HostRooms rooms, EntityId machine, EntityId host, Bytes memory) =>
-        (_rooms, Machine, Host, Memory) = (rooms, machine, host, memory);
+    internal PromisedRoom(HostRooms rooms, EntityId machine, EntityId host, Bytes memory, Megahertz cpu) =>
+        (_rooms, Machine, Host, Memory, Cpu) = (rooms, machine, host, memory, cpu);
 
     public EntityId Machine { get; }
 
     public EntityId Host { get; }
 
     public Bytes Memory { get; }
+
+    public Megahertz Cpu { get; }
 
     public void Dispose() => _rooms.GiveBack(this);
 }

@@ -7,6 +7,9 @@ internal sealed class ControlGroupTree(string root, string parentName)
 
     public string Root => root;
 
+    /// <summary>The group that holds the machines'; it may not exist.</summary>
+    public string Parent => parent;
+
     /// <summary>Makes a machine's group. <paramref name="prepare"/> is called for a new parent.</summary>
     public string Add(Guid machine, Action<string>? prepare = null)
     {

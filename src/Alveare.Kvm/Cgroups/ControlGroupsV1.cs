@@ -34,6 +34,10 @@ internal sealed class ControlGroupsV1(ImmutableArray<string> roots, string accou
         }
     }
 
+    public IReadOnlyList<string> Apply(ImmutableArray<string> groups, GroupLimits limits) => GroupLimits.Write(groups, limits.Version1);
+
+    public void Weigh(long shares) => GroupLimits.Write(trees.Select(t => t.Parent), [GroupLimits.Weight1(shares)]);
+
     public CpuCounter? CounterOf(ImmutableArray<string> groups) =>
         groups.FirstOrDefault(trees.First(t => t.Root == accounting).Contains) is { } group
             ? new CpuCounter(Path.Combine(group, "cpuacct.usage"), "", 1)

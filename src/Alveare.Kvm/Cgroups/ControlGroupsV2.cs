@@ -37,6 +37,10 @@ internal sealed class ControlGroupsV2(string root, string parentName) : IControl
             tree.Sweep(inUse);
     }
 
+    public IReadOnlyList<string> Apply(ImmutableArray<string> groups, GroupLimits limits) => GroupLimits.Write(groups.Where(tree.Contains), limits.Version2);
+
+    public void Weigh(long shares) => GroupLimits.Write([tree.Parent], [GroupLimits.Weight2(shares)]);
+
     // Counted with or without the cpu controller.
     public CpuCounter? CounterOf(ImmutableArray<string> groups) =>
         groups.FirstOrDefault(tree.Contains) is { } group

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace Alveare.Kvm.Cgroups;
 
-/// <summary>A control group of its own for every QEMU of one host: what it uses is counted there, and limits will be set there.</summary>
+/// <summary>A control group of its own for every QEMU of one host: what it uses is counted there, and limits are set there.</summary>
 /// <remarks>Two implementations, because a kernel has its controllers on version 2 of the interface or on version 1. Both make groups below
 /// <c>alveare-HOST</c>, so that several hosts on one machine keep apart, and touch no other group. That parent exists while a machine runs.</remarks>
 public interface IControlGroups
@@ -15,6 +15,12 @@ public interface IControlGroups
 
     /// <summary>Removes the empty groups of this host that are not <paramref name="inUse"/>: leftovers of an agent that ended.</summary>
     void Sweep(IReadOnlySet<string> inUse);
+
+    /// <summary>Holds a machine's groups to limits; answers the files of the kernel that there are not.</summary>
+    IReadOnlyList<string> Apply(ImmutableArray<string> groups, GroupLimits limits);
+
+    /// <summary>Lets all machines together weigh as much against the rest of the host as they would one by one.</summary>
+    void Weigh(long shares);
 
     /// <summary>The counter of CPU time among a machine's groups, or null when they have none.</summary>
     CpuCounter? CounterOf(ImmutableArray<string> groups);

@@ -95,6 +95,14 @@ public static partial class VmxFile
             yield return ("alveare.template", "TRUE");
         if (spec.CustomizationSeed is not null)
             yield return ("alveare.customizationSeed", spec.CustomizationSeed);
+        if (spec.Resources.Cpu.Reservation.Value != 0)
+            yield return ("sched.cpu.min", Number(spec.Resources.Cpu.Reservation.Value));
+        if (spec.Resources.Cpu.Limit is { } limit)
+            yield return ("sched.cpu.max", Number(limit.Value));
+        if (spec.Resources.Cpu.Shares is { } shares)
+            yield return ("sched.cpu.shares", Number(shares));
+        if (spec.Resources.Memory.Reservation.Value != 0)
+            yield return ("sched.mem.min", Number(spec.Resources.Memory.Reservation.Mib));
         for (var i = 0; i < spec.Disks.Length; i++)
         {
             yield return ($"{Disk(i)}.present", "TRUE");
@@ -123,7 +131,7 @@ public static partial class VmxFile
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 
     [GeneratedRegex(
-        """\A(\.encoding|displayName|uuid\.bios|numvcpus|memSize|firmware|alveare\.(format|end|cpuModel|template|customizationSeed)|scsi\d+:\d+\.(present|fileName)|alveare\.scsi\d+:\d+\.(capacity|format)|ethernet\d+\.(present|networkName|addressType|address|generatedAddress))\z""",
+        """\A(\.encoding|displayName|uuid\.bios|numvcpus|memSize|firmware|sched\.cpu\.(min|max|shares)|sched\.mem\.min|alveare\.(format|end|cpuModel|template|customizationSeed)|scsi\d+:\d+\.(present|fileName)|alveare\.scsi\d+:\d+\.(capacity|format)|ethernet\d+\.(present|networkName|addressType|address|generatedAddress))\z""",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex OwnKey();
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Alveare.Model;
 using Alveare.Model.Machines;
+using Alveare.Model.Resources;
 
 namespace Alveare.Kvm.Files;
 
@@ -17,6 +18,10 @@ internal sealed partial class VmxReader(VmxText text)
         [(SpecPart.Memory, 0)] = "memSize",
         [(SpecPart.CpuModel, 0)] = "alveare.cpuModel",
         [(SpecPart.CustomizationSeed, 0)] = "alveare.customizationSeed",
+        [(SpecPart.CpuReservation, 0)] = "sched.cpu.min",
+        [(SpecPart.CpuLimit, 0)] = "sched.cpu.max",
+        [(SpecPart.CpuShares, 0)] = "sched.cpu.shares",
+        [(SpecPart.MemoryReservation, 0)] = "sched.mem.min",
     };
 
     public MachineSpec Read()
@@ -37,10 +42,31 @@ internal sealed partial class VmxReader(VmxText text)
             Disks = ReadDisks(),
             Nics = ReadNics(),
         };
+        spec = spec with { Resources = ReadResources(spec.Cpus) };
         if (MachineSpecRules.Check(spec).FirstOrDefault() is { } flaw)
             throw Broken(flaw);
         return spec;
     }
+
+    private ResourceControls ReadResources(int cpus) => new()
+    {
+        Cpu = new CpuControl
+        {
+            Reservation = new Megahertz(text.Find("sched.cpu.min") is { } least ? Number(least, 0, MachineLimits.MaxMegahertz) : 0),
+            Limit = text.Find("sched.cpu.max") is { Value: not ("-1" or "unlimited") } most ? new Megahertz(Number(most, 1, MachineLimits.MaxMegahertz)) : null,
+            Shares = text.Find("sched.cpu.shares") switch
+            {
+                null or { Value: "normal" } => null,
+                { Value: "low" } => ShareScale.NormalCpu * cpus / 2,
+                { Value: "high" } => ShareScale.NormalCpu * cpus * 2,
+                { } shares => (int)Number(shares, 1, ShareScale.Max),
+            },
+        },
+        Memory = new MemoryControl
+        {
+            Reservation = Bytes.FromMib(text.Find("sched.mem.min") is { } reserved ? Number(reserved, 0, MachineLimits.MaxMemory.Mib) : 0),
+        },
+    };
 
     private ImmutableArray<DiskSpec> ReadDisks()
     {

@@ -1,18 +1,45 @@
 using Alveare.Core.Tasks;
 using Alveare.Kvm.Qemu;
+using Alveare.Model.Faults;
 using Alveare.Model.Machines;
+using Alveare.Model.Resources;
 
 namespace Alveare.Kvm.Machines;
 
-/// <summary>Replaces the configuration of machines that are off. A disk that leaves the configuration keeps its file.</summary>
-public sealed class Reconfiguration(Ground ground, DiskImages images)
+/// <summary>Replaces the configuration of machines that are off (a disk that leaves it keeps its file), and of any machine what it is promised
+/// and held to.</summary>
+public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEnforcement enforcement)
 {
+    /// <summary>The owner of a running machine alone writes its configuration: it holds the on-disk lock.</summary>
+    public async Task SetResourcesAsync(Machine machine, ResourceControls resources, CancellationToken cancellation)
+    {
+        using var entered = await machine.EnterAsync(cancellation);
+        if (machine.Current.Migration is { } migration)
+            throw new FaultException(new InvalidState(machine.Name, $"being migrated ({migration.Id})", "in no migration"));
+        if (machine.Run is null)
+        {
+            await ReconfigureEnteredAsync(machine, spec => spec with { Resources = resources }, cancellation);
+            return;
+        }
+
+        var config = machine.Current.Config;
+        ground.WriteSpec(config, ground.ReadSpec(machine) with { Resources = resources });
+        machine.Change(m => m with { Spec = m.Spec! with { Resources = resources } });
+        enforcement.Apply(machine);
+    }
+
     public async Task ReconfigureAsync(Machine machine, MachineSpec wanted, CancellationToken cancellation)
     {
         using var entered = await machine.EnterAsync(cancellation);
         machine.RequireOff();
+        await ReconfigureEnteredAsync(machine, _ => wanted, cancellation);
+    }
+
+    private async Task ReconfigureEnteredAsync(Machine machine, Func<MachineSpec, MachineSpec> change, CancellationToken cancellation)
+    {
         var config = machine.Current.Config;
         var now = ground.ReadSpec(config);
+        var wanted = change(now);
         var changes = DiskChanges.Between(now, wanted);
         if (now == wanted)
             return;

@@ -23,6 +23,7 @@ namespace Alveare.Model.Faults;
 [JsonDerivedType(typeof(NoPermission), nameof(NoPermission))]
 [JsonDerivedType(typeof(NoHostFits), nameof(NoHostFits))]
 [JsonDerivedType(typeof(InsufficientMemory), nameof(InsufficientMemory))]
+[JsonDerivedType(typeof(InsufficientReservation), nameof(InsufficientReservation))]
 [JsonDerivedType(typeof(CpuIncompatible), nameof(CpuIncompatible))]
 [JsonDerivedType(typeof(HostBelowBaseline), nameof(HostBelowBaseline))]
 [JsonDerivedType(typeof(MachinesAboveBaseline), nameof(MachinesAboveBaseline))]
@@ -167,6 +168,12 @@ public sealed record HostRefusal(EntityId Host, string HostName, string Reason);
 public sealed record InsufficientMemory(string Machine, string HostName, Bytes Needed, Bytes Free) : Fault
 {
     public override string Message => $"Virtual machine '{Machine}' needs {Needed} of memory, host '{HostName}' has {Free} left for guests.";
+}
+
+/// <summary>A promise of CPU that a host cannot keep beside those it has given.</summary>
+public sealed record InsufficientReservation(string Machine, string HostName, Megahertz Needed, Megahertz Free) : Fault
+{
+    public override string Message => $"Virtual machine '{Machine}' is promised {Needed} of CPU, host '{HostName}' has {Free} that are promised to nobody.";
 }
 
 public sealed record CpuIncompatible(string Machine, string HostName, ImmutableArray<string> Missing) : Fault

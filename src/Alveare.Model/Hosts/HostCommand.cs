@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
 using Alveare.Model.Machines;
+using Alveare.Model.Resources;
 
 namespace Alveare.Model.Hosts;
 
@@ -16,6 +17,7 @@ namespace Alveare.Model.Hosts;
 [JsonDerivedType(typeof(RegisterMachine), "register-machine")]
 [JsonDerivedType(typeof(UnregisterMachine), "unregister-machine")]
 [JsonDerivedType(typeof(ReconfigureMachine), "reconfigure-machine")]
+[JsonDerivedType(typeof(SetMachineResources), "set-machine-resources")]
 [JsonDerivedType(typeof(DestroyMachine), "destroy-machine")]
 [JsonDerivedType(typeof(CloneMachine), "clone-machine")]
 [JsonDerivedType(typeof(StartMachine), "start-machine")]
@@ -54,6 +56,9 @@ public sealed record UnregisterMachine(EntityId Machine) : HostCommand;
 
 /// <summary>Replace a powered-off machine's configuration. Disks may be added (created empty) and grown, never shrunk.</summary>
 public sealed record ReconfigureMachine(EntityId Machine, MachineSpec Spec) : HostCommand;
+
+/// <summary>Write what a machine is promised and held to into its configuration, and hold it to it at once if it runs. Answers <see cref="MachineReply"/>.</summary>
+public sealed record SetMachineResources(EntityId Machine, ResourceControls Resources) : HostCommand;
 
 /// <summary>Delete a powered-off machine's files and forget it. Refused for a disk that linked clones stand on.</summary>
 public sealed record DestroyMachine(EntityId Machine) : HostCommand;

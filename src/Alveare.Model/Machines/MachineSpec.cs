@@ -46,6 +46,7 @@ public sealed record MachineSpec
     /// <summary>File (beside the .vmx) with the customization seed that the guest reads at its first boot, or null.</summary>
     public string? CustomizationSeed { get; init; }
 
+    /// <summary>What it is promised, held to, and weighs.</summary>
     public ResourceControls Resources { get; init; } = ResourceControls.None;
 
     public EntityId Id => EntityId.Vm(Uuid);
@@ -73,6 +74,9 @@ public static class MachineLimits
 {
     public const int MaxCpus = 256;
     public const int MaxNameLength = 80;
+
+    /// <summary>Of a CPU reservation or limit: more than any host has.</summary>
+    public const int MaxMegahertz = 10_000_000;
     public const int MaxDisks = 16;
     public const int MaxNics = 10;
     public static readonly Bytes MinMemory = Bytes.FromMib(16);

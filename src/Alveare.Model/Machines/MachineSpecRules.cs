@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using Alveare.Model.Resources;
 
 namespace Alveare.Model.Machines;
 
@@ -19,6 +20,10 @@ public enum SpecPart
     NicMac,
     NicPortGroup,
     CustomizationSeed,
+    CpuReservation,
+    CpuLimit,
+    CpuShares,
+    MemoryReservation,
 }
 
 /// <summary>One broken rule of a configuration.</summary>
@@ -38,6 +43,10 @@ public sealed record SpecFlaw(SpecPart Part, int Index, string Given, string Exp
         SpecPart.Nics => "the number of network cards",
         SpecPart.NicMac => $"the MAC address of network card {Index + 1}",
         SpecPart.NicPortGroup => $"the port group of network card {Index + 1}",
+        SpecPart.CpuReservation => "the CPU reservation",
+        SpecPart.CpuLimit => "the CPU limit",
+        SpecPart.CpuShares => "the CPU shares",
+        SpecPart.MemoryReservation => "the memory reservation",
         _ => "the customization seed",
     };
 }
@@ -61,7 +70,7 @@ public static partial class MachineSpecRules
 
         if (spec.CpuModel is { } model && !CpuModelText().IsMatch(model))
             yield return new SpecFlaw(SpecPart.CpuModel, 0, Show(model), "1 to 200 of letters, digits and , . _ + = -");
-        foreach (var flaw in CheckDisks(spec).Concat(CheckNics(spec)))
+        foreach (var flaw in CheckDisks(spec).Concat(CheckNics(spec)).Concat(CheckResources(spec)))
             yield return flaw;
         if (spec.CustomizationSeed is { } seed && WhyIllegalFile(seed, spec.Disks.Select(d => d.File)) is { } reason)
             yield return new SpecFlaw(SpecPart.CustomizationSeed, 0, Show(seed), reason);
@@ -78,6 +87,19 @@ public static partial class MachineSpecRules
     }
 
     private const long Mib = 1024 * 1024;
+
+    private static IEnumerable<SpecFlaw> CheckResources(MachineSpec spec)
+    {
+        var (cpu, memory) = (spec.Resources.Cpu, spec.Resources.Memory);
+        if (cpu.Reservation.Value is < 0 or > MachineLimits.MaxMegahertz)
+            yield return new SpecFlaw(SpecPart.CpuReservation, 0, $"{cpu.Reservation}", Invariant($"0 to {MachineLimits.MaxMegahertz} MHz"));
+        if (cpu.Limit is { } limit && (limit.Value is < 1 or > MachineLimits.MaxMegahertz || limit < cpu.Reservation))
+            yield return new SpecFlaw(SpecPart.CpuLimit, 0, $"{limit}", Invariant($"none, or 1 to {MachineLimits.MaxMegahertz} MHz and not below the reservation of {cpu.Reservation}"));
+        if (cpu.Shares is < 1 or > ShareScale.Max)
+            yield return new SpecFlaw(SpecPart.CpuShares, 0, Invariant($"{cpu.Shares}"), Invariant($"1 to {ShareScale.Max}"));
+        if (memory.Reservation < Bytes.Zero || memory.Reservation > spec.Memory || memory.Reservation.Value % Mib != 0)
+            yield return new SpecFlaw(SpecPart.MemoryReservation, 0, Invariant($"{memory.Reservation.Value} bytes"), $"whole MiB from 0 to the machine's {spec.Memory}");
+    }
 
     private static IEnumerable<SpecFlaw> CheckDisks(MachineSpec spec)
     {

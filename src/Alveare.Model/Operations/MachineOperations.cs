@@ -131,6 +131,20 @@ public sealed record ReconfigureVm : Operation
     public IReadOnlyList<Bytes> AddDisks { get; init; } = [];
 }
 
+[Operation(EntityKind.VirtualMachine, "set-resources", Privilege.VmConfigure, "Change what a machine is promised, held to and weighs, also while it runs; what is not given stays as it is.", States = PowerStates.Known)]
+public sealed record SetResources : Operation
+{
+    public Megahertz? CpuReservation { get; init; }
+
+    /// <summary>0 for none.</summary>
+    public Megahertz? CpuLimit { get; init; }
+
+    /// <summary>0 for normal: 1000 per virtual CPU.</summary>
+    public int? CpuShares { get; init; }
+
+    public Bytes? MemoryReservation { get; init; }
+}
+
 [Operation(EntityKind.VirtualMachine, "migrate", Privilege.VmMigrate, "Move to another host: live when it runs, by registration when it is off.", States = PowerStates.On | PowerStates.Off, OnTemplates = true, Cancellable = true)]
 public sealed record MigrateVm : Operation
 {

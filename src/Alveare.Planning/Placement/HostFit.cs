@@ -12,7 +12,7 @@ public static class HostFit
     /// used at all only that is said: what it offered last is no longer known to be true.</summary>
     public static ImmutableArray<Fault> Check(MachineNeeds needs, HostRoom host) => host.Problem is { } problem
         ? [new HostNotConnected(host.Name, problem)]
-        : [.. Maintenance(host), .. Cpu(needs, host), .. Datastores(needs, host), .. Networks(needs, host), .. Memory(needs, host), .. Rules(needs, host)];
+        : [.. Maintenance(host), .. Cpu(needs, host), .. Datastores(needs, host), .. Networks(needs, host), .. Memory(needs, host), .. Promises(needs, host), .. Rules(needs, host)];
 
     private static IEnumerable<Fault> Maintenance(HostRoom host)
     {
@@ -47,6 +47,19 @@ public static class HostFit
         .Where(name => !host.PortGroups.Contains(name, StringComparer.Ordinal))
         .Order(StringComparer.Ordinal)
         .Select(name => new NetworkNotAccessible(name, host.Name));
+
+    /// <summary>Why a host could not keep a promise of CPU beside those that it has given, or null.</summary>
+    public static InsufficientReservation? CpuPromise(string machine, Megahertz wanted, HostRoom host)
+    {
+        var free = host.CpuReserved >= host.CpuCapacity ? Megahertz.Zero : host.CpuCapacity - host.CpuReserved;
+        return wanted > free ? new InsufficientReservation(machine, host.Name, wanted, free) : null;
+    }
+
+    private static IEnumerable<Fault> Promises(MachineNeeds needs, HostRoom host)
+    {
+        if (needs.CpuReservation > Megahertz.Zero && CpuPromise(needs.Name, needs.CpuReservation, host) is { } fault)
+            yield return fault;
+    }
 
     private static IEnumerable<Fault> Rules(MachineNeeds needs, HostRoom host) =>
         host.BrokenRules.Where(r => r.IsMust).Select(r => new RuleViolated(needs.Name, host.Name, r.Text));

@@ -34,6 +34,9 @@ public sealed record HostRoom
 
     public Megahertz CpuCapacity { get; init; }
 
+    /// <summary>CPU that is promised to the guests that run here and to those on their way.</summary>
+    public Megahertz CpuReserved { get; init; }
+
     /// <summary>What its guests ask for at present.</summary>
     public Megahertz CpuDemand { get; init; }
 

@@ -18,6 +18,9 @@ public sealed record MachineNeeds(
     ImmutableArray<string> PortGroups,
     ImmutableArray<string> CpuFeatures)
 {
+    /// <summary>CPU that it is promised.</summary>
+    public Megahertz CpuReservation { get; init; }
+
     /// <summary>The CPU that its guest is to see; a host that knows a model of this name says itself what it lacks of it.</summary>
     public string? CpuModel { get; init; }
 
@@ -34,6 +37,7 @@ public sealed record MachineNeeds(
         CpuModels.FeaturesOf(spec.CpuModel))
     {
         CpuModel = spec.CpuModel,
+        CpuReservation = spec.Resources.Cpu.Reservation,
     };
 }
 

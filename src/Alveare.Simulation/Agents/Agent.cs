@@ -83,6 +83,9 @@ public sealed class Agent
             case ReconfigureMachine reconfigure:
                 await files.ReconfigureAsync(machines.Find(reconfigure.Machine), reconfigure.Spec);
                 return Answer(machines.Find(reconfigure.Machine));
+            case SetMachineResources set:
+                await files.SetResourcesAsync(machines.Find(set.Machine), set.Resources);
+                return Answer(machines.Find(set.Machine));
             case DestroyMachine destroy:
                 await files.DestroyAsync(machines.Find(destroy.Machine));
                 return Done.Instance;

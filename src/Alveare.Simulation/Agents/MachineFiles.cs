@@ -3,6 +3,7 @@ using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
+using Alveare.Model.Resources;
 using Alveare.Simulation.Storage;
 
 namespace Alveare.Simulation.Agents;
@@ -67,6 +68,17 @@ internal sealed class MachineFiles(Ground ground, MachineTable machines)
         var from = ground.Store(clone.Source);
         Write(clone.Target, clone.Spec, index => DiskOf(clone, source, from, index), "cloning a virtual machine");
         return Register(clone.Target);
+    }
+
+    public async Task SetResourcesAsync(AgentMachine machine, ResourceControls resources)
+    {
+        using var entered = await machine.EnterAsync();
+        if (machine.Current.Migration is { } migration)
+            throw new FaultException(new InvalidState(machine.Name, $"being migrated ({migration.Id})", "in no migration"));
+        var config = machine.Current.Config;
+        var spec = ground.ReadSpec(config) with { Resources = resources };
+        ground.Store(config).Write(config.Path, new ConfigFile(spec), "writing the configuration");
+        machine.Change(m => m with { Spec = spec });
     }
 
     public async Task ReconfigureAsync(AgentMachine machine, MachineSpec spec)

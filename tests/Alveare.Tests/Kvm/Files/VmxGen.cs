@@ -1,5 +1,6 @@
 using Alveare.Model;
 using Alveare.Model.Machines;
+using Alveare.Model.Resources;
 using CsCheck;
 
 namespace Alveare.Tests.Kvm.Files;
@@ -20,12 +21,21 @@ internal static class VmxGen
     private static readonly Gen<NicSpec> Nic = Gen.Select(
         Gen.Int[0, 0xffffff], Text, (mac, network) => new NicSpec($"52:54:00:{mac >> 16:x2}:{(mac >> 8) & 0xff:x2}:{mac & 0xff:x2}", network));
 
+    private static readonly Gen<ResourceControls> Resources = Gen.Select(
+        Gen.Long[0, 5000], Gen.Long[5000, MachineLimits.MaxMegahertz].Nullable(), Gen.Int[1, ShareScale.Max].Nullable(), Gen.Long[0, MachineLimits.MinMemory.Mib],
+        (reservation, limit, shares, memory) => new ResourceControls
+        {
+            Cpu = new CpuControl { Reservation = new(reservation), Limit = limit is { } most ? new Megahertz(most) : null, Shares = shares },
+            Memory = new MemoryControl { Reservation = Bytes.FromMib(memory) },
+        });
+
     public static readonly Gen<MachineSpec> Spec = Gen.Select(
         Gen.Select(Text, Gen.Guid.Where(g => g != Guid.Empty), Gen.Int[1, MachineLimits.MaxCpus]),
         Gen.Select(Gen.Long[MachineLimits.MinMemory.Mib, MachineLimits.MaxMemory.Mib], Gen.Bool, Gen.Bool, Gen.Bool),
         Disk.Array[0, MachineLimits.MaxDisks],
         Nic.Array[0, MachineLimits.MaxNics],
-        (who, size, disks, nics) => new MachineSpec
+        Resources,
+        (who, size, disks, nics, resources) => new MachineSpec
         {
             Name = who.Item1,
             Uuid = who.Item2,
@@ -37,5 +47,6 @@ internal static class VmxGen
             CustomizationSeed = size.Item2 ? "a|\"seed\".img" : null,
             Disks = [.. disks.DistinctBy(d => d.File)],
             Nics = [.. nics],
+            Resources = resources,
         });
 }

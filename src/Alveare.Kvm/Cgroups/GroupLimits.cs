@@ -1,0 +1,69 @@
+using System.Globalization;
+using Alveare.Model;
+using Alveare.Model.Machines;
+using Alveare.Model.Resources;
+
+namespace Alveare.Kvm.Cgroups;
+
+/// <summary>What the kernel is to hold a machine's control group to.</summary>
+/// <param name="Shares">CPU shares as administrators count them (1000 is a normal virtual CPU), raised where its own would not give what it is promised.</param>
+/// <param name="Cpus">The most CPU time per time, in CPUs; null for no limit.</param>
+/// <param name="Memory">What is left to it when memory is short.</param>
+public sealed record GroupLimits(int Shares, double? Cpus, Bytes Memory)
+{
+    // The kernel's default: long enough that a guest is not stopped at every turn, short enough that it does not notice.
+    private const int PeriodMicroseconds = 100_000;
+
+    // What the kernel takes at the least; a group of one millisecond in a hundred.
+    private const int LeastQuotaMicroseconds = 1_000;
+
+    /// <param name="shares">In effect beside the others.</param>
+    /// <param name="clock">Of one of the host's CPUs; megahertz mean nothing where it is not known, and then there is no limit.</param>
+    public static GroupLimits Of(MachineSpec spec, double shares, Megahertz clock) => new(
+        (int)Math.Clamp(Math.Round(shares), 1, int.MaxValue),
+        spec.Resources.Cpu.Limit is { } limit && clock.Value > 0 ? (double)limit.Value / clock.Value : null,
+        spec.Resources.Memory.Reservation);
+
+    /// <summary>The files of version 1 of the interface and what is written into them.</summary>
+    /// <remarks>A normal virtual CPU weighs as much as a normal process there: 1024.</remarks>
+    public IEnumerable<(string File, string Value)> Version1 =>
+    [
+        Weight1(Shares),
+        ("cpu.cfs_period_us", Number(PeriodMicroseconds)),
+        ("cpu.cfs_quota_us", Cpus is null ? "-1" : Number(Quota)),
+        ("memory.soft_limit_in_bytes", Memory.Value == 0 ? "-1" : Number(Memory.Value)),
+    ];
+
+    /// <summary>The files of version 2.</summary>
+    /// <remarks>A normal virtual CPU weighs as much as a normal process there: 100. The scale ends at 10,000, where shares end too.</remarks>
+    public IEnumerable<(string File, string Value)> Version2 =>
+    [
+        Weight2(Shares),
+        ("cpu.max", $"{(Cpus is null ? "max" : Number(Quota))} {Number(PeriodMicroseconds)}"),
+        ("memory.low", Number(Memory.Value)),
+    ];
+
+    internal static (string File, string Value) Weight1(long shares) => ("cpu.shares", Number(Math.Clamp(shares * 1024 / ShareScale.NormalCpu, 2, 262_144)));
+
+    internal static (string File, string Value) Weight2(long shares) => ("cpu.weight", Number(Math.Clamp(shares * 100 / ShareScale.NormalCpu, 1, 10_000)));
+
+    private long Quota => Math.Max(LeastQuotaMicroseconds, (long)Math.Round(Cpus!.Value * PeriodMicroseconds));
+
+    private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>Writes values into the files of whichever of a machine's groups has them.</summary>
+    /// <returns>The files that none of them has: controllers that this kernel lacks, or does not pass on.</returns>
+    internal static IReadOnlyList<string> Write(IEnumerable<string> groups, IEnumerable<(string File, string Value)> values)
+    {
+        var missing = new List<string>();
+        foreach (var (file, value) in values)
+        {
+            if (groups.Select(g => Path.Combine(g, file)).FirstOrDefault(File.Exists) is { } path)
+                File.WriteAllText(path, value);
+            else
+                missing.Add(file);
+        }
+
+        return missing;
+    }
+}

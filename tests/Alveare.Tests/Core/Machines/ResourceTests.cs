@@ -1,0 +1,66 @@
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Machines;
+using Alveare.Model.Operations;
+using Xunit;
+
+namespace Alveare.Tests.Core.Machines;
+
+/// <summary>What machines are promised and held to, and that no host promises more than it has.</summary>
+public sealed class ResourceTests
+{
+    // A simulated host: eight CPUs of 2,400 MHz.
+    private const long HostMegahertz = 8 * 2400;
+
+    [Fact]
+    public async Task ControlsAreChangedOneByOneAlsoWhileAMachineRuns()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("a", on: true);
+        await site.SucceedAsync(new SetResources { Target = id, CpuReservation = new(1000), CpuShares = 500 });
+        await site.SucceedAsync(new SetResources { Target = id, CpuLimit = new(2000), MemoryReservation = Bytes.FromMib(64) });
+        var resources = site.Vm(id).Spec!.Resources;
+        Assert.Equal((1000, 2000, 500, 64), (resources.Cpu.Reservation.Value, resources.Cpu.Limit!.Value.Value, resources.Cpu.Shares, resources.Memory.Reservation.Mib));
+        await site.SucceedAsync(new MigrateVm { Target = id });
+        Assert.Equal(resources, site.Vm(id).Spec!.Resources);
+        await site.SucceedAsync(new SetResources { Target = id, CpuLimit = new(0), CpuShares = 0 });
+        Assert.Equal((null, (int?)null), (site.Vm(id).Spec!.Resources.Cpu.Limit, site.Vm(id).Spec!.Resources.Cpu.Shares));
+    }
+
+    [Fact]
+    public async Task WhatMakesNoSenseIsRefusedAndNothingChanges()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("a");
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, CpuReservation = new(-1) });
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, CpuReservation = new(2000), CpuLimit = new(1000) });
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, CpuShares = -5 });
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, CpuShares = int.MaxValue });
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, MemoryReservation = Bytes.FromGib(64) });
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, CpuLimit = new(long.MaxValue) });
+        Assert.Equal(Alveare.Model.Resources.ResourceControls.None, site.Vm(id).Spec!.Resources);
+    }
+
+    [Fact]
+    public async Task APromiseThatAHostCannotKeepIsRefusedWithTheNumbers()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2);
+        EntityId[] vms = [await site.CreateAsync("a"), await site.CreateAsync("b"), await site.CreateAsync("c")];
+        foreach (var vm in vms)
+            await site.SucceedAsync(new SetResources { Target = vm, CpuReservation = new(HostMegahertz - 200) });
+        await site.SucceedAsync(new PowerOn { Target = vms[0], Host = site.Host(1) });
+        var fault = await site.FailAsync<InsufficientReservation>(new PowerOn { Target = vms[1], Host = site.Host(1) });
+        Assert.Equal((HostMegahertz - 200, 200), (fault.Needed.Value, fault.Free.Value));
+        // Placement takes the other host; then there is none.
+        await site.SucceedAsync(new PowerOn { Target = vms[1] });
+        Assert.Equal(site.Host(2), site.Vm(vms[1]).Host);
+        await site.FailAsync<NoHostFits>(new PowerOn { Target = vms[2] });
+        await site.FailAsync<InsufficientReservation>(new MigrateVm { Target = vms[0], Host = site.Host(2) });
+
+        // What runs is not promised more than there is, and gives back what it does not need.
+        await site.FailAsync<InsufficientReservation>(new SetResources { Target = vms[0], CpuReservation = new(HostMegahertz + 1) });
+        await site.SucceedAsync(new SetResources { Target = vms[0], CpuReservation = new(200) });
+        await site.SucceedAsync(new PowerOn { Target = vms[2], Host = site.Host(1) });
+        Assert.Equal(PowerState.On, site.Vm(vms[2]).Power);
+    }
+}
