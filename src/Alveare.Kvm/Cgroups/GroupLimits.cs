@@ -25,13 +25,14 @@ public sealed record GroupLimits(int Shares, double? Cpus, Bytes Memory)
         spec.Resources.Memory.Reservation);
 
     /// <summary>The files of version 1 of the interface and what is written into them.</summary>
-    /// <remarks>A normal virtual CPU weighs as much as a normal process there: 1024.</remarks>
+    /// <remarks>A normal virtual CPU weighs as much as a normal process there: 1024. Of memory the kernel first takes what is above the soft limits, so a
+    /// machine that is promised nothing has one of 0: without any it would be spared before those that are promised some.</remarks>
     public IEnumerable<(string File, string Value)> Version1 =>
     [
         Weight1(Shares),
         ("cpu.cfs_period_us", Number(PeriodMicroseconds)),
         ("cpu.cfs_quota_us", Cpus is null ? "-1" : Number(Quota)),
-        ("memory.soft_limit_in_bytes", Memory.Value == 0 ? "-1" : Number(Memory.Value)),
+        ("memory.soft_limit_in_bytes", Number(Memory.Value)),
     ];
 
     /// <summary>The files of version 2.</summary>

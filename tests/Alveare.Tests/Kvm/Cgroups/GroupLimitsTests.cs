@@ -16,7 +16,7 @@ public sealed class GroupLimitsTests
     {
         var limits = GroupLimits.Of(SpecOf(2, ResourceControls.None), 2000, Clock);
         Assert.Equal(
-            [("cpu.shares", "2048"), ("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "-1"), ("memory.soft_limit_in_bytes", "-1")], limits.Version1);
+            [("cpu.shares", "2048"), ("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "-1"), ("memory.soft_limit_in_bytes", "0")], limits.Version1);
         Assert.Equal([("cpu.weight", "200"), ("cpu.max", "max 100000"), ("memory.low", "0")], limits.Version2);
     }
 
