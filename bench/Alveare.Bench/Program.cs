@@ -8,13 +8,13 @@ using Alveare.Lab;
 
 const string Usage =
     """
-    usage: ./alveare bench [power|migration|statistics|idle|center|scale]...
+    usage: ./alveare bench [power|migration|statistics|idle|center|scale|shares]...
 
     Prints ratios of things measured side by side in this run. Without a name: all. Needs root and a machine with nothing else to do;
     the load is printed with the results.
     """;
 
-string[] all = ["power", "migration", "statistics", "idle", "center", "scale"];
+string[] all = ["power", "migration", "statistics", "idle", "center", "scale", "shares"];
 if (args is [ScaleLoad.Word, var center, var seconds])
 {
     await ScaleLoad.RunAsync(new Uri(center), TimeSpan.FromSeconds(int.Parse(seconds, CultureInfo.InvariantCulture)));
@@ -70,6 +70,7 @@ static async Task<IReadOnlyList<Line>> MeasureAsync(string name)
     {
         "power" => await PowerMeasure.RunAsync(lab),
         "migration" => await MigrationMeasure.RunAsync(lab),
+        "shares" => await SharesMeasure.RunAsync(lab),
         _ => await IdleMeasure.RunAsync(lab),
     };
 }

@@ -30,10 +30,13 @@ internal sealed class Usage
         return double.Parse(kibibytes, CultureInfo.InvariantCulture) * 1024 / 1_000_000;
     }
 
-    private double CpuSeconds()
+    private double CpuSeconds() => CpuSecondsOf(_pid);
+
+    /// <summary>CPU time that a process has used since it began.</summary>
+    public static double CpuSecondsOf(int pid)
     {
         // The name in parentheses may hold blanks; utime and stime are the 12th and 13th field after it.
-        var stat = File.ReadAllText($"/proc/{_pid}/stat");
+        var stat = File.ReadAllText($"/proc/{pid}/stat");
         var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
         return (double.Parse(fields[11], CultureInfo.InvariantCulture) + double.Parse(fields[12], CultureInfo.InvariantCulture)) / TicksPerSecond;
     }

@@ -53,16 +53,23 @@ public sealed record GroupLimits(int Shares, double? Cpus, Bytes Memory)
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Writes values into the files of whichever of a machine's groups has them.</summary>
-    /// <returns>The files that none of them has: controllers that this kernel lacks, or does not pass on.</returns>
+    /// <returns>The files that none of them has (controllers that this kernel lacks, or does not pass on), and those that could not be written, with why.</returns>
     internal static IReadOnlyList<string> Write(IEnumerable<string> groups, IEnumerable<(string File, string Value)> values)
     {
         var missing = new List<string>();
         foreach (var (file, value) in values)
         {
-            if (groups.Select(g => Path.Combine(g, file)).FirstOrDefault(File.Exists) is { } path)
-                File.WriteAllText(path, value);
-            else
-                missing.Add(file);
+            try
+            {
+                if (groups.Select(g => Path.Combine(g, file)).FirstOrDefault(File.Exists) is { } path)
+                    File.WriteAllText(path, value);
+                else
+                    missing.Add(file);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                missing.Add($"{file} ({e.Message})");
+            }
         }
 
         return missing;

@@ -39,7 +39,7 @@ public sealed class ResourceEnforcement(HostState state, MachineTable machines, 
                 Apply(running[i].Machine, running[i].Run!, running[i].Spec!, effective, isChanged: running[i].Machine == changed);
             }
 
-            TryWeigh((long)shares.Sum());
+            groups?.Weigh((long)shares.Sum());
         }
     }
 
@@ -48,35 +48,15 @@ public sealed class ResourceEnforcement(HostState state, MachineTable machines, 
         var limits = GroupLimits.Of(spec, shares, clock);
         if (inForce.TryGetValue(run, out var present) && present == limits)
             return;
-        IReadOnlyList<string> missing;
-        try
-        {
-            missing = groups?.Apply(run.Record.Attachments.ControlGroups, limits) ?? ["any control group"];
+        var missing = groups?.Apply(run.Record.Attachments.ControlGroups, limits) ?? ["any control group"];
+        if (missing.Count == 0)
             inForce.AddOrUpdate(run, limits);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            missing = [e.Message];
-        }
-
         if (!isChanged || spec.Resources == ResourceControls.None)
             return;
         if (missing.Count > 0)
             Report(machine, $"this host lacks {string.Join(", ", missing)}");
         if (spec.Resources.Cpu.Limit is not null && clock.Value == 0)
             Report(machine, "this host does not know the clock of its CPUs, which a limit is measured by");
-    }
-
-    private void TryWeigh(long shares)
-    {
-        try
-        {
-            groups?.Weigh(shares);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The group went with its last machine.
-        }
     }
 
     private void Report(Machine machine, string why) => state.Publish(new HostEventRaised(

@@ -21,6 +21,9 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
     // When the source's QEMU is dead, only a destination that already has everything can still claim the machine, and it is quick.
     private static readonly TimeSpan ClaimTimeAfterDeath = TimeSpan.FromSeconds(3);
 
+    // From a failed write to the end of the reading, on a busy machine.
+    private static readonly TimeSpan ClosingTime = TimeSpan.FromSeconds(1);
+
     private volatile string? cancelReason;
     private TransferStatus? final;
 
@@ -107,7 +110,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         {
             // A dead process is handled by OnProcessEndedAsync, and one that this agent lets go of is the next agent's; whatever else
             // went wrong, the machine is taken back.
-            if (!Run.IsDetached && !Run.Qmp.Closed.IsCompleted)
+            if (!Run.IsDetached && !await HasClosedAsync())
                 await TakeBackAfterAsync(e);
         }
         catch (OperationCanceledException)
@@ -120,6 +123,13 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         }
     }
 
+    // Whoever writes to a process that has died may find it out before the one who reads.
+    private async Task<bool> HasClosedAsync()
+    {
+        await Task.WhenAny(Run.Qmp.Closed, Task.Delay(ClosingTime, Ground.Stopping));
+        return Run.Qmp.Closed.IsCompleted;
+    }
+
     private async Task TakeBackAfterAsync(Exception error)
     {
         try
@@ -128,7 +138,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         }
         catch (Exception e) when (e is QmpClosedException or QmpException or FaultException or IOException)
         {
-            if (!Run.Qmp.Closed.IsCompleted)
+            if (!await HasClosedAsync())
                 Fail(Failed($"{error.Message}; taking it back failed too: {e.Message}", Ground.HostName));
         }
     }

@@ -33,7 +33,7 @@ public sealed record HostDto(
 
 /// <summary>What a host says of itself.</summary>
 public sealed record HostFactsDto(
-    string HostName, string AgentVersion, string QemuVersion, string Accelerator, string? AcceleratorWarning, int CpuThreads, string CpuModel, long Memory,
+    string HostName, string AgentVersion, string QemuVersion, string Accelerator, string? AcceleratorWarning, int CpuThreads, long CpuClock, string CpuModel, long Memory,
     long MemoryForGuests, string MigrationAddress);
 
 /// <summary>A datastore as one host sees it.</summary>
