@@ -26,6 +26,8 @@ public static class BodySchemas
             return "an object id, such as 'vm-' and 32 hexadecimal digits";
         if (bare == typeof(Bytes))
             return "a whole number of bytes";
+        if (bare == typeof(Megahertz))
+            return "a whole number of megahertz";
         if (bare == typeof(TimeSpan))
             return "a duration in the form 'hh:mm:ss'";
         if (bare.IsEnum)

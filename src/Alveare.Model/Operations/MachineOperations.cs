@@ -131,7 +131,7 @@ public sealed record ReconfigureVm : Operation
     public IReadOnlyList<Bytes> AddDisks { get; init; } = [];
 }
 
-[Operation(EntityKind.VirtualMachine, "set-resources", Privilege.VmConfigure, "Change what a machine is promised, held to and weighs, also while it runs; what is not given stays as it is.", States = PowerStates.Known)]
+[Operation(EntityKind.VirtualMachine, "set-resources", Privilege.VmConfigure, "Change what a machine is promised, held to and weighs, also while it runs; what is not given stays as it is.", States = PowerStates.Known, OnTemplates = true)]
 public sealed record SetResources : Operation
 {
     public Megahertz? CpuReservation { get; init; }
