@@ -97,14 +97,16 @@ internal sealed class HostSession : IAsyncDisposable
         return reply;
     }
 
-    /// <summary>Asks the host for everything it knows and reconciles.</summary>
+    /// <summary>Asks the host for everything it knows and reconciles its machines.</summary>
     public async Task<HostSnapshot> RefreshAsync(CancellationToken cancellation)
     {
         var asOf = _view.Claims.Now;
         var snapshot = await Link.ObserveAsync(cancellation);
         HostReport.Check(_id, Name, new HostObserved(snapshot));
+        // Of machines alone: an answer may be older than what the watch has said since, and only of machines do revisions tell. The watch says
+        // everything else, once, so that what an old answer took back would stay so.
         if (_view.Claims.IsConnected(_id))
-            await TakeSnapshotAsync(snapshot, _view.Claims.Reply(_id, snapshot.Machines, asOf));
+            await _view.ReconcileAsync(_id, null, WithBelieved(_view.Claims.Reply(_id, snapshot.Machines, asOf)));
         return snapshot;
     }
 
@@ -208,10 +210,11 @@ internal sealed class HostSession : IAsyncDisposable
         _ = OfferUnwatchedAsync();
     }
 
-    private Task TakeSnapshotAsync(HostSnapshot snapshot, IEnumerable<EntityId> spokenOf)
-    {
-        var believed = _view.Current.MachinesOn(_id).Select(v => v.Id);
-        return _view.ReconcileAsync(
+    private List<EntityId> WithBelieved(IEnumerable<EntityId> spokenOf) =>
+        [.. spokenOf.Union(_view.Current.MachinesOn(_id).Select(v => v.Id)).Order()];
+
+    private Task TakeSnapshotAsync(HostSnapshot snapshot, IEnumerable<EntityId> spokenOf) =>
+        _view.ReconcileAsync(
             _id,
             h => h.Connection == HostConnection.Disconnected ? h : h with
             {
@@ -221,8 +224,7 @@ internal sealed class HostSession : IAsyncDisposable
                 Datastores = snapshot.Datastores,
                 PortGroups = [.. snapshot.PortGroups.Select(p => p.Name).Order(StringComparer.Ordinal)],
             },
-            [.. spokenOf.Union(believed).Order()]);
-    }
+            WithBelieved(spokenOf));
 
     private Task TakeMachineAsync(EntityId machine, bool isNews) =>
         isNews ? _view.ReconcileAsync(_id, null, [machine]) : Task.CompletedTask;

@@ -1,3 +1,4 @@
+using Alveare.Model;
 using Alveare.Model.Events;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -196,6 +197,20 @@ public sealed class HostSessionTests
         host.Say(new MachineChanged(on));
         host.Put(machine with { LockEpoch = 5, Power = PowerState.Paused });
         await site.UntilAsync(_ => site.Machine(machine.Id).Power == PowerState.Paused);
+    }
+
+    [Fact]
+    public async Task AnAnswerThatIsOlderThanTheWatchTakesNoDatastoreAway()
+    {
+        var host = new TestHost(1);
+        await using var site = await TestSite.WithAsync(host);
+        // The host found it after it had made up the answer that is on its way.
+        var found = new HostDatastore { Id = EntityId.Datastore(new Guid(9, 2, 0, new byte[8])), Name = "late", Path = "/late" };
+        host.Say(new DatastoresChanged([found]));
+        await SaidAsync(site, host, "test.found");
+        Assert.Equal([found], site.Now.Get<Host>(host.Id).Datastores);
+        Assert.Empty((await site.Engine.Hosts.RefreshAsync(host.Id, Soon)).Datastores);
+        Assert.Equal([found], site.Now.Get<Host>(host.Id).Datastores);
     }
 
     [Fact]
