@@ -78,10 +78,10 @@ internal static class ScaleLoad
         try
         {
             using var patience = new CancellationTokenSource(TaskPatience);
-            var task = JsonSerializer.Deserialize<TaskDto>(await client.SubmitAsync(operation, machine, [], 0, patience.Token), JsonSerializerOptions.Web)!;
+            var task = RestClient.As<TaskDto>(await client.SubmitAsync(operation, machine, [], 0, patience.Token));
             requests.Add(Stopwatch.GetElapsedTime(began));
             while (!task.HasEnded)
-                task = JsonSerializer.Deserialize<TaskDto>(await client.WaitAsync(task.Id, 30, patience.Token), JsonSerializerOptions.Web)!;
+                task = RestClient.As<TaskDto>(await client.WaitAsync(task.Id, 30, patience.Token));
             tasks.Add(Stopwatch.GetElapsedTime(began));
             if (task.State != "succeeded")
                 Interlocked.Increment(ref counts[2]);

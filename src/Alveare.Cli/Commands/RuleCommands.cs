@@ -14,7 +14,16 @@ internal static class RuleCommands
     public static Command Group(CliCommands commands) => CliCommands.Group(
         "rule",
         "Rules over where a cluster's machines run",
-        [List(commands), Create(commands), Named(commands, "enable", true), Named(commands, "disable", false), Remove(commands), .. Groups(commands)]);
+        [
+            List(commands),
+            Create(commands),
+            Named(commands, "cluster.enable-rule", "enable", "Let a rule count again", "rule", ("isEnabled", true)),
+            Named(commands, "cluster.enable-rule", "disable", "Let a rule not count for now", "rule", ("isEnabled", false)),
+            Named(commands, "cluster.remove-rule", "remove", "Remove a rule", "rule"),
+            SetGroup(commands, "vm-group", "vm", "machines"),
+            SetGroup(commands, "host-group", "host", "hosts"),
+            Named(commands, "cluster.remove-group", "remove-group", "Remove a group that no rule names", "group"),
+        ]);
 
     private static Command List(CliCommands commands)
     {
@@ -59,33 +68,15 @@ internal static class RuleCommands
                 ("priority", run.Value(priority))));
     }
 
-    private static OperationCommand Named(CliCommands commands, string verb, bool isEnabled)
+    /// <param name="what">What the name is of.</param>
+    private static OperationCommand Named(
+        CliCommands commands, string operation, string verb, string description, string what, params (string Name, object? Value)[] more)
     {
-        var (name, cluster) = (Takes.Name("NAME", "Name of the rule"), Cluster(commands));
+        var (name, cluster) = (Takes.Name("NAME", $"Name of the {what}"), Cluster(commands));
         return OperationCommand.On(
-            commands, "cluster.enable-rule", verb, isEnabled ? "Let a rule count again" : "Let a rule not count for now", [name, cluster],
+            commands, operation, verb, description, [name, cluster],
             run => run.NamedOrOnlyAsync("cluster", cluster),
-            (run, _) => Task.FromResult<JsonObject?>(Takes.Body(("name", run.Value(name)), ("isEnabled", isEnabled))));
-    }
-
-    private static OperationCommand Remove(CliCommands commands)
-    {
-        var (name, cluster) = (Takes.Name("NAME", "Name of the rule"), Cluster(commands));
-        return OperationCommand.On(
-            commands, "cluster.remove-rule", "remove", "Remove a rule", [name, cluster],
-            run => run.NamedOrOnlyAsync("cluster", cluster),
-            (run, _) => Task.FromResult<JsonObject?>(Takes.Body(("name", run.Value(name)))));
-    }
-
-    private static IEnumerable<Command> Groups(CliCommands commands)
-    {
-        yield return SetGroup(commands, "vm-group", "vm", "machines");
-        yield return SetGroup(commands, "host-group", "host", "hosts");
-        var (name, cluster) = (Takes.Name("NAME", "Name of the group"), Cluster(commands));
-        yield return OperationCommand.On(
-            commands, "cluster.remove-group", "remove-group", "Remove a group that no rule names", [name, cluster],
-            run => run.NamedOrOnlyAsync("cluster", cluster),
-            (run, _) => Task.FromResult<JsonObject?>(Takes.Body(("name", run.Value(name)))));
+            (run, _) => Task.FromResult<JsonObject?>(Takes.Body([("name", run.Value(name)), .. more])));
     }
 
     private static OperationCommand SetGroup(CliCommands commands, string verb, string kind, string members)

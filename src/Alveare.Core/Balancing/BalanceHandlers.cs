@@ -83,7 +83,7 @@ internal sealed class BalanceHandlers(InventoryWriter inventory, ClusterBalancin
     }
 
     private static bool IsOf(InventorySnapshot now, Cluster cluster, EntityId vm) =>
-        now.Find(vm) is VirtualMachine { Host: { } host } && now.Find(host)?.Parent == cluster.Id;
+        now.Find(vm) is VirtualMachine found && now.ClusterOf(found.Host)?.Id == cluster.Id;
 
     private static FaultException Wrong(Cluster cluster, string argument, string given, string expected) =>
         new(new InvalidArgument($"Cluster '{cluster.Name}'", argument, given, expected));

@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
 using Alveare.Core.Inventory;
+using Alveare.Core.Machines;
+using Alveare.Core.Placement;
 using Alveare.Model;
 using Alveare.Model.Inventory;
 using Alveare.Planning.Migration;
@@ -26,7 +28,7 @@ internal sealed class HostClasses
     /// <summary>Empty for all of them.</summary>
     public ImmutableArray<string> OnlyOn(VirtualMachine vm, Host host)
     {
-        var spec = vm.Spec!;
+        var spec = MachineGround.RunningSpec(vm);
         var ports = string.Join(',', spec.Nics.Select(n => n.PortGroup).Distinct().Order(StringComparer.Ordinal));
         var movable = string.Join(',', spec.Disks.Where(d => d.File.Length == 0 || d.File.Contains('/', StringComparison.Ordinal)).Select(d => d.File));
         var key = $"{_classes[host.Id]}|{spec.CpuModel}|{vm.Config.Datastore}|{ports}|{movable}";
@@ -43,7 +45,7 @@ internal sealed class HostClasses
         // Under another id: its own host is asked as any other of its class.
         var source = RoomOf(host) with { Id = EntityId.Host(Guid.Empty) };
         var datastore = _now.Find(vm.Config.Datastore)?.Name ?? vm.Config.Datastore.ToString();
-        return [.. _hosts.Where(h => MigrationPreflight.Check(new(vm.Spec!, vm.Config, datastore, source, h.Room)).IsEmpty).Select(h => h.Name)];
+        return [.. _hosts.Where(h => MigrationPreflight.Check(new(MachineGround.RunningSpec(vm), vm.Config, datastore, source, h.Room)).IsEmpty).Select(h => h.Name)];
     }
 
     private static string ClassOf(Host host) => string.Join(
@@ -51,20 +53,14 @@ internal sealed class HostClasses
         [
             host.Facts!.Accelerator.ToString(),
             .. host.Facts.CpuFeatures,
+            .. host.Facts.CpuModels.Select(m => $"{m.Name} {string.Join(' ', m.Missing)}"),
             .. host.Datastores.OrderBy(d => d.Id).Select(d => $"{d.Id} {d.Problem}"),
             .. host.PortGroups.Order(StringComparer.Ordinal),
         ]);
 
     // Room is asked by planning itself.
-    private static HostRoom RoomOf(Host host) => new()
+    private static HostRoom RoomOf(Host host) => HostRooms.Empty(host) with
     {
-        Id = host.Id,
-        Name = host.Name,
-        CpuFeatures = host.Facts!.CpuFeatures,
-        Accelerator = host.Facts.Accelerator,
-        MemoryForGuests = new Bytes(long.MaxValue),
-        CpuCapacity = new Megahertz(long.MaxValue),
-        Datastores = host.Datastores,
-        PortGroups = host.PortGroups,
+        MemoryForGuests = new Bytes(long.MaxValue), CpuCapacity = new Megahertz(long.MaxValue),
     };
 }

@@ -85,7 +85,7 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
         if (ended.State == TaskState.Succeeded)
         {
             history.Moved(vm.Id, move.To);
-            var consumed = ground.Statistics.AgedOfMachine(vm.Id) is [var newest, ..] ? newest.Sample.MemoryConsumed.Value / (1024.0 * 1024) : 0;
+            var consumed = (ground.Statistics.LatestOfMachine(vm.Id)?.MemoryConsumed.Value ?? 0) / (1024.0 * 1024);
             if (ended.Figures is { } figures)
                 Cost = Cost.With(figures, consumed);
         }

@@ -21,6 +21,10 @@ public static class InventoryQuestions
     /// <summary>The host that a machine runs on, or may run on; null for one that is off or that there is not.</summary>
     public static EntityId? PlaceOf(this InventorySnapshot inventory, EntityId vm) => inventory.Find(vm) is VirtualMachine { MayRun: true } found ? found.Host : null;
 
+    /// <summary>The cluster that a host is in, or null.</summary>
+    public static Cluster? ClusterOf(this InventorySnapshot inventory, EntityId? host) =>
+        host is { } id && inventory.Find(id)?.Parent is { } parent ? inventory.Find(parent) as Cluster : null;
+
     /// <summary>The hosts of a datacenter, in clusters or not, in id order.</summary>
     public static IEnumerable<Host> HostsOf(this InventorySnapshot inventory, EntityId datacenter) =>
         inventory.OfType<Host>().Where(h => inventory.DatacenterOf(h.Id)?.Id == datacenter).OrderBy(h => h.Id);

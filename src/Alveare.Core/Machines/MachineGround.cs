@@ -33,6 +33,13 @@ internal sealed record MachineGround(
     public static MachineSpec SpecOf(VirtualMachine vm) =>
         vm.Spec ?? throw new FaultException(new InvalidMachine(vm.Name, vm.InvalidReason ?? "no host has read them yet"));
 
+    /// <summary>As <see cref="SpecOf"/>, by the name people know it and with the CPU that its guest sees now, not the one it would get at its next start.</summary>
+    public static MachineSpec RunningSpec(VirtualMachine vm)
+    {
+        var spec = SpecOf(vm);
+        return spec with { Name = vm.Name, CpuModel = vm.CpuModel ?? spec.CpuModel };
+    }
+
     /// <summary>The host a machine is registered on.</summary>
     public static EntityId HostOf(VirtualMachine vm) =>
         vm.Host ?? throw new FaultException(new InvalidState(vm.Name, "registered on no host", "registered on one (register its files again)"));

@@ -89,15 +89,14 @@ internal sealed class MachinePower(MachineGround ground)
 
     private static void RequireTurn(InventorySnapshot now, VirtualMachine vm)
     {
-        if (vm.Host is not { } host || now.Find(host)?.Parent is not { } parent || now.Find(parent) is not Cluster cluster)
+        if (now.ClusterOf(vm.Host) is not { } cluster)
             return;
         if (StartOrder.WaitsFor(cluster, vm.Id, id => now.Find(id) is not VirtualMachine { Power: not PowerState.On }) is [var (rule, waiting), ..])
             throw new FaultException(new StartsAfter(vm.Name, rule.Name, [.. waiting.Select(id => $"'{now.Find(id)?.Name}'")]));
     }
 
     // Placement keeps a machine in its cluster, so that the baseline of one host there is that of all.
-    private string? BaselineOf(EntityId? host) =>
-        host is { } id && ground.Now.Find(id) is Host { Parent: { } parent } && ground.Now.Find(parent) is Cluster cluster ? cluster.CpuBaseline : null;
+    private string? BaselineOf(EntityId? host) => ground.Now.ClusterOf(host)?.CpuBaseline;
 
     private static bool IsOff(Entity? vm) => vm is not VirtualMachine { Power: not PowerState.Off } and not VirtualMachine { IsStale: true };
 

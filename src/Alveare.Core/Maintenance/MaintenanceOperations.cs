@@ -33,20 +33,20 @@ internal sealed class MaintenanceOperations(MachineGround ground, EventLog event
 
     private async Task EnterAsync(EnterMaintenance operation, TaskContext context)
     {
-        await SetAsync(operation.Target, HostMaintenance.None, HostMaintenance.Entering, "in maintenance or on its way there", "running machines");
-        context.Undo.Push(() => SetAsync(operation.Target, HostMaintenance.Entering, HostMaintenance.None, "", ""));
+        await SetAsync(operation.Target, HostMaintenance.None, HostMaintenance.Entering);
+        context.Undo.Push(() => SetAsync(operation.Target, HostMaintenance.Entering, HostMaintenance.None));
         var staying = await EmptyAsync(operation.Target, context);
         context.Cancellation.ThrowIfCancellationRequested();
         var host = ground.Now.Get<Host>(operation.Target);
         if (!staying.IsEmpty)
             throw new FaultException(new HostNotEmptied(host.Name, staying));
-        await SetAsync(host.Id, HostMaintenance.Entering, HostMaintenance.In, "", "");
+        await SetAsync(host.Id, HostMaintenance.Entering, HostMaintenance.In);
         events.Add(EventSeverity.Audit, "host.entered-maintenance", $"Host '{host.Name}' is in maintenance: no machine runs on it.", host.Id, context.Session.User);
     }
 
     private async Task ExitAsync(ExitMaintenance operation, TaskContext context)
     {
-        await SetAsync(operation.Target, HostMaintenance.In, HostMaintenance.None, "not in maintenance", "in maintenance");
+        await SetAsync(operation.Target, HostMaintenance.In, HostMaintenance.None);
         events.Add(EventSeverity.Audit, "host.exited-maintenance", $"Host '{ground.NameOf(operation.Target)}' runs machines again.", operation.Target, context.Session.User);
     }
 
@@ -100,57 +100,62 @@ internal sealed class MaintenanceOperations(MachineGround ground, EventLog event
 
     private async Task DoAsync(Operation operation, TaskContext context)
     {
-        var task = await ground.Tasks.SubmitAsync(context.Session, operation);
-        using var cancelling = context.Cancellation.Register(() => TryCancel(task, context));
-        var ended = await ground.Tasks.WaitAsync(task.Id, CancellationToken.None);
+        var ended = await EndAsync(operation, null, context);
         if (ended.Fault is { } fault)
             throw new FaultException(fault);
         if (ended.State == TaskState.Cancelled)
             throw new OperationCanceledException(context.Cancellation);
     }
 
+    /// <summary>Runs an operation as a task of its own, which is cancelled with this one, and answers how it ended.</summary>
+    private async Task<TaskRecord> EndAsync(Operation operation, string? reason, TaskContext context)
+    {
+        var task = await ground.Tasks.SubmitAsync(context.Session, operation, reason);
+        using var cancelling = context.Cancellation.Register(() => TryCancel(task, context));
+        return await ground.Tasks.WaitAsync(task.Id, CancellationToken.None);
+    }
+
     /// <summary>Moves machines away until none is left that can leave; answers those that stay, each with the reason.</summary>
     private async Task<ImmutableArray<string>> EmptyAsync(EntityId host, TaskContext context)
     {
-        var staying = new SortedDictionary<EntityId, string>();
-        var total = ground.Now.MachinesOn(host).Count();
+        var total = Left(host).Count;
+        (VirtualMachine Vm, string? Why)[] staying = [];
         // Again for those that came by a migration which was under way, or that were busy.
         for (var round = 0; round < 3 && Left(host) is { Count: > 0 } left && !context.Cancellation.IsCancellationRequested; round++)
         {
-            staying.Clear();
             var slots = new SlotBudget(AtOnce);
-            await Task.WhenAll(left.Select(async vm =>
+            staying = await Task.WhenAll(left.Select(async vm =>
             {
                 using var slot = await slots.TakeAsync([host], CancellationToken.None);
-                if (context.Cancellation.IsCancellationRequested)
-                    return;
-                if (await LeaveAsync(vm, context) is { } why)
-                    staying[vm.Id] = $"'{vm.Name}' stays: {why}";
+                var why = context.Cancellation.IsCancellationRequested ? null : await LeaveAsync(vm, context);
                 var gone = total - Left(host).Count;
-                context.Report(total == 0 ? 100 : 100.0 * gone / total, string.Create(CultureInfo.InvariantCulture, $"{gone} of {total} machines have left"));
+                context.Report(100.0 * gone / total, string.Create(CultureInfo.InvariantCulture, $"{gone} of {total} machines have left"));
+                return (vm, why);
             }));
         }
 
-        return [.. staying.Where(s => Left(host).Any(v => v.Id == s.Key)).Select(s => s.Value)];
+        var here = Left(host).Select(v => v.Id).ToHashSet();
+        return [.. staying.Where(s => s.Why is not null && here.Contains(s.Vm.Id)).Select(s => $"'{s.Vm.Name}' stays: {s.Why}")];
     }
 
     private List<VirtualMachine> Left(EntityId host) => [.. ground.Now.MachinesOn(host)];
 
-    /// <summary>Moves one machine; answers why it stays, or null.</summary>
+    /// <summary>Moves one machine; answers why it stays, or null. One that is off and whose files no other host sees harms nobody there.</summary>
     private async Task<string?> LeaveAsync(VirtualMachine vm, TaskContext context)
     {
+        string? why;
         try
         {
-            var task = await ground.Tasks.SubmitAsync(context.Session, new MigrateVm { Target = vm.Id }, $"host '{ground.NameOf(MachineGround.HostOf(vm))}' goes into maintenance");
-            using var cancelling = context.Cancellation.Register(() => TryCancel(task, context));
-            var ended = await ground.Tasks.WaitAsync(task.Id, CancellationToken.None);
-            // A machine that is off and whose files no other host sees harms nobody here.
-            return ended.State == TaskState.Succeeded || IsOff(vm.Id) ? null : (ended.Fault?.Message ?? "it was cancelled").TrimEnd('.');
+            var ended = await EndAsync(
+                new MigrateVm { Target = vm.Id }, $"host '{ground.NameOf(MachineGround.HostOf(vm))}' goes into maintenance", context);
+            why = ended.State == TaskState.Succeeded ? null : ended.Fault?.Message ?? "it was cancelled";
         }
         catch (FaultException e)
         {
-            return IsOff(vm.Id) ? null : e.Fault.Message.TrimEnd('.');
+            why = e.Fault.Message;
         }
+
+        return IsOff(vm.Id) ? null : why?.TrimEnd('.');
     }
 
     private bool IsOff(EntityId vm) => ground.Now.Find(vm) is not VirtualMachine { MayRun: true };
@@ -167,11 +172,11 @@ internal sealed class MaintenanceOperations(MachineGround ground, EventLog event
         }
     }
 
-    private Task SetAsync(EntityId id, HostMaintenance from, HostMaintenance to, string actual, string expected) => ground.Inventory.ApplyAsync(now =>
+    private Task SetAsync(EntityId id, HostMaintenance from, HostMaintenance to) => ground.Inventory.ApplyAsync(now =>
     {
         var host = now.Get<Host>(id);
         return host.Maintenance == from
             ? InventoryEdit.Of(host with { Maintenance = to })
-            : throw new FaultException(new InvalidState(host.Name, actual, expected));
+            : throw new FaultException(new InvalidState(host.Name, host.Maintenance.Words(), from.Words()));
     });
 }

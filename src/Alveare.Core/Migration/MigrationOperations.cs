@@ -91,8 +91,7 @@ internal sealed class MigrationOperations(MachineGround ground)
 
     private PromisedRoom PromiseTarget(VirtualMachine vm, EntityId source, EntityId? named)
     {
-        var spec = MachineGround.SpecOf(vm);
-        spec = spec with { Name = vm.Name, CpuModel = vm.CpuModel ?? spec.CpuModel };
+        var spec = MachineGround.RunningSpec(vm);
         return ground.Rooms.Promise(
             vm.Id,
             spec.Memory,

@@ -49,7 +49,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
     // A machine on its way is in both places: it may turn back.
     private ImmutableArray<BrokenRule> BrokenRules(InventorySnapshot now, Host host, EntityId machine)
     {
-        if (host.Parent is not { } parent || now.Find(parent) is not Cluster { Rules.IsEmpty: false } cluster)
+        if (now.ClusterOf(host.Id) is not { Rules.IsEmpty: false } cluster)
             return [];
         var hosts = now.Children<Host>(cluster.Id).Select(h => h.Id).ToList();
         EntityId? Promised(EntityId vm) => _promises.FindLast(p => p.Machine == vm)?.Host ?? now.PlaceOf(vm);
@@ -71,24 +71,29 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         }
 
         var clock = host.Facts?.CpuClock.Value ?? 0;
-        return new HostRoom
+        return Empty(host) with
         {
-            Id = host.Id,
-            Name = host.Name,
-            Problem = WhyUnusable(host),
-            Maintenance = host.Maintenance,
-            CpuFeatures = host.Facts?.CpuFeatures ?? [],
-            CpuModels = host.Facts?.CpuModels ?? [],
-            Accelerator = host.Facts?.Accelerator ?? default,
-            MemoryForGuests = host.Facts?.MemoryForGuests ?? Bytes.Zero,
             MemoryPromised = new Bytes(memory.Values.Sum(m => m.Value)),
-            CpuCapacity = host.Facts?.CpuCapacity ?? Megahertz.Zero,
             CpuReserved = new Megahertz(reserved.Values.Sum(m => m.Value)),
             CpuDemand = new Megahertz((long)running.Sum(v => (statistics.LatestOfMachine(v.Id)?.CpuPercent ?? 0) / 100 * clock)),
-            Datastores = host.Datastores,
-            PortGroups = host.PortGroups,
         };
     }
+
+    /// <summary>A host as if no machine were on it.</summary>
+    internal static HostRoom Empty(Host host) => new()
+    {
+        Id = host.Id,
+        Name = host.Name,
+        Problem = WhyUnusable(host),
+        Maintenance = host.Maintenance,
+        CpuFeatures = host.Facts?.CpuFeatures ?? [],
+        CpuModels = host.Facts?.CpuModels ?? [],
+        Accelerator = host.Facts?.Accelerator ?? default,
+        MemoryForGuests = host.Facts?.MemoryForGuests ?? Bytes.Zero,
+        CpuCapacity = host.Facts?.CpuCapacity ?? Megahertz.Zero,
+        Datastores = host.Datastores,
+        PortGroups = host.PortGroups,
+    };
 
     private static Megahertz ReservationOf(Entity? machine) => (machine as VirtualMachine)?.Spec?.Resources.Cpu.Reservation ?? Megahertz.Zero;
 

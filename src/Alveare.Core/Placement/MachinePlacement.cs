@@ -32,16 +32,15 @@ public static class MachinePlacement
     /// <summary>The hosts a registered machine may be brought to: those of its cluster, or of its datacenter when its host is in none.</summary>
     public static IReadOnlyList<Host> Neighbours(InventorySnapshot now, VirtualMachine vm)
     {
-        if (vm.Host is { } host && now.Find(host) is Host { Parent: { Kind: EntityKind.Cluster } cluster })
-            return [.. HostsUnder(now, cluster)];
+        if (now.ClusterOf(vm.Host) is { } cluster)
+            return [.. HostsUnder(now, cluster.Id)];
         return now.DatacenterOf(vm.Id) is { } datacenter ? [.. HostsUnder(now, datacenter.Id)] : [];
     }
 
     /// <summary>The hosts a registered machine may be started on: where balancing is manual its own alone, else its neighbours.</summary>
     public static IReadOnlyList<Host> StartHosts(InventorySnapshot now, VirtualMachine vm) =>
-        vm.Host is { } id && now.Find(id) is Host { Parent: { } parent } own && now.Find(parent) is Cluster cluster
-        && cluster.Balancing.ModeOf(vm.Id) == BalanceMode.Manual
-            ? [own]
+        now.ClusterOf(vm.Host)?.Balancing.ModeOf(vm.Id) == BalanceMode.Manual
+            ? [now.Get<Host>(vm.Host!.Value)]
             : Neighbours(now, vm);
 
     /// <summary>One host that somebody named must fit, and the fault is the first rule it breaks; among several one is chosen, and the fault

@@ -121,7 +121,7 @@ internal sealed class RuleOperations(InventoryWriter inventory, EventLog events)
         foreach (var id in ids)
         {
             var vm = now.Get<VirtualMachine>(id);
-            if (vm.Host is not { } host || now.Find(host)?.Parent != cluster.Id)
+            if (now.ClusterOf(vm.Host)?.Id != cluster.Id)
                 throw new FaultException(new InvalidArgument($"Cluster '{cluster.Name}'", $"a machine of {what}", $"'{vm.Name}', which is on none of its hosts", "a machine of the cluster"));
         }
 

@@ -36,7 +36,7 @@ public sealed record GroupLimits(int Shares, double? Cpus, Bytes Memory)
     ];
 
     /// <summary>The files of version 2.</summary>
-    /// <remarks>A normal virtual CPU weighs as much as a normal process there: 100. The scale ends at 10,000, where shares end too.</remarks>
+    /// <remarks>A normal virtual CPU weighs as much as a normal process there: 100. The scale ends at 10,000: a hundred of them.</remarks>
     public IEnumerable<(string File, string Value)> Version2 =>
     [
         Weight2(Shares),

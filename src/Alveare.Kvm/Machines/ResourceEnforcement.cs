@@ -30,16 +30,13 @@ public sealed class ResourceEnforcement(HostState state, MachineTable machines, 
         {
             var running = machines.All.Select(m => (Machine: m, m.Run, m.Current.Spec)).Where(m => m is { Run: not null, Spec: not null }).ToList();
             var shares = running.Select(m => (double)ShareScale.CpuShares(m.Spec!.Resources.Cpu, m.Spec.Cpus)).ToList();
-            var parts = FairDivision.Divide(
-                Math.Max(1, capacity.Value), [.. running.Select((m, i) => new Claim(m.Spec!.Resources.Cpu.Reservation.Value, shares[i]))]);
+            // All shares together stand for the whole host: without promises everybody weighs what he was given.
+            var whole = shares.Sum();
+            var sharesOfMegahertz = whole / Math.Max(1, capacity.Value);
+            var parts = FairDivision.Divide(whole, [.. running.Select((m, i) => new Claim(m.Spec!.Resources.Cpu.Reservation.Value * sharesOfMegahertz, shares[i]))]);
             for (var i = 0; i < running.Count; i++)
-            {
-                // In shares again, so that without promises everybody weighs what he was given.
-                var effective = parts[i] / Math.Max(1, capacity.Value) * shares.Sum();
-                Apply(running[i].Machine, running[i].Run!, running[i].Spec!, effective, isChanged: running[i].Machine == changed);
-            }
-
-            groups?.Weigh((long)shares.Sum());
+                Apply(running[i].Machine, running[i].Run!, running[i].Spec!, parts[i], isChanged: running[i].Machine == changed);
+            groups?.Weigh((long)whole);
         }
     }
 

@@ -110,7 +110,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         {
             // A dead process is handled by OnProcessEndedAsync, and one that this agent lets go of is the next agent's; whatever else
             // went wrong, the machine is taken back.
-            if (!Run.IsDetached && !await HasClosedAsync())
+            if (!Run.IsDetached && !await HasDiedAsync(e))
                 await TakeBackAfterAsync(e);
         }
         catch (OperationCanceledException)
@@ -123,10 +123,11 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         }
     }
 
-    // Whoever writes to a process that has died may find it out before the one who reads.
-    private async Task<bool> HasClosedAsync()
+    // Whoever writes to a process that has died may find it out before the one who reads. Any other failure is not waited with: the guest may stand still.
+    private async Task<bool> HasDiedAsync(Exception error)
     {
-        await Task.WhenAny(Run.Qmp.Closed, Task.Delay(ClosingTime, Ground.Stopping));
+        if (error is QmpClosedException)
+            await Task.WhenAny(Run.Qmp.Closed, Task.Delay(ClosingTime, Ground.Stopping));
         return Run.Qmp.Closed.IsCompleted;
     }
 
@@ -138,7 +139,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         }
         catch (Exception e) when (e is QmpClosedException or QmpException or FaultException or IOException)
         {
-            if (!await HasClosedAsync())
+            if (!await HasDiedAsync(e))
                 Fail(Failed($"{error.Message}; taking it back failed too: {e.Message}", Ground.HostName));
         }
     }

@@ -66,6 +66,17 @@ public enum HostMaintenance
     In,
 }
 
+/// <summary><see cref="HostMaintenance"/> as people say it.</summary>
+public static class HostMaintenanceText
+{
+    public static string Words(this HostMaintenance maintenance) => maintenance switch
+    {
+        HostMaintenance.None => "running machines",
+        HostMaintenance.Entering => "being put into maintenance",
+        _ => "in maintenance",
+    };
+}
+
 /// <summary>A joined host.</summary>
 public sealed record Host : Entity
 {

@@ -17,7 +17,7 @@ public static class HostFit
     private static IEnumerable<Fault> Maintenance(HostRoom host)
     {
         if (host.Maintenance != HostMaintenance.None)
-            yield return new InvalidState(host.Name, host.Maintenance == HostMaintenance.In ? "in maintenance" : "being put into maintenance", "running machines");
+            yield return new InvalidState(host.Name, host.Maintenance.Words(), HostMaintenance.None.Words());
     }
 
     private static IEnumerable<Fault> Cpu(MachineNeeds needs, HostRoom host)

@@ -29,44 +29,23 @@ public static class ClusterRules
     public static ImmutableArray<EntityId> MembersOf(Cluster cluster, ClusterRule rule) =>
         rule.VmGroup is { } group ? GroupOf(cluster.VmGroups, group) : rule.Vms;
 
-    /// <summary>The rules that a machine would break on a host and does not break where it is, with others as they are.</summary>
+    /// <summary>The rules that a machine would break on a host if it came to it from nowhere, with others as they are.</summary>
     /// <param name="at">Where each machine runs, or is on its way to; null for nowhere.</param>
     public static ImmutableArray<BrokenRule> BrokenBy(Cluster cluster, EntityId vm, EntityId host, IReadOnlyCollection<EntityId> hosts, Func<EntityId, EntityId?> at)
     {
-        var touching = cluster.Rules.Where(r => r.IsEnabled && MembersOf(cluster, r).Contains(vm)).ToImmutableArray();
+        var touching = cluster.Rules.RemoveAll(r => !r.IsEnabled || !MembersOf(cluster, r).Contains(vm));
         if (touching.IsEmpty)
             return [];
-        var members = touching.SelectMany(r => MembersOf(cluster, r)).Distinct().Order().ToList();
-        var vmNames = members.ToDictionary(m => m, m => m.ToString());
-        var hostNames = hosts.Distinct().ToDictionary(h => h, h => h.ToString());
-        var book = Book(cluster with { Rules = touching }, vmNames, hostNames);
-        var numbers = hostNames.Keys.Order().Select((id, number) => (id, number)).ToDictionary(h => h.id, h => h.number);
-        int[] places = [.. members.Select(m => m != vm && at(m) is { } place ? numbers.GetValueOrDefault(place, -1) : -1)];
-        var number = members.IndexOf(vm);
-        return
-        [
-            .. Enumerable.Range(0, book.Count)
-                .Where(rule => book.Change(rule, number, numbers[host], places) > 0)
-                .Select(rule => cluster.Rules.First(r => r.Name == book[rule].Id))
-                .Select(r => new BrokenRule(r.Name, Text(r), r.IsMust)),
-        ];
+        var counted = new Counted(cluster with { Rules = touching }, hosts, other => other == vm ? null : at(other));
+        var (number, to) = (counted.Members.IndexOf(vm), counted.Hosts.IndexOf(host));
+        return counted.Where(rule => counted.Book.Change(rule, number, to, counted.Places) > 0);
     }
 
     /// <summary>The rules that are broken now.</summary>
     public static ImmutableArray<BrokenRule> Broken(Cluster cluster, IReadOnlyCollection<EntityId> hosts, Func<EntityId, EntityId?> at)
     {
-        var members = cluster.Rules.SelectMany(r => MembersOf(cluster, r)).Distinct().Order().ToList();
-        var hostNames = hosts.Distinct().ToDictionary(h => h, h => h.ToString());
-        var book = Book(cluster, members.ToDictionary(m => m, m => m.ToString()), hostNames);
-        var numbers = hostNames.Keys.Order().Select((id, number) => (id, number)).ToDictionary(h => h.id, h => h.number);
-        int[] places = [.. members.Select(m => at(m) is { } place ? numbers.GetValueOrDefault(place, -1) : -1)];
-        return
-        [
-            .. Enumerable.Range(0, book.Count)
-                .Where(rule => book.Broken(rule, places) > 0)
-                .Select(rule => cluster.Rules.First(r => r.Name == book[rule].Id))
-                .Select(r => new BrokenRule(r.Name, Text(r), r.IsMust)),
-        ];
+        var counted = new Counted(cluster, hosts, at);
+        return counted.Where(rule => counted.Book.Broken(rule, counted.Places) > 0);
     }
 
     /// <summary>Why a cluster's enabled rules cannot all be kept, each as a sentence; empty when they can.</summary>
@@ -100,11 +79,6 @@ public static class ClusterRules
     internal static ImmutableArray<EntityId> GroupOf(ImmutableArray<ClusterGroup> groups, string? name) =>
         groups.FirstOrDefault(g => g.Name == name)?.Members ?? [];
 
-    private static RuleBook Book(Cluster cluster, Dictionary<EntityId, string> vms, Dictionary<EntityId, string> hosts) => new(
-        Of(cluster, vms, hosts),
-        vms.Keys.Order().Select((id, number) => (id, number)).ToDictionary(v => vms[v.id], v => v.number),
-        hosts.Keys.Order().Select((id, number) => (id, number)).ToDictionary(h => hosts[h.id], h => h.number));
-
     private static SnapshotRule Of(Cluster cluster, ClusterRule rule, IReadOnlyDictionary<EntityId, string> vms, IReadOnlyDictionary<EntityId, string> hosts)
     {
         ImmutableArray<string> members = [.. MembersOf(cluster, rule).Where(vms.ContainsKey).Select(v => vms[v])];
@@ -118,5 +92,40 @@ public static class ClusterRules
             _ => (RuleKind.OnHosts, [.. hosts.Where(h => !group.Contains(h.Key)).Select(h => h.Value)]),
         };
         return new SnapshotRule(rule.Name, kind, members, allowed) { Priority = rule.Priority };
+    }
+
+    /// <summary>A cluster's rules with machines and hosts as the rule book wants them: numbers, in the order of their ids.</summary>
+    private sealed class Counted
+    {
+        private readonly Cluster _cluster;
+
+        public Counted(Cluster cluster, IEnumerable<EntityId> hosts, Func<EntityId, EntityId?> at)
+        {
+            _cluster = cluster;
+            Members = [.. cluster.Rules.SelectMany(r => MembersOf(cluster, r)).Distinct().Order()];
+            Hosts = [.. hosts.Distinct().Order()];
+            Book = new RuleBook(Of(cluster, Texts(Members), Texts(Hosts)), Numbers(Members), Numbers(Hosts));
+            Places = [.. Members.Select(m => at(m) is { } place ? Hosts.IndexOf(place) : -1)];
+        }
+
+        public ImmutableArray<EntityId> Members { get; }
+
+        public ImmutableArray<EntityId> Hosts { get; }
+
+        public RuleBook Book { get; }
+
+        /// <summary>Host of each member, or -1.</summary>
+        public int[] Places { get; }
+
+        public ImmutableArray<BrokenRule> Where(Func<int, bool> isBroken) =>
+        [
+            .. Enumerable.Range(0, Book.Count).Where(isBroken)
+                .Select(number => _cluster.Rules.First(r => r.Name == Book[number].Id))
+                .Select(r => new BrokenRule(r.Name, Text(r), r.IsMust)),
+        ];
+
+        private static Dictionary<EntityId, string> Texts(ImmutableArray<EntityId> ids) => ids.ToDictionary(id => id, id => id.ToString());
+
+        private static Dictionary<string, int> Numbers(ImmutableArray<EntityId> ids) => ids.Select((id, number) => (id, number)).ToDictionary(i => i.id.ToString(), i => i.number);
     }
 }

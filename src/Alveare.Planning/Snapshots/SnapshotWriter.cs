@@ -68,7 +68,7 @@ public static class SnapshotWriter
         w.WriteNumber("memLimitMb", vm.MemLimitMb);
         w.WriteNumber("memShares", vm.MemShares);
         if (!vm.OnlyOn.IsEmpty)
-            Texts(w, "onlyOn", vm.OnlyOn);
+            w.WriteTexts("onlyOn", vm.OnlyOn);
     }
 
     private static void Rule(Utf8JsonWriter w, SnapshotRule rule)
@@ -81,16 +81,8 @@ public static class SnapshotWriter
             RuleKind.OnHosts => "vmHostMust",
             _ => throw new ArgumentOutOfRangeException(nameof(rule)),
         });
-        Texts(w, "vms", rule.Vms);
+        w.WriteTexts("vms", rule.Vms);
         if (rule.Kind == RuleKind.OnHosts)
-            Texts(w, "hosts", rule.Hosts);
-    }
-
-    private static void Texts(Utf8JsonWriter w, string name, IEnumerable<string> texts)
-    {
-        w.WriteStartArray(name);
-        foreach (var text in texts)
-            w.WriteStringValue(text);
-        w.WriteEndArray();
+            w.WriteTexts("hosts", rule.Hosts);
     }
 }

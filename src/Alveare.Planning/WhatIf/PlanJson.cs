@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Alveare.Planning.Balancing;
+using Alveare.Planning.Snapshots;
 
 namespace Alveare.Planning.WhatIf;
 
@@ -14,8 +15,8 @@ public static class PlanJson
         Figures(w, "before", plan.Before);
         Figures(w, "after", plan.After);
         w.WriteNumber("movedGb", Math.Round(plan.Moves.Sum(m => m.Gb), 1));
-        Texts(w, "conflicts", plan.Conflicts);
-        Texts(w, "broken", plan.Broken);
+        w.WriteTexts("conflicts", plan.Conflicts);
+        w.WriteTexts("broken", plan.Broken);
         End(w, cpuSeconds);
     }
 
@@ -125,13 +126,5 @@ public static class PlanJson
         w.WriteNumber("maxConsumed", Math.Round(figures.MaxConsumed, 4));
         w.WriteNumber("broken", figures.Broken);
         w.WriteEndObject();
-    }
-
-    private static void Texts(Utf8JsonWriter w, string name, IEnumerable<string> texts)
-    {
-        w.WriteStartArray(name);
-        foreach (var text in texts)
-            w.WriteStringValue(text);
-        w.WriteEndArray();
     }
 }

@@ -13,8 +13,6 @@ namespace Alveare.Machine.Tests.Cgroups;
 /// machine has its own ideas; <c>./alveare bench shares</c> has the figures.</summary>
 public sealed class ResourceTests
 {
-    private const double TicksPerSecond = 100;
-
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Theory]
@@ -126,8 +124,7 @@ public sealed class ResourceTests
 
     private static double CpuSeconds(int pid)
     {
-        var stat = File.ReadAllText($"/proc/{pid}/stat");
-        var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-        return (double.Parse(fields[11], CultureInfo.InvariantCulture) + double.Parse(fields[12], CultureInfo.InvariantCulture)) / TicksPerSecond;
+        using var process = Process.GetProcessById(pid);
+        return process.TotalProcessorTime.TotalSeconds;
     }
 }
