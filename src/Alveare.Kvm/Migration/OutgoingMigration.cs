@@ -163,10 +163,13 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
             if (cancelReason is { } reason)
                 return status with { Error = reason };
             if (Ground.Time.GetElapsedTime(lastMoved) > StallTimeout)
-                return status with { Error = $"no byte reached the destination for {StallTimeout.TotalSeconds} s" };
+                return status with { Error = Stalled(status) };
             await WaitAsync(ProgressInterval);
         }
     }
+
+    private static string Stalled(TransferStatus status) =>
+        $"no byte reached the destination for {StallTimeout.TotalSeconds} s (QEMU says '{status.Status}' and has sent {status.Transferred})";
 
     private static double? Percent(TransferStatus status) =>
         status.Total.Value == 0 ? null : Math.Clamp(100.0 * (status.Total.Value - status.Remaining.Value) / status.Total.Value, 0, 100);
