@@ -155,7 +155,7 @@ public sealed class KvmHost : IHost
                 await reconfiguration.ReconfigureAsync(Find(reconfigure.Machine), reconfigure.Spec, cancellation);
                 return Answer(reconfigure.Machine);
             case SetMachineResources set:
-                await reconfiguration.SetResourcesAsync(Find(set.Machine), set.Resources, cancellation);
+                await reconfiguration.SetResourcesAsync(Find(set.Machine), set, cancellation);
                 return Answer(set.Machine);
             case DestroyMachine destroy:
                 await destruction.DestroyAsync(Find(destroy.Machine), cancellation);

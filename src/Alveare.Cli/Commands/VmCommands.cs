@@ -71,13 +71,22 @@ internal static class VmCommands
         var limit = Takes.Number("--cpu-limit", "CPU in MHz that it never exceeds; 0 for no limit");
         var shares = Takes.Number("--cpu-shares", "What it weighs against others when CPU is short; 0 for normal, 1000 per virtual CPU");
         var memory = Takes.Size("--memory-reservation", "Memory that is left to it when memory is short");
+        var disk = Takes.Number("--disk", "Which disk the following are about, from 1; without it they are about every disk");
+        var iops = Takes.Number("--iops-limit", "Reads and writes a second that a disk never exceeds; 0 for no limit");
+        var diskBandwidth = Takes.Rate("--disk-bandwidth-limit", "Bytes read and written a second that a disk never exceeds; 0 for no limit");
+        var diskShares = Takes.Shares("--disk-shares", "What a disk weighs against others of its datastore", normal: 1000);
         return OperationCommand.OnMany(
-            commands, "vm.set-resources", "Change what machines are promised, held to and weigh, also while they run", [reservation, limit, shares, memory],
+            commands, "vm.set-resources", "Change what machines are promised, held to and weigh, also while they run",
+            [reservation, limit, shares, memory, disk, iops, diskBandwidth, diskShares],
             run => Task.FromResult<JsonObject?>(Takes.Body(
                 ("cpuReservation", run.Value(reservation)),
                 ("cpuLimit", run.Value(limit)),
                 ("cpuShares", run.Value(shares)),
-                ("memoryReservation", run.Value(memory)))));
+                ("memoryReservation", run.Value(memory)),
+                ("disk", run.Value(disk)),
+                ("iopsLimit", run.Value(iops)),
+                ("diskBandwidthLimit", run.Value(diskBandwidth)),
+                ("diskShares", run.Value(diskShares)))));
     }
 
     private static OperationCommand Reconfigure(CliCommands commands)

@@ -68,6 +68,34 @@ public static class Takes
         },
     };
 
+    /// <summary>A size for every second, where 0 needs no unit.</summary>
+    public static Option<long?> Rate(string name, string description)
+    {
+        var option = Size(name, description);
+        var size = option.CustomParser!;
+        option.HelpName = "SIZE/S";
+        option.CustomParser = result => result.Tokens[0].Value == "0" ? 0 : size(result);
+        return option;
+    }
+
+    /// <summary>Shares as a number or as one of the usual words.</summary>
+    public static Option<int?> Shares(string name, string description, int normal)
+    {
+        var option = Number(name, $"{description}: low, normal ({normal}), high or a number");
+        var number = option.CustomParser!;
+        option.HelpName = "SHARES";
+        option.CompletionSources.Add("low", "normal", "high");
+        option.CustomParser = result => result.Tokens[0].Value switch
+        {
+            "low" => normal / 2,
+            // 0 is the server's word for it.
+            "normal" => 0,
+            "high" => normal * 2,
+            _ => number(result),
+        };
+        return option;
+    }
+
     /// <summary>May be given several times.</summary>
     public static Option<long[]> Sizes(string name, string description) => new(name)
     {

@@ -109,6 +109,12 @@ public static partial class VmxFile
             yield return ($"{Disk(i)}.fileName", spec.Disks[i].File);
             yield return ($"alveare.{Disk(i)}.capacity", Number(spec.Disks[i].Capacity.Value));
             yield return ($"alveare.{Disk(i)}.format", spec.Disks[i].Format == DiskFormat.Raw ? "raw" : "qcow2");
+            if (spec.Disks[i].Control.IopsLimit is { } iops)
+                yield return ($"sched.{Disk(i)}.throughputCap", Number(iops));
+            if (spec.Disks[i].Control.BandwidthLimit is { } bandwidth)
+                yield return ($"alveare.{Disk(i)}.bandwidthLimit", Number(bandwidth.Value));
+            if (spec.Disks[i].Control.Shares is { } diskShares)
+                yield return ($"sched.{Disk(i)}.shares", Number(diskShares));
         }
 
         for (var i = 0; i < spec.Nics.Length; i++)
@@ -131,7 +137,7 @@ public static partial class VmxFile
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 
     [GeneratedRegex(
-        """\A(\.encoding|displayName|uuid\.bios|numvcpus|memSize|firmware|sched\.cpu\.(min|max|shares)|sched\.mem\.min|alveare\.(format|end|cpuModel|template|customizationSeed)|scsi\d+:\d+\.(present|fileName)|alveare\.scsi\d+:\d+\.(capacity|format)|ethernet\d+\.(present|networkName|addressType|address|generatedAddress))\z""",
+        """\A(\.encoding|displayName|uuid\.bios|numvcpus|memSize|firmware|sched\.cpu\.(min|max|shares)|sched\.mem\.min|sched\.scsi\d+:\d+\.(throughputCap|shares)|alveare\.(format|end|cpuModel|template|customizationSeed)|scsi\d+:\d+\.(present|fileName)|alveare\.scsi\d+:\d+\.(capacity|format|bandwidthLimit)|ethernet\d+\.(present|networkName|addressType|address|generatedAddress))\z""",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex OwnKey();
 

@@ -75,15 +75,35 @@ internal sealed partial class VmxReader(VmxText text)
         {
             keys[(SpecPart.DiskFile, disks.Count)] = $"{disk}.fileName";
             keys[(SpecPart.DiskCapacity, disks.Count)] = $"alveare.{disk}.capacity";
+            keys[(SpecPart.DiskIopsLimit, disks.Count)] = $"sched.{disk}.throughputCap";
+            keys[(SpecPart.DiskBandwidthLimit, disks.Count)] = $"alveare.{disk}.bandwidthLimit";
+            keys[(SpecPart.DiskShares, disks.Count)] = $"sched.{disk}.shares";
             keys.TryAdd((SpecPart.Disks, 0), $"{disk}.fileName");
             disks.Add(new DiskSpec(
                 Require($"{disk}.fileName").Value,
                 new Bytes(Number(Require($"alveare.{disk}.capacity"), MachineLimits.MinDisk.Value, MachineLimits.MaxDisk.Value)),
-                ReadFormat($"alveare.{disk}.format")));
+                ReadFormat($"alveare.{disk}.format"))
+            { Control = ReadControl(disk) });
         }
 
         return disks.ToImmutable();
     }
+
+    private DiskControl ReadControl(string disk) => new()
+    {
+        IopsLimit = text.Find($"sched.{disk}.throughputCap") is { Value: not "off" } most ? (int)Number(most, MachineLimits.MinIops, MachineLimits.MaxIops) : null,
+        BandwidthLimit = ReadBandwidth($"alveare.{disk}.bandwidthLimit"),
+        Shares = text.Find($"sched.{disk}.shares") switch
+        {
+            null or { Value: "normal" } => null,
+            { Value: "low" } => ShareScale.NormalDisk / 2,
+            { Value: "high" } => ShareScale.NormalDisk * 2,
+            { } shares => (int)Number(shares, 1, ShareScale.Max),
+        },
+    };
+
+    private Bytes? ReadBandwidth(string key) =>
+        text.Find(key) is { } entry ? new Bytes(Number(entry, MachineLimits.MinBandwidth.Value, MachineLimits.MaxBandwidth.Value)) : null;
 
     private ImmutableArray<NicSpec> ReadNics()
     {

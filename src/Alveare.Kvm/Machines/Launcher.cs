@@ -68,6 +68,7 @@ public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surrou
         {
             var process = await QemuProcess.StartAsync(run, setup.User, attachments.ControlGroups, command, onEvent, cancellation);
             var started = new MachineRun(process, record);
+            await ThrottleAsync(spec, started);
             if (!record.HasBegun)
                 await BeginAsync(spec, started);
             log.Write(config, $"QEMU started, {(incoming is null ? $"lock epoch {epoch}" : "waiting for a migration")}: {string.Join(' ', command)}");
@@ -80,13 +81,23 @@ public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surrou
         }
     }
 
+    /// <summary>Before the guest executes: it has no time without its limits.</summary>
+    private static Task ThrottleAsync(MachineSpec spec, MachineRun run) =>
+        ConverseAsync(spec, run, () => DiskThrottle.ApplyAsync(run.Qmp, spec.Disks, DiskThrottle.IsLimited));
+
     /// <summary>Lets the guest of a QEMU that answers execute.</summary>
-    private static async Task BeginAsync(MachineSpec spec, MachineRun run)
+    private static Task BeginAsync(MachineSpec spec, MachineRun run) => ConverseAsync(spec, run, async () =>
+    {
+        await run.Qmp.ExecuteAsync("cont");
+        run.Remember(r => r with { HasBegun = true });
+    });
+
+    /// <summary>Ends a QEMU that does not do as it is told.</summary>
+    private static async Task ConverseAsync(MachineSpec spec, MachineRun run, Func<Task> words)
     {
         try
         {
-            await run.Qmp.ExecuteAsync("cont");
-            run.Remember(r => r with { HasBegun = true });
+            await words();
         }
         catch (Exception e) when (e is QmpException or QmpClosedException)
         {

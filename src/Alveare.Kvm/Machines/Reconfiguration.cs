@@ -1,8 +1,8 @@
 using Alveare.Core.Tasks;
 using Alveare.Kvm.Qemu;
 using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
-using Alveare.Model.Resources;
 
 namespace Alveare.Kvm.Machines;
 
@@ -11,21 +11,32 @@ namespace Alveare.Kvm.Machines;
 public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEnforcement enforcement)
 {
     /// <summary>The owner of a running machine alone writes its configuration: it holds the on-disk lock.</summary>
-    public async Task SetResourcesAsync(Machine machine, ResourceControls resources, CancellationToken cancellation)
+    public async Task SetResourcesAsync(Machine machine, SetMachineResources set, CancellationToken cancellation)
     {
         using var entered = await machine.EnterAsync(cancellation);
         if (machine.Current.Migration is { } migration)
             throw new FaultException(new InvalidState(machine.Name, $"being migrated ({migration.Id})", "in no migration"));
-        if (machine.Run is null)
+        if (machine.Run is not { } run)
         {
-            await ReconfigureEnteredAsync(machine, spec => spec with { Resources = resources }, cancellation);
+            await ReconfigureEnteredAsync(machine, set.ApplyTo, cancellation);
             return;
         }
 
         var config = machine.Current.Config;
-        ground.WriteSpec(config, ground.ReadSpec(machine) with { Resources = resources });
-        machine.Change(m => m with { Spec = m.Spec! with { Resources = resources } });
+        ground.WriteSpec(config, set.ApplyTo(ground.ReadSpec(machine)));
+        var before = machine.Current.Spec!;
+        machine.Change(m => m with { Spec = set.ApplyTo(m.Spec!) });
         enforcement.Apply(machine);
+        await ThrottleAsync(machine, run, before, machine.Current.Spec!);
+    }
+
+    private static async Task ThrottleAsync(Machine machine, MachineRun run, MachineSpec before, MachineSpec now)
+    {
+        for (var i = 0; i < now.Disks.Length; i++)
+        {
+            if (now.Disks[i].Control != before.Disks[i].Control)
+                await PowerControl.CommandAsync(machine, run, DiskThrottle.Command, DiskThrottle.Of(i, now.Disks[i].Control));
+        }
     }
 
     public async Task ReconfigureAsync(Machine machine, MachineSpec wanted, CancellationToken cancellation)

@@ -117,6 +117,9 @@ public static class CommandLine
             "-object", "rng-builtin,id=entropy",
             "-device", Invariant($"virtio-rng-pci,id=rng,addr={RngSlot:x},rng=entropy"));
 
+    /// <summary>The id of the device of a disk, counted from 0.</summary>
+    internal static string DiskDevice(int index) => Invariant($"virtio-disk{index}");
+
     private static void AddDisk(ImmutableArray<string>.Builder arguments, int index, string path, DiskFormat format)
     {
         // The host's page cache stays out (direct): it would hide writes from the other host at a migration.
@@ -129,7 +132,7 @@ public static class CommandLine
                 ("file", Invariant($"file{index}")), ("discard", "unmap"), ("detect-zeroes", "unmap"),
                 ("cache", new JsonObject { ["direct"] = true, ["no-flush"] = false })),
             "-device", Invariant(
-                $"virtio-blk-pci,id=virtio-disk{index},drive=disk{index},addr={FirstDiskSlot + (index / 8):x}.{index % 8},multifunction=on,bootindex={index + 1},write-cache=on"));
+                $"virtio-blk-pci,id={DiskDevice(index)},drive=disk{index},addr={FirstDiskSlot + (index / 8):x}.{index % 8},multifunction=on,bootindex={index + 1},write-cache=on"));
     }
 
     private static void AddSeed(ImmutableArray<string>.Builder arguments, string path) =>

@@ -58,7 +58,13 @@ public sealed record UnregisterMachine(EntityId Machine) : HostCommand;
 public sealed record ReconfigureMachine(EntityId Machine, MachineSpec Spec) : HostCommand;
 
 /// <summary>Write what a machine is promised and held to into its configuration, and hold it to it at once if it runs. Answers <see cref="MachineReply"/>.</summary>
-public sealed record SetMachineResources(EntityId Machine, ResourceControls Resources) : HostCommand;
+public sealed record SetMachineResources(EntityId Machine, ResourceControls Resources) : HostCommand
+{
+    /// <summary>By disk, in their order; a disk beyond them keeps what it has.</summary>
+    public ImmutableArray<DiskControl> Disks { get; init; } = [];
+
+    public MachineSpec ApplyTo(MachineSpec spec) => spec.WithControls(Resources, Disks);
+}
 
 /// <summary>Delete a powered-off machine's files and forget it. Refused for a disk that linked clones stand on.</summary>
 public sealed record DestroyMachine(EntityId Machine) : HostCommand;

@@ -51,6 +51,14 @@ public sealed record MachineSpec
 
     public EntityId Id => EntityId.Vm(Uuid);
 
+    /// <summary>The same machine with other controls.</summary>
+    /// <param name="disks">By disk, in their order; a disk beyond them keeps what it has.</param>
+    public MachineSpec WithControls(ResourceControls resources, ImmutableArray<DiskControl> disks) => this with
+    {
+        Resources = resources,
+        Disks = [.. Disks.Select((disk, i) => i < disks.Length ? disk with { Control = disks[i] } : disk)],
+    };
+
     public bool Equals(MachineSpec? other) =>
         other is not null && Uuid == other.Uuid && Name == other.Name && Cpus == other.Cpus && Memory == other.Memory
         && Firmware == other.Firmware && CpuModel == other.CpuModel && IsTemplate == other.IsTemplate
@@ -62,7 +70,11 @@ public sealed record MachineSpec
 /// <summary>One virtual disk: a file in the machine's directory.</summary>
 /// <param name="File">File name relative to the machine's directory; never a path that leaves it.</param>
 /// <param name="Capacity">The size the guest sees.</param>
-public sealed record DiskSpec(string File, Bytes Capacity, DiskFormat Format = DiskFormat.Qcow2);
+public sealed record DiskSpec(string File, Bytes Capacity, DiskFormat Format = DiskFormat.Qcow2)
+{
+    /// <summary>What it is held to, and weighs.</summary>
+    public DiskControl Control { get; init; } = DiskControl.None;
+}
 
 /// <summary>One virtual network card on a port group.</summary>
 /// <param name="Mac">Lower-case, colon-separated.</param>
@@ -77,6 +89,15 @@ public static class MachineLimits
 
     /// <summary>Of a CPU reservation or limit: more than any host has.</summary>
     public const int MaxMegahertz = 10_000_000;
+
+    /// <summary>Of a disk's limit of reads and writes a second: with fewer no guest boots in a time that anybody waits.</summary>
+    public const int MinIops = 16;
+    public const int MaxIops = 100_000_000;
+
+    /// <summary>Of a limit in bytes a second.</summary>
+    public static readonly Bytes MinBandwidth = new(16 * 1024);
+    public static readonly Bytes MaxBandwidth = Bytes.FromGib(1024);
+
     public const int MaxDisks = 16;
     public const int MaxNics = 10;
     public static readonly Bytes MinMemory = Bytes.FromMib(16);

@@ -24,6 +24,9 @@ public enum SpecPart
     CpuLimit,
     CpuShares,
     MemoryReservation,
+    DiskIopsLimit,
+    DiskBandwidthLimit,
+    DiskShares,
 }
 
 /// <summary>One broken rule of a configuration.</summary>
@@ -47,6 +50,9 @@ public sealed record SpecFlaw(SpecPart Part, int Index, string Given, string Exp
         SpecPart.CpuLimit => "the CPU limit",
         SpecPart.CpuShares => "the CPU shares",
         SpecPart.MemoryReservation => "the memory reservation",
+        SpecPart.DiskIopsLimit => $"the IOPS limit of disk {Index + 1}",
+        SpecPart.DiskBandwidthLimit => $"the bandwidth limit of disk {Index + 1}",
+        SpecPart.DiskShares => $"the shares of disk {Index + 1}",
         _ => "the customization seed",
     };
 }
@@ -116,8 +122,25 @@ public static partial class MachineSpecRules
                     SpecPart.DiskCapacity, i, Invariant($"{disk.Capacity.Value} bytes"),
                     $"whole sectors of 512 bytes from {MachineLimits.MinDisk} to {MachineLimits.MaxDisk}");
             }
+
+            foreach (var flaw in CheckControl(i, disk.Control))
+                yield return flaw;
         }
     }
+
+    private static IEnumerable<SpecFlaw> CheckControl(int disk, DiskControl control)
+    {
+        if (control.IopsLimit is < MachineLimits.MinIops or > MachineLimits.MaxIops)
+            yield return new SpecFlaw(SpecPart.DiskIopsLimit, disk, Invariant($"{control.IopsLimit}"), Invariant($"none, or {MachineLimits.MinIops} to {MachineLimits.MaxIops} a second"));
+        if (control.BandwidthLimit is { } limit && WhyNoBandwidth(limit) is { } reason)
+            yield return new SpecFlaw(SpecPart.DiskBandwidthLimit, disk, Invariant($"{limit.Value} bytes/s"), $"none, or {reason}");
+        if (control.Shares is < 1 or > ShareScale.Max)
+            yield return new SpecFlaw(SpecPart.DiskShares, disk, Invariant($"{control.Shares}"), Invariant($"1 to {ShareScale.Max}"));
+    }
+
+    private static string? WhyNoBandwidth(Bytes limit) => limit < MachineLimits.MinBandwidth || limit > MachineLimits.MaxBandwidth
+        ? $"{MachineLimits.MinBandwidth}/s to {MachineLimits.MaxBandwidth}/s"
+        : null;
 
     private static IEnumerable<SpecFlaw> CheckNics(MachineSpec spec)
     {

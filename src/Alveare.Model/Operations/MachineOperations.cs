@@ -143,6 +143,18 @@ public sealed record SetResources : Operation
     public int? CpuShares { get; init; }
 
     public Bytes? MemoryReservation { get; init; }
+
+    /// <summary>The disk that the following are about, from 1; null for every disk.</summary>
+    public int? Disk { get; init; }
+
+    /// <summary>Reads and writes a second, 0 for no limit.</summary>
+    public int? IopsLimit { get; init; }
+
+    /// <summary>Bytes a second, 0 for no limit.</summary>
+    public Bytes? DiskBandwidthLimit { get; init; }
+
+    /// <summary>0 for normal: 1000.</summary>
+    public int? DiskShares { get; init; }
 }
 
 [Operation(EntityKind.VirtualMachine, "migrate", Privilege.VmMigrate, "Move to another host: live when it runs, by registration when it is off.", States = PowerStates.On | PowerStates.Off, OnTemplates = true, Cancellable = true)]

@@ -39,6 +39,9 @@ public static class ShareScale
     /// <summary>Per MiB of memory.</summary>
     public const int NormalMemory = 10;
 
+    /// <summary>Per virtual disk.</summary>
+    public const int NormalDisk = 1000;
+
     public const int Max = 1_000_000;
 
     /// <summary>The CPU shares that a machine has, in effect.</summary>

@@ -84,7 +84,7 @@ public sealed class Agent
                 await files.ReconfigureAsync(machines.Find(reconfigure.Machine), reconfigure.Spec);
                 return Answer(machines.Find(reconfigure.Machine));
             case SetMachineResources set:
-                await files.SetResourcesAsync(machines.Find(set.Machine), set.Resources);
+                await files.SetResourcesAsync(machines.Find(set.Machine), set);
                 return Answer(machines.Find(set.Machine));
             case DestroyMachine destroy:
                 await files.DestroyAsync(machines.Find(destroy.Machine));

@@ -3,7 +3,6 @@ using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
-using Alveare.Model.Resources;
 using Alveare.Simulation.Storage;
 
 namespace Alveare.Simulation.Agents;
@@ -70,13 +69,13 @@ internal sealed class MachineFiles(Ground ground, MachineTable machines)
         return Register(clone.Target);
     }
 
-    public async Task SetResourcesAsync(AgentMachine machine, ResourceControls resources)
+    public async Task SetResourcesAsync(AgentMachine machine, SetMachineResources set)
     {
         using var entered = await machine.EnterAsync();
         if (machine.Current.Migration is { } migration)
             throw new FaultException(new InvalidState(machine.Name, $"being migrated ({migration.Id})", "in no migration"));
         var config = machine.Current.Config;
-        var spec = ground.ReadSpec(config) with { Resources = resources };
+        var spec = set.ApplyTo(ground.ReadSpec(config));
         ground.Store(config).Write(config.Path, new ConfigFile(spec), "writing the configuration");
         machine.Change(m => m with { Spec = spec });
     }

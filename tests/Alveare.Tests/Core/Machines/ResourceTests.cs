@@ -2,6 +2,7 @@ using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
+using Alveare.Model.Resources;
 using Xunit;
 
 namespace Alveare.Tests.Core.Machines;
@@ -38,7 +39,37 @@ public sealed class ResourceTests
         await site.FailAsync<InvalidArgument>(new SetResources { Target = id, CpuShares = int.MaxValue });
         await site.FailAsync<InvalidArgument>(new SetResources { Target = id, MemoryReservation = Bytes.FromGib(64) });
         await site.FailAsync<InvalidArgument>(new SetResources { Target = id, CpuLimit = new(long.MaxValue) });
-        Assert.Equal(Alveare.Model.Resources.ResourceControls.None, site.Vm(id).Spec!.Resources);
+        Assert.Equal(ResourceControls.None, site.Vm(id).Spec!.Resources);
+    }
+
+    [Fact]
+    public async Task DisksAreControlledOneByOneOrAllAtOnce()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("a");
+        await site.SucceedAsync(new ReconfigureVm { Target = id, AddDisks = [Bytes.FromGib(1), Bytes.FromGib(1)] });
+        var count = site.Vm(id).Spec!.Disks.Length;
+        await site.SucceedAsync(new PowerOn { Target = id });
+        await site.SucceedAsync(new SetResources { Target = id, IopsLimit = 500 });
+        await site.SucceedAsync(new SetResources { Target = id, Disk = count, IopsLimit = 0, DiskBandwidthLimit = Bytes.FromMib(20), DiskShares = 2000 });
+        DiskControl[] wanted =
+        [
+            .. Enumerable.Repeat(new DiskControl { IopsLimit = 500 }, count - 1), new DiskControl { BandwidthLimit = Bytes.FromMib(20), Shares = 2000 },
+        ];
+        Assert.Equal(wanted, site.Vm(id).Spec!.Disks.Select(d => d.Control));
+        await site.SucceedAsync(new MigrateVm { Target = id });
+        Assert.Equal(wanted, site.Vm(id).Spec!.Disks.Select(d => d.Control));
+
+        var beyond = await site.FailAsync<InvalidArgument>(new SetResources { Target = id, Disk = count + 1, IopsLimit = 100 });
+        Assert.Equal($"1 to {count}", beyond.Expected);
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, Disk = 0, IopsLimit = 100 });
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, IopsLimit = 15 });
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, IopsLimit = -1 });
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, DiskBandwidthLimit = new Bytes(100) });
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, DiskShares = -1 });
+        Assert.Equal(wanted, site.Vm(id).Spec!.Disks.Select(d => d.Control));
+        await site.SucceedAsync(new SetResources { Target = id, IopsLimit = 0, DiskBandwidthLimit = Bytes.Zero, DiskShares = 0 });
+        Assert.All(site.Vm(id).Spec!.Disks, d => Assert.Equal(DiskControl.None, d.Control));
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using Alveare.Kvm.Files;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Machines;
+using Alveare.Model.Resources;
 using Xunit;
 
 namespace Alveare.Tests.Kvm.Files;
@@ -24,6 +25,9 @@ public sealed class VmxFileTests
         scsi0:0.fileName = "web.qcow2"
         alveare.scsi0:0.capacity = "10737418240"
         alveare.scsi0:0.format = "qcow2"
+        sched.scsi0:0.throughputCap = "500"
+        alveare.scsi0:0.bandwidthLimit = "20971520"
+        sched.scsi0:0.shares = "2000"
         ethernet0.present = "TRUE"
         ethernet0.networkName = "blue"
         ethernet0.addressType = "static"
@@ -41,7 +45,7 @@ public sealed class VmxFileTests
         Firmware = Firmware.Uefi,
         CpuModel = "Nehalem",
         CustomizationSeed = "seed.img",
-        Disks = [new DiskSpec("web.qcow2", Bytes.FromGib(10))],
+        Disks = [new DiskSpec("web.qcow2", Bytes.FromGib(10)) { Control = new DiskControl { IopsLimit = 500, BandwidthLimit = Bytes.FromMib(20), Shares = 2000 } }],
         Nics = [new NicSpec("52:54:00:12:34:56", "blue")],
     };
 
@@ -92,10 +96,13 @@ public sealed class VmxFileTests
     [InlineData("\"seed.img\"", "\"web.qcow2\"", "line 9: the customization seed ('alveare.customizationSeed') is 'web.qcow2', expected another name")]
     [InlineData("scsi0:0.present = \"TRUE\"", "ide0:0.present = \"TRUE\"", "line 10: the key 'ide0:0.present' is 'TRUE', expected disks on scsi controllers alone")]
     [InlineData("scsi0:0.present = \"TRUE\"", "scsi0:0.present = \"yes\"", "line 10: the key 'scsi0:0.present' is 'yes', expected TRUE or FALSE")]
-    [InlineData("52:54:00:12:34:56", "53:54:00:12:34:56", "line 17: the MAC address of network card 1 ('ethernet0.address') is '53:54:00:12:34:56', expected a unicast address")]
+    [InlineData("\"500\"", "\"15\"", "line 14: the key 'sched.scsi0:0.throughputCap' is '15', expected a whole number from 16 to 100000000")]
+    [InlineData("\"20971520\"", "\"20M\"", "line 15: the key 'alveare.scsi0:0.bandwidthLimit' is '20M', expected a whole number from 16384 to")]
+    [InlineData("\"2000\"", "\"highest\"", "line 16: the key 'sched.scsi0:0.shares' is 'highest', expected a whole number from 1 to 1000000")]
+    [InlineData("52:54:00:12:34:56", "53:54:00:12:34:56", "line 20: the MAC address of network card 1 ('ethernet0.address') is '53:54:00:12:34:56', expected a unicast address")]
     [InlineData("alveare.end = \"TRUE\"\n", "", "it is cut off: the last line, alveare.end = \"TRUE\", is missing")]
-    [InlineData("alveare.end = \"TRUE\"\n", "alveare.end = \"TRUE\"", "it is cut off: line 18 has no end")]
-    [InlineData("alveare.end = \"TRUE\"\n", "alveare.end = \"TRUE\"\na = \"b\"\n", "line 19: 'a' follows alveare.end, expected that to be the last line")]
+    [InlineData("alveare.end = \"TRUE\"\n", "alveare.end = \"TRUE\"", "it is cut off: line 21 has no end")]
+    [InlineData("alveare.end = \"TRUE\"\n", "alveare.end = \"TRUE\"\na = \"b\"\n", "line 22: 'a' follows alveare.end, expected that to be the last line")]
     [InlineData("\"Nehalem\"", "\"Neh\0lem\"", "it is binary: byte 205 is 0x00, expected text")]
     public void ABrokenTextIsRefusedWithLineKeyAndWhatWasExpected(string good, string bad, string reason)
     {
@@ -103,6 +110,17 @@ public sealed class VmxFileTests
         var fault = Assert.IsType<InvalidMachine>(Assert.Throws<FaultException>(() => Read(Golden.Replace(good, bad))).Fault);
         Assert.Equal("web.vmx", fault.Machine);
         Assert.Contains(reason, fault.Reason);
+    }
+
+    [Theory]
+    [InlineData("\"500\"", "\"off\"", null, 2000)]
+    [InlineData("\"2000\"", "\"high\"", 500, 2000)]
+    [InlineData("\"2000\"", "\"low\"", 500, 500)]
+    [InlineData("\"2000\"", "\"normal\"", 500, null)]
+    public void TheWordsOfOtherProductsForADisksControlsAreUnderstood(string ours, string theirs, int? iops, int? shares)
+    {
+        var control = Assert.Single(Read(Golden.Replace(ours, theirs)).Disks).Control;
+        Assert.Equal((iops, shares), (control.IopsLimit, control.Shares));
     }
 
     [Fact]

@@ -14,9 +14,14 @@ internal static class VmxGen
 
     private static readonly Gen<string> File = Text.Select(t => t.TrimStart('.')).Where(t => t.Length > 0);
 
+    private static readonly Gen<DiskControl> Control = Gen.Select(
+        Gen.Int[MachineLimits.MinIops, MachineLimits.MaxIops].Nullable(), Gen.Long[MachineLimits.MinBandwidth.Value, MachineLimits.MaxBandwidth.Value].Nullable(),
+        Gen.Int[1, ShareScale.Max].Nullable(),
+        (iops, bandwidth, shares) => new DiskControl { IopsLimit = iops, BandwidthLimit = bandwidth is { } most ? new Bytes(most) : null, Shares = shares });
+
     private static readonly Gen<DiskSpec> Disk = Gen.Select(
-        File, Gen.Long[MachineLimits.MinDisk.Value / 512, MachineLimits.MaxDisk.Value / 512], Gen.Bool,
-        (file, sectors, raw) => new DiskSpec(file, new Bytes(sectors * 512), raw ? DiskFormat.Raw : DiskFormat.Qcow2));
+        File, Gen.Long[MachineLimits.MinDisk.Value / 512, MachineLimits.MaxDisk.Value / 512], Gen.Bool, Control,
+        (file, sectors, raw, control) => new DiskSpec(file, new Bytes(sectors * 512), raw ? DiskFormat.Raw : DiskFormat.Qcow2) { Control = control });
 
     private static readonly Gen<NicSpec> Nic = Gen.Select(
         Gen.Int[0, 0xffffff], Text, (mac, network) => new NicSpec($"52:54:00:{mac >> 16:x2}:{(mac >> 8) & 0xff:x2}:{mac & 0xff:x2}", network));

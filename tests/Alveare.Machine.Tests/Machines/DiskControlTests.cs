@@ -1,0 +1,84 @@
+using System.Diagnostics;
+using System.Globalization;
+using Alveare.Core.Hosts;
+using Alveare.Machine.Tests.Migration;
+using Alveare.Machine.Tests.Room;
+using Alveare.Model;
+using Alveare.Model.Hosts;
+using Alveare.Model.Resources;
+using Xunit;
+
+namespace Alveare.Machine.Tests.Machines;
+
+/// <summary>Real guests that read as fast as they can: QEMU holds their disks to their limits.</summary>
+public sealed class DiskControlTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task ALimitHoldsFromTheStartAndIsChangedWhileTheGuestRuns()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machine = await CreateAsync(room, host);
+        await SetAsync(host, machine.Id, new DiskControl { IopsLimit = 50 });
+        await MachineRoom.ExecuteAsync(host, new StartMachine(machine.Id, 0));
+        var pid = Assert.Single(room.LivingProcesses());
+
+        Assert.InRange(await RequestsPerSecondAsync(pid), 45, 55);
+        await SetAsync(host, machine.Id, new DiskControl { IopsLimit = 120 });
+        Assert.InRange(await RequestsPerSecondAsync(pid), 108, 132);
+        await SetAsync(host, machine.Id, new DiskControl { BandwidthLimit = new Bytes(80 * ReadingGuest.RequestSize) });
+        Assert.InRange(await RequestsPerSecondAsync(pid), 72, 88);
+        await SetAsync(host, machine.Id, DiskControl.None);
+        Assert.True(await RequestsPerSecondAsync(pid) > 200, "the guest reads more than it was held to");
+    }
+
+    [Fact]
+    public async Task ALimitGoesWithTheMachineAndIsKeptByTheNextAgent()
+    {
+        await using var room = MachineRoom.Open();
+        var source = await room.OpenHostAsync("a");
+        var target = await room.OpenHostAsync("b");
+        var machine = await CreateAsync(room, source);
+        machine = ((MachineReply)await MachineRoom.ExecuteAsync(source, new StartMachine(machine.Id, 0))).Machine;
+        await SetAsync(source, machine.Id, new DiskControl { IopsLimit = 60 });
+
+        await Move.RunAsync(room, source, target, machine, new MigrationSettings());
+        await MachineRoom.RemovedAsync(source, machine.Id);
+        Assert.InRange(await RequestsPerSecondAsync(room.ProcessOf("b")), 54, 66);
+
+        // One that ended after it had written a limit down and before it had told QEMU.
+        await target.DisposeAsync();
+        var config = System.IO.Path.Combine(room.DatastorePath, room.ConfigOf("reader").Path);
+        await File.WriteAllTextAsync(config, (await File.ReadAllTextAsync(config, Cancellation)).Replace("throughputCap = \"60\"", "throughputCap = \"90\"", StringComparison.Ordinal), Cancellation);
+        target = await room.OpenHostAsync("b");
+        var found = Assert.Single((await target.ObserveAsync(Cancellation)).Machines);
+        Assert.Equal(90, found.Spec!.Disks[0].Control.IopsLimit);
+        Assert.InRange(await RequestsPerSecondAsync(room.ProcessOf("b")), 81, 99);
+    }
+
+    private static async Task<HostMachine> CreateAsync(MachineRoom room, IHost host)
+    {
+        var machine = await room.CreateTickingAsync(host, "reader");
+        ReadingGuest.WriteDisk(room.DiskOf("reader"));
+        return machine;
+    }
+
+    private static Task<HostReply> SetAsync(IHost host, EntityId machine, DiskControl control) =>
+        MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, ResourceControls.None) { Disks = [control] });
+
+    // Of requests that have come through to the host's file system. After a second in which whatever was let through at once has gone by.
+    private static async Task<double> RequestsPerSecondAsync(int pid)
+    {
+        await MachineRoom.UntilAsync(() => ReadBytes(pid) > 64 * ReadingGuest.RequestSize, "the guest has booted and reads");
+        await Task.Delay(1000, Cancellation);
+        var (before, clock) = (ReadBytes(pid), Stopwatch.StartNew());
+        await Task.Delay(4000, Cancellation);
+        return (ReadBytes(pid) - before) / (double)ReadingGuest.RequestSize / clock.Elapsed.TotalSeconds;
+    }
+
+    private static long ReadBytes(int pid) => long.Parse(
+        File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/io")).Single(l => l.StartsWith("read_bytes:", StringComparison.Ordinal)).Split(' ')[1],
+        CultureInfo.InvariantCulture);
+}
