@@ -54,7 +54,7 @@ public sealed class Engine : IAsyncDisposable
 
         var machines = new MachineGround(
             Inventory, Tasks, Hosts, new HostRooms(Inventory, Statistics), Statistics, Feed, ids, clock);
-        MachineOperations.HandleAll(machines);
+        MachineOperations.HandleAll(machines, Events);
         MigrationOperations.HandleAll(machines);
         new MaintenanceOperations(machines, Events).Register(Tasks);
         Balancing = new ClusterBalancing(machines, Events, logs.CreateLogger<ClusterBalancing>());

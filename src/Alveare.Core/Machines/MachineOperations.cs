@@ -1,3 +1,4 @@
+using Alveare.Core.Events;
 using Alveare.Model.Operations;
 
 namespace Alveare.Core.Machines;
@@ -5,13 +6,13 @@ namespace Alveare.Core.Machines;
 /// <summary>Tells the task engine who carries out the operations on machines, but for moving them.</summary>
 internal static class MachineOperations
 {
-    public static void HandleAll(MachineGround ground)
+    public static void HandleAll(MachineGround ground, EventLog events)
     {
         var making = new MachineMaking(ground);
         var creation = new MachineCreation(ground, making);
         var registration = new MachineRegistration(ground);
         var changes = new MachineChanges(ground, making);
-        var power = new MachinePower(ground);
+        var power = new MachinePower(ground, events);
         var tasks = ground.Tasks;
         tasks.Handle<CreateVm>(creation.CreateAsync);
         tasks.Handle<CloneVm>(creation.CloneAsync);

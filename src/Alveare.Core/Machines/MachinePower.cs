@@ -1,8 +1,11 @@
+using System.Collections.Immutable;
 using System.Globalization;
+using Alveare.Core.Events;
 using Alveare.Core.Inventory;
 using Alveare.Core.Placement;
 using Alveare.Core.Tasks;
 using Alveare.Model;
+using Alveare.Model.Events;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
@@ -14,14 +17,14 @@ using Alveare.Planning.Rules;
 namespace Alveare.Core.Machines;
 
 /// <summary>Powering machines on and off.</summary>
-internal sealed class MachinePower(MachineGround ground)
+internal sealed class MachinePower(MachineGround ground, EventLog events)
 {
     private static readonly TimeSpan LongestShutdown = TimeSpan.FromHours(24);
 
     public async Task StartAsync(PowerOn operation, TaskContext context)
     {
         var vm = ground.Now.Get<VirtualMachine>(operation.Target);
-        RequireTurn(ground.Now, vm);
+        var early = RequireTurn(ground.Now, vm);
         var spec = MachineGround.SpecOf(vm);
         var cpu = spec.CpuModel ?? BaselineOf(operation.Host ?? vm.Host);
         var needs = MachineNeeds.Of(spec with { Name = vm.Name, CpuModel = cpu }, vm.Config.Datastore, ground.NameOf(vm.Config.Datastore));
@@ -40,6 +43,8 @@ internal sealed class MachinePower(MachineGround ground)
         // The newest epoch that any host has told of: an older view of the disk, there or here, does not start a machine again.
         var epoch = ground.Now.Get<VirtualMachine>(vm.Id).LockEpoch;
         await ground.ExecuteAsync(room.Host, vm.Id, new StartMachine(vm.Id, epoch, operation.Paused, BaselineOf(room.Host)), m => HasStarted(vm, m, epoch));
+        if (early is not null)
+            events.Add(EventSeverity.Warning, "rule.started-early", early, vm.Id, context.Session.User);
         context.SetResult(room.Host);
     }
 
@@ -87,12 +92,19 @@ internal sealed class MachinePower(MachineGround ground)
     private Task<HostReply> ExecuteAsync(EntityId machine, HostCommand command, PowerState power) =>
         ground.ExecuteAsync(MachineGround.HostOf(ground.Now.Get<VirtualMachine>(machine)), machine, command, m => m?.Power == power);
 
-    private static void RequireTurn(InventorySnapshot now, VirtualMachine vm)
+    /// <summary>Refuses a start that a rule which must hold puts after others'; answers what a rule that only should hold has to say, or null.</summary>
+    private static string? RequireTurn(InventorySnapshot now, VirtualMachine vm)
     {
         if (now.ClusterOf(vm.Host) is not { } cluster)
-            return;
-        if (StartOrder.WaitsFor(cluster, vm.Id, id => now.Find(id) is not VirtualMachine { Power: not PowerState.On }) is [var (rule, waiting), ..])
-            throw new FaultException(new StartsAfter(vm.Name, rule.Name, [.. waiting.Select(id => $"'{now.Find(id)?.Name}'")]));
+            return null;
+        var waits = StartOrder.WaitsFor(cluster, vm.Id, id => now.Find(id) is not VirtualMachine { Power: not PowerState.On })
+            .Select(w => (w.Rule, Names: w.Waiting.Select(id => $"'{now.Find(id)?.Name}'").ToImmutableArray()))
+            .ToList();
+        if (waits.Find(w => w.Rule.IsMust) is { Rule: { } must } refusal)
+            throw new FaultException(new StartsAfter(vm.Name, must.Name, refusal.Names));
+        return waits.Count == 0
+            ? null
+            : $"'{vm.Name}' was started before those that should be on first: {string.Join("; ", waits.Select(w => $"{string.Join(", ", w.Names)} by rule '{w.Rule.Name}'"))}.";
     }
 
     // Placement keeps a machine in its cluster, so that the baseline of one host there is that of all.

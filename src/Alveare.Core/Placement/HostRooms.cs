@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Alveare.Core.Inventory;
 using Alveare.Core.Statistics;
 using Alveare.Model;
+using Alveare.Model.Clusters;
 using Alveare.Model.Inventory;
 using Alveare.Planning.Placement;
 using Alveare.Planning.Rules;
@@ -46,17 +47,22 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         }),
     ];
 
-    // A machine on its way is in both places: it may turn back.
+    // A machine on its way is in both places, because it may turn back; but who is to be with it goes where it goes.
     private ImmutableArray<BrokenRule> BrokenRules(InventorySnapshot now, Host host, EntityId machine)
     {
         if (now.ClusterOf(host.Id) is not { Rules.IsEmpty: false } cluster)
             return [];
         var hosts = now.Children<Host>(cluster.Id).Select(h => h.Id).ToList();
-        EntityId? Promised(EntityId vm) => _promises.FindLast(p => p.Machine == vm)?.Host ?? now.PlaceOf(vm);
+        EntityId? Promised(EntityId vm) => (vm == machine ? null : _promises.FindLast(p => p.Machine == vm)?.Host) ?? now.PlaceOf(vm);
+        var broken = ClusterRules.BrokenBy(cluster, [machine], host.Id, hosts, Promised);
+        if (_promises.Count == 0)
+            return broken;
+        var meeting = cluster with { Rules = cluster.Rules.RemoveAll(r => r.Kind == ClusterRuleKind.Together) };
         return
         [
-            .. ClusterRules.BrokenBy(cluster, machine, host.Id, hosts, Promised)
-                .Union(_promises.Count == 0 ? [] : ClusterRules.BrokenBy(cluster, machine, host.Id, hosts, now.PlaceOf)),
+            .. broken.Concat(ClusterRules.BrokenBy(meeting, [machine], host.Id, hosts, now.PlaceOf))
+                .GroupBy(r => r.Name, StringComparer.Ordinal)
+                .Select(r => r.First() with { IsWorse = r.Any(b => b.IsWorse) }),
         ];
     }
 

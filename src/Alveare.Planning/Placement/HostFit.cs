@@ -62,7 +62,7 @@ public static class HostFit
     }
 
     private static IEnumerable<Fault> Rules(MachineNeeds needs, HostRoom host) =>
-        host.BrokenRules.Where(r => r.IsMust).Select(r => new RuleViolated(needs.Name, host.Name, r.Text));
+        host.BrokenRules.Where(r => r is { IsMust: true, IsWorse: true }).Select(r => new RuleViolated(needs.Name, host.Name, r.Text));
 
     private static IEnumerable<Fault> Memory(MachineNeeds needs, HostRoom host)
     {

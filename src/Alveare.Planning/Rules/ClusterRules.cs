@@ -8,7 +8,11 @@ namespace Alveare.Planning.Rules;
 
 /// <summary>A rule that a machine would break somewhere, or that is broken.</summary>
 /// <param name="Text">The rule in words, with its name.</param>
-public sealed record BrokenRule(string Name, string Text, bool IsMust);
+public sealed record BrokenRule(string Name, string Text, bool IsMust)
+{
+    /// <summary>A move breaks it more than it is broken already: one that must hold refuses only such a move.</summary>
+    public bool IsWorse { get; init; }
+}
 
 /// <summary>The rules of a cluster of the inventory as those that <see cref="RuleBook"/> counts: the one way from one to the other.</summary>
 public static class ClusterRules
@@ -29,23 +33,30 @@ public static class ClusterRules
     public static ImmutableArray<EntityId> MembersOf(Cluster cluster, ClusterRule rule) =>
         rule.VmGroup is { } group ? GroupOf(cluster.VmGroups, group) : rule.Vms;
 
-    /// <summary>The rules that a machine would break on a host if it came to it from nowhere, with others as they are.</summary>
+    /// <summary>The rules that machines would break on a host if all of them came to it, with others as they are.</summary>
     /// <param name="at">Where each machine runs, or is on its way to; null for nowhere.</param>
-    public static ImmutableArray<BrokenRule> BrokenBy(Cluster cluster, EntityId vm, EntityId host, IReadOnlyCollection<EntityId> hosts, Func<EntityId, EntityId?> at)
+    public static ImmutableArray<BrokenRule> BrokenBy(
+        Cluster cluster, IReadOnlyCollection<EntityId> vms, EntityId host, IReadOnlyCollection<EntityId> hosts, Func<EntityId, EntityId?> at)
     {
-        var touching = cluster.Rules.RemoveAll(r => !r.IsEnabled || !MembersOf(cluster, r).Contains(vm));
+        var touching = cluster.Rules.RemoveAll(r => !r.IsEnabled || !MembersOf(cluster, r).Any(vms.Contains));
         if (touching.IsEmpty)
             return [];
-        var counted = new Counted(cluster with { Rules = touching }, hosts, other => other == vm ? null : at(other));
-        var (number, to) = (counted.Members.IndexOf(vm), counted.Hosts.IndexOf(host));
-        return counted.Where(rule => counted.Book.Change(rule, number, to, counted.Places) > 0);
+        var counted = new Counted(cluster with { Rules = touching }, hosts, at);
+        int[] numbers = [.. vms.Select(v => counted.Members.IndexOf(v)).Where(n => n >= 0)];
+        var nowhere = counted.Places.ToArray();
+        foreach (var number in numbers)
+            nowhere[number] = -1;
+        var to = counted.Hosts.IndexOf(host);
+        return counted.Where(
+            rule => counted.Book.Change(rule, numbers, to, nowhere) > 0,
+            rule => counted.Book.Change(rule, numbers, to, counted.Places) > 0);
     }
 
     /// <summary>The rules that are broken now.</summary>
     public static ImmutableArray<BrokenRule> Broken(Cluster cluster, IReadOnlyCollection<EntityId> hosts, Func<EntityId, EntityId?> at)
     {
         var counted = new Counted(cluster, hosts, at);
-        return counted.Where(rule => counted.Book.Broken(rule, counted.Places) > 0);
+        return counted.Where(rule => counted.Book.Broken(rule, counted.Places) > 0, _ => false);
     }
 
     /// <summary>Why a cluster's enabled rules cannot all be kept, each as a sentence; empty when they can.</summary>
@@ -117,11 +128,11 @@ public static class ClusterRules
         /// <summary>Host of each member, or -1.</summary>
         public int[] Places { get; }
 
-        public ImmutableArray<BrokenRule> Where(Func<int, bool> isBroken) =>
+        public ImmutableArray<BrokenRule> Where(Func<int, bool> isBroken, Func<int, bool> isWorse) =>
         [
             .. Enumerable.Range(0, Book.Count).Where(isBroken)
-                .Select(number => _cluster.Rules.First(r => r.Name == Book[number].Id))
-                .Select(r => new BrokenRule(r.Name, Text(r), r.IsMust)),
+                .Select(number => (Rule: _cluster.Rules.First(r => r.Name == Book[number].Id), IsWorse: isWorse(number)))
+                .Select(r => new BrokenRule(r.Rule.Name, Text(r.Rule), r.Rule.IsMust) { IsWorse = r.IsWorse }),
         ];
 
         private static Dictionary<EntityId, string> Texts(ImmutableArray<EntityId> ids) => ids.ToDictionary(id => id, id => id.ToString());

@@ -107,6 +107,22 @@ public sealed class RuleBook
         return (there > 0 ? 0 : 1) - (from >= 0 && here == 0 ? 1 : 0);
     }
 
+    /// <summary>As <see cref="Change(int, int, int, ReadOnlySpan{int})"/>, of machines that all move to one host; those the rule does not speak of
+    /// change nothing.</summary>
+    public int Change(int rule, ReadOnlySpan<int> vms, int to, ReadOnlySpan<int> at)
+    {
+        var (change, places) = (0, at.ToArray());
+        foreach (var vm in vms)
+        {
+            if (!RulesOf(vm).Contains(rule))
+                continue;
+            change += Change(rule, vm, to, places);
+            places[vm] = to;
+        }
+
+        return change;
+    }
+
     private static int Outside(int[] members, ReadOnlySpan<int> at, bool[] allowed)
     {
         var broken = 0;

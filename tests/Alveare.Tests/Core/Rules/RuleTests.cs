@@ -92,6 +92,41 @@ public sealed class RuleTests
     }
 
     [Fact]
+    public async Task AMoveThatBreaksARuleNoMoreThanItIsBrokenAlreadyIsNobodysBusiness()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        EntityId[] vms = [await site.CreateAsync("a", host: 1, on: true), await site.CreateAsync("b", host: 1, on: true), await site.CreateAsync("c", host: 2, on: true)];
+        await site.SucceedAsync(Rule(site, "apart", ClusterRuleKind.Apart, vms));
+        // It meets another there, as it does here.
+        await site.SucceedAsync(new MigrateVm { Target = vms[0], Host = site.Host(2) });
+        await site.SucceedAsync(new MigrateVm { Target = vms[0], Host = site.Host(3) });
+        await site.FailAsync<RuleViolated>(new MigrateVm { Target = vms[0], Host = site.Host(2) });
+        await site.SucceedAsync(new RemoveRule { Target = site.Cluster, Name = "apart" });
+        await site.SucceedAsync(new SetHostGroup { Target = site.Cluster, Name = "third", Hosts = [site.Host(3)] });
+        await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "on", Kind = ClusterRuleKind.OnHosts, Vms = [vms[1]], HostGroup = "third" });
+        await site.SucceedAsync(new MigrateVm { Target = vms[1], Host = site.Host(2) });
+        // Where nobody names a host it goes where the rule is kept.
+        await site.SucceedAsync(new MigrateVm { Target = vms[1] });
+        Assert.Equal(site.Host(3), site.Vm(vms[1]).Host);
+    }
+
+    [Fact]
+    public async Task ARuleThatOnlyShouldPutAStartAfterOthersLetsItHappenAndSaysSo()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        EntityId database = await site.CreateAsync("db"), web = await site.CreateAsync("web");
+        await site.SucceedAsync(new SetVmGroup { Target = site.Cluster, Name = "databases", Vms = [database] });
+        await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "order", Kind = ClusterRuleKind.StartAfter, Vms = [web], AfterGroup = "databases", IsPreference = true });
+        await site.SucceedAsync(new PowerOn { Target = web });
+        var said = Assert.Single(site.Engine.Events.Since(0), e => e.Kind == "rule.started-early");
+        Assert.Contains("'db' by rule 'order'", said.Message);
+        await site.SucceedAsync(new PowerOff { Target = web });
+        await site.SucceedAsync(new PowerOn { Target = database });
+        await site.SucceedAsync(new PowerOn { Target = web });
+        Assert.Single(site.Engine.Events.Since(0), e => e.Kind == "rule.started-early");
+    }
+
+    [Fact]
     public async Task AMachineStartsAfterThoseThatItsRuleNames()
     {
         await using var site = await MachineSite.OpenAsync();

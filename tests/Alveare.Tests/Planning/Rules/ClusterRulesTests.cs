@@ -45,7 +45,7 @@ public sealed class ClusterRulesTests
             var cluster = ClusterOf(rule, group);
             at[vm] = -1;
             var before = ClusterRules.Broken(cluster, Hosts, v => PlaceOf(v, at));
-            var breaks = ClusterRules.BrokenBy(cluster, Vms[vm], Hosts[host], Hosts, v => PlaceOf(v, at));
+            var breaks = ClusterRules.BrokenBy(cluster, [Vms[vm]], Hosts[host], Hosts, v => PlaceOf(v, at));
             at[vm] = host;
             var after = ClusterRules.Broken(cluster, Hosts, v => PlaceOf(v, at));
             if (breaks.IsEmpty)
@@ -53,6 +53,30 @@ public sealed class ClusterRulesTests
             else
                 Assert.Equal("r", Assert.Single(after).Name);
         });
+
+    [Fact]
+    public void AMoveIsWorseWhenMoreMachinesBreakTheRuleAfterIt() =>
+        Gen.Select(Rule, Gen.Int[0, 2].HashSet[1, 2], Gen.Int[-1, 2].Array[5], Gen.Int[0, 4].HashSet[1, 3], Gen.Int[0, 2]).Sample((rule, group, at, moved, host) =>
+        {
+            var cluster = ClusterOf(rule, group);
+            var breaks = ClusterRules.BrokenBy(cluster, [.. moved.Select(vm => Vms[vm])], Hosts[host], Hosts, v => PlaceOf(v, at));
+            var before = Breaking(rule, group, at);
+            foreach (var vm in moved)
+                at[vm] = host;
+            Assert.Equal(Breaking(rule, group, at) > before, breaks.Any(b => b.IsWorse));
+        });
+
+    private static int Breaking(ClusterRule rule, HashSet<int> group, int[] at)
+    {
+        var places = rule.Vms.Select(v => at[Array.IndexOf(Vms, v)]).Where(p => p >= 0).ToList();
+        return !rule.IsEnabled ? 0 : rule.Kind switch
+        {
+            ClusterRuleKind.Together => Math.Max(0, places.Distinct().Count() - 1),
+            ClusterRuleKind.Apart => places.Count - places.Distinct().Count(),
+            ClusterRuleKind.OnHosts => places.Count(p => !group.Contains(p)),
+            _ => places.Count(group.Contains),
+        };
+    }
 
     private static EntityId? PlaceOf(EntityId vm, int[] at) => at[Array.IndexOf(Vms, vm)] is >= 0 and var host ? Hosts[host] : null;
 
