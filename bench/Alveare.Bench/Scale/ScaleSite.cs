@@ -6,10 +6,12 @@ using Alveare.Core.Inventory;
 using Alveare.Core.Statistics;
 using Alveare.Core.Store;
 using Alveare.Model;
+using Alveare.Model.Clusters;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Security;
+using Alveare.Simulation.Scenarios;
 using Alveare.Simulation.Sites;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -47,6 +49,7 @@ internal sealed class ScaleSite : IAsyncDisposable
 
     private ScaleSite()
     {
+        _simulation.World.CpuDemand = new DemandWaves(seed: 1).Percent;
         _store = new SqliteStore(Path.Combine(_state, "center.db"));
         Engine = new Engine(_store, _simulation, TimeProvider.System, new IdSource(RandomNumberGenerator.Fill), NullLoggerFactory.Instance);
     }
@@ -121,7 +124,10 @@ internal sealed class ScaleSite : IAsyncDisposable
     private async Task<IEnumerable<Entity>> ClusterAsync(int number, ScaleShape shape)
     {
         var datacenter = IdOf(EntityKind.Datacenter, number);
-        var cluster = new Cluster { Id = IdOf(EntityKind.Cluster, number), Name = $"c{number:D2}", Parent = datacenter };
+        var cluster = new Cluster
+        {
+            Id = IdOf(EntityKind.Cluster, number), Name = $"c{number:D2}", Parent = datacenter, Balancing = new BalanceSettings { Mode = BalanceMode.Full },
+        };
         var hosts = Enumerable.Range(1, shape.HostsPerCluster).Select(n => _simulation.AddHost($"c{number:D2}-h{n:D2}", Bytes.FromGib(256), cpuThreads: 32)).ToList();
         var path = $"/c{number:D2}";
         var datastore = EntityId.Datastore(IdOf(EntityKind.Datastore, number).Uuid);

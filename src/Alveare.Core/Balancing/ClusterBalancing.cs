@@ -52,7 +52,7 @@ public sealed class ClusterBalancing
     public ClusterReading Read(EntityId cluster)
     {
         var now = _ground.Now;
-        return ClusterReading.Of(now, now.Get<Cluster>(cluster), _ground.Statistics, TargetOf);
+        return ClusterReading.Of(now, now.Get<Cluster>(cluster), _ground.Statistics, Targets());
     }
 
     /// <summary>Balances until the engine ends.</summary>
@@ -113,8 +113,8 @@ public sealed class ClusterBalancing
     private RoundPlan Plan(Cluster cluster)
     {
         var now = _ground.Now;
-        _history.See(now.OfType<VirtualMachine>());
-        var reading = ClusterReading.Of(now, cluster, _ground.Statistics, TargetOf);
+        _history.See([.. now.OfType<VirtualMachine>()]);
+        var reading = ClusterReading.Of(now, cluster, _ground.Statistics, Targets());
         var resting = new Dictionary<EntityId, string>();
         foreach (var vm in reading.Vms.Values)
         {
@@ -125,7 +125,8 @@ public sealed class ClusterBalancing
         return RoundPlanner.Plan(reading, _runner.Cost, resting);
     }
 
-    private EntityId? TargetOf(VirtualMachine vm) => vm.BusyTask is { } task && _ground.Tasks.Find(task) is { Move: { } move } ? move.Target : null;
+    private Dictionary<EntityId, EntityId> Targets() =>
+        _ground.Tasks.List().Where(t => !t.HasEnded && t.Move is not null).DistinctBy(t => t.Target).ToDictionary(t => t.Target, t => t.Move!.Target);
 
     private List<Cluster> DueClusters()
     {
@@ -141,13 +142,19 @@ public sealed class ClusterBalancing
 
     private bool IsDue(Cluster cluster)
     {
-        if (_lastTurns.TryAdd(cluster.Id, _ground.Clock.GetTimestamp()))
+        if (_lastTurns.TryAdd(cluster.Id, _ground.Clock.GetTimestamp() - Ticks(cluster.Balancing.Interval * Phase(_lastTurns.Count))))
             return false;
         if (_ground.Clock.GetElapsedTime(_lastTurns[cluster.Id]) < cluster.Balancing.Interval || _rounds.GetValueOrDefault(cluster.Id) is { IsCompleted: false })
             return false;
         _lastTurns[cluster.Id] = _ground.Clock.GetTimestamp();
         return true;
     }
+
+    // Clusters that are found together, at a start, take their turns at moments that are spread over the interval, not all at once: the multiples of
+    // the golden ratio lie apart however many there are.
+    private static double Phase(int number) => number * 0.6180339887498949 % 1;
+
+    private long Ticks(TimeSpan time) => (long)(time.TotalSeconds * _ground.Clock.TimestampFrequency);
 
     private TimeSpan UntilNextTurn()
     {

@@ -5,6 +5,7 @@ using Alveare.Model;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Resources;
+using Alveare.Planning.Balancing;
 using Alveare.Planning.Rules;
 using Alveare.Planning.Snapshots;
 
@@ -28,23 +29,32 @@ public sealed record ClusterReading(
     private const double BytesPerMb = 1024 * 1024;
 
     /// <summary>Reads a cluster: its hosts that are connected, not in maintenance and whose statistics are fresh, with what runs on them.</summary>
-    /// <param name="targetOf">Where a migration that is under way brings a machine, or null.</param>
-    public static ClusterReading Of(InventorySnapshot now, Cluster cluster, StatisticsHistory statistics, Func<VirtualMachine, EntityId?> targetOf)
+    /// <param name="targets">Where the migrations that are under way bring their machines.</param>
+    public static ClusterReading Of(InventorySnapshot now, Cluster cluster, StatisticsHistory statistics, IReadOnlyDictionary<EntityId, EntityId> targets)
     {
-        var hosts = now.Children<Host>(cluster.Id).Where(h => IsUsable(h) && !Demand.IsStale(statistics.AgedOfHost(h.Id))).ToList();
+        var hosts = now.Children<Host>(cluster.Id).Where(h => IsUsable(h) && !LoadHistory.IsStale([.. statistics.AgesOfHost(h.Id)])).ToList();
         var hostNames = Labels(hosts);
-        var running = now.OfType<VirtualMachine>()
+        // A machine on its way counts where it will be.
+        var running = hosts
+            .SelectMany(h => now.MachinesOn(h.Id))
+            .Concat(targets.Keys.Select(now.Find).OfType<VirtualMachine>())
+            .DistinctBy(v => v.Id)
             .Where(v => v.Power != PowerState.Off && v.Spec is not null)
-            .Select(v => (Vm: v, Host: targetOf(v) is { } target && hostNames.ContainsKey(target) ? target : v.Host))
+            .Select(v => (Vm: v, Host: targets.TryGetValue(v.Id, out var target) && hostNames.ContainsKey(target) ? target : v.Host))
             .Where(v => v.Host is { } host && hostNames.ContainsKey(host))
             .OrderBy(v => v.Vm.Id)
             .ToList();
         var vmNames = Labels(running.Select(r => r.Vm));
         var hostById = hosts.ToDictionary(h => h.Id);
         var fits = new HostClasses(now, hosts, hostNames);
-        var read = running
-            .Select(r => (Name: vmNames[r.Vm.Id], r.Vm, Host: hostById[r.Host!.Value], Demand: Demand.Of(statistics.AgedOfMachine(r.Vm.Id), r.Vm.Spec!, hostById[r.Host.Value])))
-            .ToList();
+        Span<DemandSample> room = new DemandSample[StatisticsHistory.Kept];
+        var read = new List<(string Name, VirtualMachine Vm, Host Host, Demand Demand)>(running.Count);
+        foreach (var (vm, on) in running)
+        {
+            var host = hostById[on!.Value];
+            read.Add((vmNames[vm.Id], vm, host, Demand.Of(room[..statistics.DemandOfMachine(vm.Id, room)], vm.Spec!, host)));
+        }
+
         return new(
             cluster,
             new ClusterSnapshot

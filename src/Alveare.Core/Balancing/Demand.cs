@@ -1,7 +1,6 @@
 using Alveare.Core.Statistics;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
-using Alveare.Model.Statistics;
 using Alveare.Planning.Balancing;
 
 namespace Alveare.Core.Balancing;
@@ -22,32 +21,35 @@ internal readonly record struct Demand(bool IsKnown, double CpuMhz, double Consu
 
     /// <summary>CPU demand is what the machine used and what it waited for. Of a machine that is not known all its memory counts.</summary>
     /// <param name="samples">Newest first; those that cannot be are passed over.</param>
-    public static Demand Of(IReadOnlyList<AgedSample<MachineSample>> samples, MachineSpec spec, Host host)
+    public static Demand Of(ReadOnlySpan<DemandSample> samples, MachineSpec spec, Host host)
     {
-        var usable = samples.Where(s => IsUsable(s.Sample)).ToList();
-        var recent = usable.Where(s => s.Age <= Window).ToList();
         var clock = host.Facts!.CpuClock.Value;
-        var isKnown = recent.Count >= LeastSamples && !IsStale(usable);
-        if (recent.Count == 0)
+        Span<LoadPoint> points = stackalloc LoadPoint[samples.Length];
+        Span<TimeSpan> ages = stackalloc TimeSpan[samples.Length];
+        var (usable, recent) = (0, 0);
+        var (cpu, consumed, active) = (0.0, 0.0, 0.0);
+        foreach (var sample in samples)
+        {
+            if (!IsUsable(sample))
+                continue;
+            // Ready is the mean of a machine's virtual CPUs.
+            var asked = (sample.CpuPercent + (sample.CpuReadyPercent * spec.Cpus)) / 100 * clock;
+            points[usable] = new(asked, sample.Age);
+            ages[usable++] = sample.Age;
+            if (sample.Age > Window)
+                continue;
+            recent++;
+            (cpu, consumed, active) = (cpu + asked, consumed + sample.Consumed.Value, active + sample.Active.Value);
+        }
+
+        if (recent == 0)
             return new(false, 0, spec.Memory.Value, spec.Memory.Value, TimeSpan.Zero);
-        var points = usable.Select(s => new LoadPoint(MhzOf(s.Sample, spec.Cpus, clock), s.Age)).ToArray();
-        return new(
-            isKnown,
-            recent.Average(s => MhzOf(s.Sample, spec.Cpus, clock)),
-            recent.Average(s => (double)s.Sample.MemoryConsumed.Value),
-            recent.Average(s => (double)s.Sample.MemoryActive.Value),
-            LoadHistory.SteadyFor(points, NoiseInCpus * clock));
+        var isKnown = recent >= LeastSamples && !LoadHistory.IsStale(ages[..usable]);
+        return new(isKnown, cpu / recent, consumed / recent, active / recent, LoadHistory.SteadyFor(points[..usable], NoiseInCpus * clock));
     }
 
-    /// <summary>Whether the newest sample says nothing of now any more, or there is none.</summary>
-    public static bool IsStale<T>(IReadOnlyList<AgedSample<T>> samples) =>
-        samples.Count == 0 || samples[0].Age > LoadHistory.StaleAfter([.. samples.Take(11).Select(s => s.Age)]);
-
-    // Ready is the mean of a machine's virtual CPUs.
-    private static double MhzOf(MachineSample sample, int cpus, long clock) => (sample.CpuPercent + (sample.CpuReadyPercent * cpus)) / 100 * clock;
-
-    private static bool IsUsable(MachineSample sample) =>
+    private static bool IsUsable(in DemandSample sample) =>
         double.IsFinite(sample.CpuPercent) && sample.CpuPercent >= 0
         && double.IsFinite(sample.CpuReadyPercent) && sample.CpuReadyPercent >= 0
-        && sample.MemoryConsumed.Value >= 0 && sample.MemoryActive.Value >= 0;
+        && sample.Consumed.Value >= 0 && sample.Active.Value >= 0;
 }

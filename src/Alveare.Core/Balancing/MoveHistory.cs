@@ -20,15 +20,13 @@ internal sealed class MoveHistory(TimeProvider clock)
     private readonly Dictionary<EntityId, (EntityId Host, long? CameAt)> _places = [];
     private readonly Dictionary<EntityId, (int Count, long LastAt)> _failures = [];
 
-    /// <summary>Takes in where machines are now.</summary>
-    public void See(IEnumerable<VirtualMachine> machines)
+    /// <summary>Takes in where all machines are now.</summary>
+    public void See(IReadOnlyCollection<VirtualMachine> machines)
     {
         lock (_gate)
         {
-            var gone = _places.Keys.ToHashSet();
             foreach (var vm in machines)
             {
-                gone.Remove(vm.Id);
                 if (vm.Host is not { } host)
                     continue;
                 // Where a machine is at the first look it may have been for long.
@@ -38,11 +36,8 @@ internal sealed class MoveHistory(TimeProvider clock)
                     _places[vm.Id] = (host, clock.GetTimestamp());
             }
 
-            foreach (var id in gone)
-            {
-                _places.Remove(id);
-                _failures.Remove(id);
-            }
+            if (_places.Count > machines.Count)
+                ForgetAllBut([.. machines.Select(vm => vm.Id)]);
         }
     }
 
@@ -85,5 +80,14 @@ internal sealed class MoveHistory(TimeProvider clock)
     {
         var doubled = FirstBackOff * Math.Pow(2, Math.Min(failures - FailuresToBackOff, 10));
         return doubled < LongestBackOff ? doubled : LongestBackOff;
+    }
+
+    private void ForgetAllBut(HashSet<EntityId> machines)
+    {
+        foreach (var id in _places.Keys.Where(id => !machines.Contains(id)).ToList())
+        {
+            _places.Remove(id);
+            _failures.Remove(id);
+        }
     }
 }

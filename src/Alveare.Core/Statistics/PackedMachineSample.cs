@@ -37,5 +37,7 @@ internal readonly struct PackedMachineSample(MachineSample sample)
         NetworkSentBytesPerSecond = _sent,
     };
 
+    public DemandSample Demand(TimeSpan age) => new(_cpu, _ready, new Bytes(_consumed * PageBytes), new Bytes(_active * PageBytes), age);
+
     private static uint Pages(Bytes memory) => (uint)Math.Clamp(memory.Value / PageBytes, 0, uint.MaxValue);
 }

@@ -12,6 +12,8 @@ internal sealed class SampleRing<T>(int kept)
 
     public T Last => At(0).Sample;
 
+    public int Count => _count;
+
     public void Add(T sample, long cameAt)
     {
         if (_count == _items.Length && _count < kept)
@@ -23,5 +25,6 @@ internal sealed class SampleRing<T>(int kept)
 
     public IEnumerable<(T Sample, long CameAt)> NewestFirst() => Enumerable.Range(0, _count).Select(At);
 
-    private (T Sample, long CameAt) At(int back) => _items[(_next - 1 - back + kept) % kept];
+    /// <summary>The newest is 0 back.</summary>
+    public (T Sample, long CameAt) At(int back) => _items[(_next - 1 - back + kept) % kept];
 }

@@ -40,18 +40,35 @@ public sealed class StatisticsHistory(TimeProvider clock)
             return _hosts.TryGetValue(id, out var ring) ? [.. ring.NewestFirst().Reverse().Select(s => s.Sample)] : [];
     }
 
-    /// <summary>A machine's samples and how long ago each came; newest first.</summary>
-    public IReadOnlyList<AgedSample<MachineSample>> AgedOfMachine(EntityId id)
+    /// <summary>What a machine used and how long ago that was, newest first, without making records of it: balancing reads every machine's in each of
+    /// its rounds.</summary>
+    /// <param name="into">Room for <see cref="Kept"/> of them.</param>
+    /// <returns>How many there are.</returns>
+    public int DemandOfMachine(EntityId id, Span<DemandSample> into)
     {
         lock (_gate)
-            return _machines.TryGetValue(id, out var ring) ? Aged(ring, s => s.Of(id)) : [];
+        {
+            if (!_machines.TryGetValue(id, out var ring))
+                return 0;
+            var now = clock.GetTimestamp();
+            for (var back = 0; back < ring.Count; back++)
+            {
+                var (sample, cameAt) = ring.At(back);
+                into[back] = sample.Demand(clock.GetElapsedTime(cameAt, now));
+            }
+
+            return ring.Count;
+        }
     }
 
-    /// <summary>A host's samples and how long ago each came; newest first.</summary>
-    public IReadOnlyList<AgedSample<HostSample>> AgedOfHost(EntityId id)
+    /// <summary>How long ago each of a host's samples came; newest first.</summary>
+    public IReadOnlyList<TimeSpan> AgesOfHost(EntityId id)
     {
         lock (_gate)
-            return _hosts.TryGetValue(id, out var ring) ? Aged(ring, s => s) : [];
+        {
+            var now = clock.GetTimestamp();
+            return _hosts.TryGetValue(id, out var ring) ? [.. ring.NewestFirst().Select(s => clock.GetElapsedTime(s.CameAt, now))] : [];
+        }
     }
 
     /// <summary>The newest sample of every machine.</summary>
@@ -88,13 +105,10 @@ public sealed class StatisticsHistory(TimeProvider clock)
             all[id] = ring = new SampleRing<T>(Kept);
         ring.Add(sample, now);
     }
-
-    private List<AgedSample<TSample>> Aged<T, TSample>(SampleRing<T> ring, Func<T, TSample> unpack)
-    {
-        var now = clock.GetTimestamp();
-        return [.. ring.NewestFirst().Select(s => new AgedSample<TSample>(unpack(s.Sample), clock.GetElapsedTime(s.CameAt, now)))];
-    }
 }
 
-/// <summary>A sample and how long ago the engine got it.</summary>
-public readonly record struct AgedSample<T>(T Sample, TimeSpan Age);
+/// <summary>What of a machine's sample balancing reads.</summary>
+/// <param name="CpuPercent">Of one CPU.</param>
+/// <param name="CpuReadyPercent">Mean of the machine's virtual CPUs.</param>
+/// <param name="Age">How long ago the engine got it.</param>
+public readonly record struct DemandSample(double CpuPercent, double CpuReadyPercent, Bytes Consumed, Bytes Active, TimeSpan Age);

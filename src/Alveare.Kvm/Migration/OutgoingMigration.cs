@@ -18,6 +18,9 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
     // A cut network does not end a TCP connection: bytes that stop flowing are the sign.
     private static readonly TimeSpan StallTimeout = TimeSpan.FromSeconds(8);
 
+    // Longer between two looks means that this machine stood still or gave its agent no CPU: QEMU had none either, and that time says nothing.
+    private static readonly TimeSpan LongestGlance = TimeSpan.FromSeconds(1);
+
     // When the source's QEMU is dead, only a destination that already has everything can still claim the machine, and it is quick.
     private static readonly TimeSpan ClaimTimeAfterDeath = TimeSpan.FromSeconds(3);
 
@@ -148,7 +151,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
     private async Task<TransferStatus> TransferAsync()
     {
         var last = (TransferStatus?)null;
-        var lastMoved = Ground.Time.GetTimestamp();
+        var (lastLook, stalled) = (Ground.Time.GetTimestamp(), TimeSpan.Zero);
         while (true)
         {
             var status = await ReadStatusAsync();
@@ -158,11 +161,15 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
             if (status.HasFailed)
                 return status;
             Listener?.Report(new HostProgress(Percent(status), "transfer", status.ToProgress(MigrationPhase.Transfer)));
+            var glance = Ground.Time.GetElapsedTime(lastLook);
+            lastLook = Ground.Time.GetTimestamp();
             if (last is null || status.Transferred != last.Transferred || status.Status != last.Status)
-                (last, lastMoved) = (status, Ground.Time.GetTimestamp());
+                (last, stalled) = (status, TimeSpan.Zero);
+            else
+                stalled += glance < LongestGlance ? glance : LongestGlance;
             if (cancelReason is { } reason)
                 return status with { Error = reason };
-            if (Ground.Time.GetElapsedTime(lastMoved) > StallTimeout)
+            if (stalled > StallTimeout)
                 return status with { Error = Stalled(status) };
             await WaitAsync(ProgressInterval);
         }

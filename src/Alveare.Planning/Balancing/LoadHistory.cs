@@ -12,6 +12,9 @@ public static class LoadHistory
     /// <summary>The least that is halved, so that a load that swings from sample to sample is seen as its mean.</summary>
     private const int Fewest = 8;
 
+    /// <summary>As many of the newest times between two samples say what is usual.</summary>
+    private const int GapsLookedAt = 10;
+
     private static readonly TimeSpan UsualSpacing = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan LeastStale = TimeSpan.FromSeconds(10);
 
@@ -33,15 +36,17 @@ public static class LoadHistory
         return steady;
     }
 
-    /// <summary>The age from which the newest sample says nothing of now any more: three times the usual time between two.</summary>
+    /// <summary>Whether the newest sample says nothing of now any more, or there is none: it is older than three times the usual time between two.</summary>
     /// <param name="ages">Newest first.</param>
-    public static TimeSpan StaleAfter(ReadOnlySpan<TimeSpan> ages)
+    public static bool IsStale(ReadOnlySpan<TimeSpan> ages) => ages.IsEmpty || ages[0] > StaleAfter(ages);
+
+    private static TimeSpan StaleAfter(ReadOnlySpan<TimeSpan> ages)
     {
-        var gaps = new List<TimeSpan>();
-        for (var n = 1; n < ages.Length && n <= 10; n++)
-            gaps.Add(ages[n] - ages[n - 1]);
+        Span<TimeSpan> gaps = stackalloc TimeSpan[Math.Clamp(ages.Length - 1, 0, GapsLookedAt)];
+        for (var n = 0; n < gaps.Length; n++)
+            gaps[n] = ages[n + 1] - ages[n];
         gaps.Sort();
-        var after = 3 * (gaps.Count == 0 ? UsualSpacing : gaps[gaps.Count / 2]);
+        var after = 3 * (gaps.IsEmpty ? UsualSpacing : gaps[gaps.Length / 2]);
         return after > LeastStale ? after : LeastStale;
     }
 

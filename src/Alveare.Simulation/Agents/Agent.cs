@@ -178,7 +178,7 @@ public sealed class Agent
     {
         var now = ground.World.Time.GetUtcNow();
         var running = machines.All.Where(m => m.Run is not null).ToList();
-        var asked = running.ToDictionary(m => m.Id, m => ground.World.CpuDemand(m.Id, now));
+        var asked = running.ToDictionary(m => m.Id, m => Math.Min(ground.World.CpuDemand(m.Id, now), 100 * m.Run!.Qemu.Spec.Cpus));
         // A host that is asked for more than it has gives everybody the same share of it, and the rest is waited for.
         var given = Math.Min(1, ground.Facts.CpuThreads * 100 / Math.Max(1, asked.Values.Sum()));
         return new StatisticsSampled(

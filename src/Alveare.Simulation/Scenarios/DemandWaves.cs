@@ -1,14 +1,15 @@
+using System.Collections.Concurrent;
 using Alveare.Model;
 
 namespace Alveare.Simulation.Scenarios;
 
 /// <summary>What machines ask for over the days: each has a ground, a wave of a day, a trend, and hours in which it bursts. The same seed asks
-/// for the same.</summary>
-internal sealed class DemandWaves(int seed)
+/// for the same. Any thread may ask.</summary>
+public sealed class DemandWaves(int seed)
 {
     private const double PerCpu = 100;
 
-    private readonly Dictionary<EntityId, Wave> waves = [];
+    private readonly ConcurrentDictionary<EntityId, Wave> waves = [];
 
     /// <summary>From this moment on nothing changes any more.</summary>
     public DateTimeOffset? StandsStillFrom { get; set; }
@@ -17,8 +18,7 @@ internal sealed class DemandWaves(int seed)
     public double Percent(EntityId machine, DateTimeOffset at)
     {
         var when = StandsStillFrom is { } end && at > end ? end : at;
-        if (!waves.TryGetValue(machine, out var wave))
-            waves[machine] = wave = Wave.Of(new Random(seed ^ machine.Uuid.GetHashCode()));
+        var wave = waves.GetOrAdd(machine, m => Wave.Of(new Random(seed ^ m.Uuid.GetHashCode())));
         return Math.Clamp(wave.At(when, seed ^ machine.Uuid.GetHashCode()), 0, wave.Cpus * PerCpu);
     }
 

@@ -27,12 +27,22 @@ public sealed class LoadHistoryTests
         Assert.Equal(TimeSpan.Zero, Steady([50.0]));
     }
 
-    [Fact]
-    public void StatisticsAreStaleAfterThreeIntervals()
+    [Theory]
+    [InlineData(30, 90)]
+    [InlineData(1, 10)]
+    public void StatisticsAreStaleAfterThreeIntervals(int interval, int limit)
     {
-        Assert.Equal(TimeSpan.FromSeconds(60), LoadHistory.StaleAfter([]));
-        Assert.Equal(TimeSpan.FromSeconds(90), LoadHistory.StaleAfter([.. Enumerable.Range(0, 5).Select(n => TimeSpan.FromSeconds(30 * n))]));
-        Assert.Equal(TimeSpan.FromSeconds(10), LoadHistory.StaleAfter([.. Enumerable.Range(0, 5).Select(n => TimeSpan.FromSeconds(n))]));
+        TimeSpan[] Ages(double newest) => [.. Enumerable.Range(0, 5).Select(n => TimeSpan.FromSeconds(newest + (interval * n)))];
+        Assert.False(LoadHistory.IsStale(Ages(limit)));
+        Assert.True(LoadHistory.IsStale(Ages(limit + 0.1)));
+    }
+
+    [Fact]
+    public void OneSampleIsStaleAfterAMinuteAndNoneIsStale()
+    {
+        Assert.False(LoadHistory.IsStale([TimeSpan.FromSeconds(60)]));
+        Assert.True(LoadHistory.IsStale([TimeSpan.FromSeconds(60.1)]));
+        Assert.True(LoadHistory.IsStale([]));
     }
 
     private static TimeSpan Steady(IEnumerable<double> oldestFirst) =>
