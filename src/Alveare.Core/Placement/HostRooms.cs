@@ -41,7 +41,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
 
     private ImmutableArray<HostRoom> Of(InventorySnapshot now, IEnumerable<Host> hosts, EntityId machine, bool isToRun) =>
     [
-        .. hosts.Select(h => Of(h, [.. now.MachinesOn(h.Id).Where(v => v.Id != machine && v.MayRun)], machine) with
+        .. hosts.Select(h => Of(h, now.MachinesOn(h.Id).Where(v => v.Id != machine && v.MayRun), machine) with
         {
             BrokenRules = isToRun ? BrokenRules(now, h, machine) : [],
         }),
@@ -66,24 +66,34 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         ];
     }
 
-    private HostRoom Of(Host host, IReadOnlyList<VirtualMachine> running, EntityId exceptFor)
+    private HostRoom Of(Host host, IEnumerable<VirtualMachine> running, EntityId exceptFor)
     {
-        var memory = running.ToDictionary(v => v.Id, v => v.Spec?.Memory ?? Bytes.Zero);
-        var reserved = running.ToDictionary(v => v.Id, ReservationOf);
-        foreach (var promise in _promises.Where(p => p.Host == host.Id && p.Machine != exceptFor))
+        // What runs there and is promised the same place again counts once, with the larger figure.
+        var promised = new Dictionary<EntityId, (long Memory, long Cpu)>();
+        foreach (var promise in _promises)
         {
-            memory[promise.Machine] = new Bytes(Math.Max(memory.GetValueOrDefault(promise.Machine).Value, promise.Memory.Value));
-            reserved[promise.Machine] = new Megahertz(Math.Max(reserved.GetValueOrDefault(promise.Machine).Value, promise.Cpu.Value));
+            if (promise.Host == host.Id && promise.Machine != exceptFor)
+                promised[promise.Machine] = Larger(promised.GetValueOrDefault(promise.Machine), (promise.Memory.Value, promise.Cpu.Value));
         }
 
-        var clock = host.Facts?.CpuClock.Value ?? 0;
+        var (memory, reserved, percent) = (0L, 0L, 0.0);
+        foreach (var vm in running)
+        {
+            promised.Remove(vm.Id, out var more);
+            var (itsMemory, itsCpu) = Larger(more, (vm.Spec?.Memory.Value ?? 0, ReservationOf(vm).Value));
+            (memory, reserved, percent) = (memory + itsMemory, reserved + itsCpu, percent + statistics.CpuPercentOf(vm.Id));
+        }
+
         return Empty(host) with
         {
-            MemoryPromised = new Bytes(memory.Values.Sum(m => m.Value)),
-            CpuReserved = new Megahertz(reserved.Values.Sum(m => m.Value)),
-            CpuDemand = new Megahertz((long)running.Sum(v => (statistics.LatestOfMachine(v.Id)?.CpuPercent ?? 0) / 100 * clock)),
+            MemoryPromised = new Bytes(memory + promised.Values.Sum(p => p.Memory)),
+            CpuReserved = new Megahertz(reserved + promised.Values.Sum(p => p.Cpu)),
+            CpuDemand = new Megahertz((long)(percent / 100 * (host.Facts?.CpuClock.Value ?? 0))),
         };
     }
+
+    private static (long Memory, long Cpu) Larger((long Memory, long Cpu) one, (long Memory, long Cpu) other) =>
+        (Math.Max(one.Memory, other.Memory), Math.Max(one.Cpu, other.Cpu));
 
     /// <summary>A host as if no machine were on it.</summary>
     internal static HostRoom Empty(Host host) => new()

@@ -84,6 +84,13 @@ public sealed class StatisticsHistory(TimeProvider clock)
             return _machines.TryGetValue(id, out var ring) ? ring.Last.Of(id) : null;
     }
 
+    /// <summary>Of one CPU, in the newest sample; 0 for a machine that never reported.</summary>
+    public double CpuPercentOf(EntityId id)
+    {
+        lock (_gate)
+            return _machines.TryGetValue(id, out var ring) ? ring.Last.CpuPercent : 0;
+    }
+
     public HostSample? LatestOfHost(EntityId id)
     {
         lock (_gate)
