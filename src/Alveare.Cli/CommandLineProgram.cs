@@ -24,6 +24,7 @@ public static class CommandLineProgram
             HostCommands.Group(commands),
             RuleCommands.Group(commands),
             .. SiteCommands.Groups(commands),
+            PoolCommands.Group(commands),
             TaskCommands.Group(commands),
             EventCommands.Group(commands),
             UserCommands.Group(commands),

@@ -8,6 +8,7 @@ using Alveare.Core.Machines;
 using Alveare.Core.Maintenance;
 using Alveare.Core.Migration;
 using Alveare.Core.Placement;
+using Alveare.Core.Pools;
 using Alveare.Core.Rules;
 using Alveare.Core.Security;
 using Alveare.Core.Site;
@@ -56,6 +57,7 @@ public sealed class Engine : IAsyncDisposable
             Inventory, Tasks, Hosts, new HostRooms(Inventory, Statistics), Statistics, Feed, ids, clock);
         MachineOperations.HandleAll(machines, Events);
         MigrationOperations.HandleAll(machines);
+        new PoolOperations(machines).Register(Tasks);
         new MaintenanceOperations(machines, Events).Register(Tasks);
         Balancing = new ClusterBalancing(machines, Events, logs.CreateLogger<ClusterBalancing>());
         new BalanceHandlers(Inventory, Balancing).Register(Tasks);

@@ -15,6 +15,7 @@ public enum EntityKind
     VirtualMachine,
     Datastore,
     PortGroup,
+    ResourcePool,
 }
 
 /// <summary>The identity of one inventory object, for its whole life: a kind and a UUID, written <c>vm-0f3c…</c>.</summary>
@@ -23,7 +24,7 @@ public enum EntityKind
 [JsonConverter(typeof(EntityIdJsonConverter))]
 public readonly record struct EntityId(EntityKind Kind, Guid Uuid) : IComparable<EntityId>
 {
-    private static readonly string[] Prefixes = ["root", "dc", "folder", "cluster", "host", "vm", "ds", "pg"];
+    private static readonly string[] Prefixes = ["root", "dc", "folder", "cluster", "host", "vm", "ds", "pg", "pool"];
 
     /// <summary>The one object that has no parent.</summary>
     public static readonly EntityId Root = new(EntityKind.Root, Guid.Empty);

@@ -24,6 +24,7 @@ public static class FaultTable
         [typeof(NoHostFits)] = 409,
         [typeof(InsufficientMemory)] = 409,
         [typeof(InsufficientReservation)] = 409,
+        [typeof(InsufficientPoolReservation)] = 409,
         [typeof(CpuIncompatible)] = 409,
         [typeof(HostBelowBaseline)] = 409,
         [typeof(RuleViolated)] = 409,

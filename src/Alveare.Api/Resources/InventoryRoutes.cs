@@ -26,6 +26,7 @@ internal static class InventoryRoutes
     [
         .. Filters,
         new("host", "string", "Only machines on this host (an id)."),
+        new("pool", "string", "Only machines in this resource pool (an id)."),
         new("power", "string", "Only machines in this power state: unknown, off, on or paused."),
         new("template", "boolean", "Only templates, or only machines that are none."),
     ];
@@ -41,6 +42,7 @@ internal static class InventoryRoutes
         .. KindRoutes<VirtualMachine>(EntityKind.VirtualMachine),
         .. KindRoutes<Datastore>(EntityKind.Datastore),
         .. KindRoutes<PortGroup>(EntityKind.PortGroup),
+        .. KindRoutes<ResourcePool>(EntityKind.ResourcePool),
         new("GET", "lookup", Tag, "The object that a name, an inventory path (or the end of one) or an id means. An ambiguous name answers 409 with its candidates.", LookUpAsync)
         {
             Id = "lookUp",
@@ -48,7 +50,7 @@ internal static class InventoryRoutes
             Query =
             [
                 new("name", "string", "Name, path or id."),
-                new("kind", "string", "Only objects of this kind: datacenter, folder, cluster, host, vm, datastore or portgroup."),
+                new("kind", "string", "Only objects of this kind: datacenter, folder, cluster, host, vm, datastore, portgroup or pool."),
             ],
         },
     ];
@@ -102,6 +104,8 @@ internal static class InventoryRoutes
             all = all.Where(e => IsWithin(inventory, e, ancestor));
         if (call.QueryId("host") is { } host)
             all = all.Where(e => e is VirtualMachine vm && vm.Host == host);
+        if (call.QueryId("pool") is { } pool)
+            all = all.Where(e => e is VirtualMachine vm && vm.Pool == pool);
         if (call.QueryChoice<PowerState>("power") is { } power)
             all = all.Where(e => e is VirtualMachine vm && vm.Power == power);
         if (call.QueryFlag("template") is { } template)

@@ -17,6 +17,7 @@ internal static class VmCommands
             .. VmMaking.All(commands),
             Reconfigure(commands),
             SetResources(commands),
+            MoveToPool(commands),
             Plain(commands, "mark-template", "Turn a machine into a template"),
             Plain(commands, "mark-vm", "Turn a template back into a machine"),
             PowerOn(commands),
@@ -87,6 +88,14 @@ internal static class VmCommands
                 ("iopsLimit", run.Value(iops)),
                 ("diskBandwidthLimit", run.Value(diskBandwidth)),
                 ("diskShares", run.Value(diskShares)))));
+    }
+
+    private static OperationCommand MoveToPool(CliCommands commands)
+    {
+        var pool = Takes.Existing(commands, "--pool", "pool", "Resource pool of its cluster; the cluster itself by default");
+        return OperationCommand.OnMany(
+            commands, "vm.move-to-pool", "Put machines into a resource pool, or out of any", [pool],
+            async run => Takes.Body(("pool", await run.IdOfAsync("pool", pool))));
     }
 
     private static OperationCommand Reconfigure(CliCommands commands)

@@ -107,7 +107,7 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
 
     private void Update(VirtualMachine known, MachineClaim claim)
     {
-        var changed = As(known, claim);
+        var changed = As(known, claim) with { Pool = now.PoolOn(claim.Host, known) };
         if (now.DatacenterOf(claim.Host) is { } datacenter && now.DatacenterOf(known.Id)?.Id != datacenter.Id)
             changed = changed with { Parent = datacenter.Id, Name = UniqueName(datacenter.Id, EntityKind.VirtualMachine, known.Name) };
         var isElsewhere = changed.Host != known.Host || changed.Config != known.Config || changed.Parent != known.Parent;

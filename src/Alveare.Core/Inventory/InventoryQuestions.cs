@@ -25,6 +25,23 @@ public static class InventoryQuestions
     public static Cluster? ClusterOf(this InventorySnapshot inventory, EntityId? host) =>
         host is { } id && inventory.Find(id)?.Parent is { } parent ? inventory.Find(parent) as Cluster : null;
 
+    /// <summary>The cluster that a resource pool is in, at whatever depth, or null.</summary>
+    public static Cluster? ClusterOfPool(this InventorySnapshot inventory, EntityId pool)
+    {
+        var above = inventory.Find(pool);
+        while (above is ResourcePool { Parent: { } parent })
+            above = inventory.Find(parent);
+        return above as Cluster;
+    }
+
+    /// <summary>The resource pools below a cluster or pool, at whatever depth, each after the one it is in.</summary>
+    public static IEnumerable<ResourcePool> PoolsOf(this InventorySnapshot inventory, EntityId above) =>
+        inventory.Children<ResourcePool>(above).SelectMany(p => inventory.PoolsOf(p.Id).Prepend(p));
+
+    /// <summary>The resource pool that a machine is in once it is on a host: its own, unless that is of another cluster.</summary>
+    public static EntityId? PoolOn(this InventorySnapshot inventory, EntityId? host, VirtualMachine vm) =>
+        vm.Pool is { } pool && inventory.ClusterOfPool(pool) is { } cluster && inventory.ClusterOf(host)?.Id == cluster.Id ? pool : null;
+
     /// <summary>The hosts of a datacenter, in clusters or not, in id order.</summary>
     public static IEnumerable<Host> HostsOf(this InventorySnapshot inventory, EntityId datacenter) =>
         inventory.OfType<Host>().Where(h => inventory.DatacenterOf(h.Id)?.Id == datacenter).OrderBy(h => h.Id);

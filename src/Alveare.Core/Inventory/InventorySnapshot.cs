@@ -28,6 +28,7 @@ public sealed class InventorySnapshot
         [typeof(VirtualMachine)] = EntityKind.VirtualMachine,
         [typeof(Datastore)] = EntityKind.Datastore,
         [typeof(PortGroup)] = EntityKind.PortGroup,
+        [typeof(ResourcePool)] = EntityKind.ResourcePool,
     }.ToFrozenDictionary();
 
     // By kind, so that a question about hosts does not look at machines.

@@ -57,15 +57,14 @@ internal sealed class MachineChanges(MachineGround ground, MachineMaking making)
         };
         if (MachineSpecRules.Check(wanted).FirstOrDefault() is { } flaw)
             throw new FaultException(new InvalidArgument($"Virtual machine '{vm.Name}'", flaw.Where, flaw.Given, flaw.Expected));
-        // What runs is promised more only where the host can keep it.
+        // What runs is promised more only where its host and its resource pool can keep it.
         using var room = vm.MayRun && MachineGround.HostOf(vm) is var host
             ? ground.Rooms.Promise(
                 vm.Id,
                 spec.Memory,
                 now => [now.Get<Host>(host)],
-                rooms => HostFit.CpuPromise(vm.Name, wanted.Resources.Cpu.Reservation, rooms[0]) is { } fault ? throw new FaultException(fault) : host,
-                isToRun: false,
-                wanted.Resources.Cpu.Reservation)
+                rooms => HostFit.Promises(vm.Name, wanted.Resources.Cpu.Reservation, rooms[0]).FirstOrDefault() is { } fault ? throw new FaultException(fault) : host,
+                resources: wanted.Resources)
             : null;
         var set = new SetMachineResources(vm.Id, wanted.Resources) { Disks = [.. wanted.Disks.Select(d => d.Control)] };
         await ground.ExecuteAsync(MachineGround.HostOf(vm), vm.Id, set, m => m?.Spec is { } now && now == set.ApplyTo(now));

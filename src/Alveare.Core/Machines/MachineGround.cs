@@ -73,7 +73,11 @@ internal sealed record MachineGround(
         await ExecuteAsync(target, vm.Id, new RegisterMachine(vm.Config), m => m is not null);
         try
         {
-            await Inventory.ApplyAsync(now => InventoryEdit.Of(now.Get<VirtualMachine>(vm.Id) with { Host = target, IsStale = false }));
+            await Inventory.ApplyAsync(now =>
+            {
+                var known = now.Get<VirtualMachine>(vm.Id);
+                return InventoryEdit.Of(known with { Host = target, IsStale = false, Pool = now.PoolOn(target, known) });
+            });
         }
         catch (FaultException)
         {

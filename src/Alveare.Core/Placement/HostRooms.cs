@@ -3,7 +3,9 @@ using Alveare.Core.Inventory;
 using Alveare.Core.Statistics;
 using Alveare.Model;
 using Alveare.Model.Clusters;
+using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
+using Alveare.Model.Resources;
 using Alveare.Planning.Placement;
 using Alveare.Planning.Rules;
 
@@ -18,20 +20,24 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
 
     /// <summary>Lets <paramref name="choose"/> pick one of the hosts by the room they have, and promises the memory there until the answer is
     /// disposed. What it throws goes through: then nothing is promised.</summary>
-    /// <param name="cpu">CPU that is promised too; null for what the machine's configuration says.</param>
-    /// <param name="isToRun">The machine is to run there, so that its cluster's rules count; not so for a registration.</param>
+    /// <param name="isToRun">The machine is to run there, so that its cluster's rules and resource pools count; not so for a registration.</param>
+    /// <param name="resources">What it is promised too; null for what its configuration says.</param>
     public PromisedRoom Promise(
         EntityId machine, Bytes memory, Func<InventorySnapshot, IEnumerable<Host>> candidates, Func<ImmutableArray<HostRoom>, EntityId> choose, bool isToRun = true,
-        Megahertz? cpu = null)
+        ResourceControls? resources = null)
     {
         lock (_gate)
         {
             var now = inventory.Current;
-            var promised = new PromisedRoom(this, machine, choose(Of(now, candidates(now), machine, isToRun)), memory, cpu ?? ReservationOf(now.Find(machine)));
+            var controls = resources ?? ControlsOf(now.Find(machine));
+            var promised = new PromisedRoom(this, machine, choose(Of(now, candidates(now), machine, isToRun ? controls : null)), memory, controls);
             _promises.Add(promised);
             return promised;
         }
     }
+
+    /// <summary>What the resource pools of a cluster have promised, also to machines on their way into it.</summary>
+    internal ClusterPools PoolsOf(InventorySnapshot now, Cluster cluster) => PoolsOf(now, cluster, null);
 
     internal void GiveBack(PromisedRoom promise)
     {
@@ -39,13 +45,38 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
             _promises.Remove(promise);
     }
 
-    private ImmutableArray<HostRoom> Of(InventorySnapshot now, IEnumerable<Host> hosts, EntityId machine, bool isToRun) =>
-    [
-        .. hosts.Select(h => Of(h, now.MachinesOn(h.Id).Where(v => v.Id != machine && v.MayRun), machine) with
+    private ClusterPools PoolsOf(InventorySnapshot now, Cluster cluster, EntityId? exceptFor)
+    {
+        lock (_gate)
+            return ClusterPools.Of(now, cluster, [.. _promises.Where(p => p.Machine != exceptFor).Select(p => (p.Machine, p.Host, p.Resources))]);
+    }
+
+    // What it is promised is null for a machine that is not to run.
+    private ImmutableArray<HostRoom> Of(InventorySnapshot now, IEnumerable<Host> hosts, EntityId machine, ResourceControls? resources)
+    {
+        var shortages = new Dictionary<EntityId, ImmutableArray<Fault>>();
+        return
+        [
+            .. hosts.Select(h => Of(h, now.MachinesOn(h.Id).Where(v => v.Id != machine && v.MayRun), machine) with
+            {
+                BrokenRules = resources is null ? [] : BrokenRules(now, h, machine),
+                PoolShortages = resources is not null && now.ClusterOf(h.Id) is { } cluster ? Shortages(cluster, resources) : [],
+            }),
+        ];
+
+        // One answer for all hosts of a cluster. Where there are no pools, what its hosts have left each is all that there is to ask.
+        ImmutableArray<Fault> Shortages(Cluster cluster, ResourceControls asked)
         {
-            BrokenRules = isToRun ? BrokenRules(now, h, machine) : [],
-        }),
-    ];
+            if (!shortages.TryGetValue(cluster.Id, out var found))
+            {
+                var name = now.Find(machine)?.Name ?? machine.ToString();
+                found = now.Children<ResourcePool>(cluster.Id).Any() ? PoolsOf(now, cluster, machine).WhyNot(machine, name, asked) : [];
+                shortages.Add(cluster.Id, found);
+            }
+
+            return found;
+        }
+    }
 
     // A machine on its way is in both places, because it may turn back; but who is to be with it goes where it goes.
     private ImmutableArray<BrokenRule> BrokenRules(InventorySnapshot now, Host host, EntityId machine)
@@ -73,14 +104,14 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         foreach (var promise in _promises)
         {
             if (promise.Host == host.Id && promise.Machine != exceptFor)
-                promised[promise.Machine] = Larger(promised.GetValueOrDefault(promise.Machine), (promise.Memory.Value, promise.Cpu.Value));
+                promised[promise.Machine] = Larger(promised.GetValueOrDefault(promise.Machine), (promise.Memory.Value, promise.Resources.Cpu.Reservation.Value));
         }
 
         var (memory, reserved, percent) = (0L, 0L, 0.0);
         foreach (var vm in running)
         {
             promised.Remove(vm.Id, out var more);
-            var (itsMemory, itsCpu) = Larger(more, (vm.Spec?.Memory.Value ?? 0, ReservationOf(vm).Value));
+            var (itsMemory, itsCpu) = Larger(more, (vm.Spec?.Memory.Value ?? 0, ControlsOf(vm).Cpu.Reservation.Value));
             (memory, reserved, percent) = (memory + itsMemory, reserved + itsCpu, percent + statistics.CpuPercentOf(vm.Id));
         }
 
@@ -111,7 +142,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         PortGroups = host.PortGroups,
     };
 
-    private static Megahertz ReservationOf(Entity? machine) => (machine as VirtualMachine)?.Spec?.Resources.Cpu.Reservation ?? Megahertz.Zero;
+    private static ResourceControls ControlsOf(Entity? machine) => (machine as VirtualMachine)?.Spec?.Resources ?? ResourceControls.None;
 
     private static string? WhyUnusable(Host host) => host.Connection switch
     {
@@ -123,13 +154,13 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
     };
 }
 
-/// <summary>Memory and promised CPU of a host that are kept for a machine on its way there, until disposed.</summary>
+/// <summary>Memory and promises of a host that are kept for a machine on its way there, until disposed.</summary>
 public sealed class PromisedRoom : IDisposable
 {
     private readonly HostRooms _rooms;
 
-    internal PromisedRoom(HostRooms rooms, EntityId machine, EntityId host, Bytes memory, Megahertz cpu) =>
-        (_rooms, Machine, Host, Memory, Cpu) = (rooms, machine, host, memory, cpu);
+    internal PromisedRoom(HostRooms rooms, EntityId machine, EntityId host, Bytes memory, ResourceControls resources) =>
+        (_rooms, Machine, Host, Memory, Resources) = (rooms, machine, host, memory, resources);
 
     public EntityId Machine { get; }
 
@@ -137,7 +168,7 @@ public sealed class PromisedRoom : IDisposable
 
     public Bytes Memory { get; }
 
-    public Megahertz Cpu { get; }
+    public ResourceControls Resources { get; }
 
     public void Dispose() => _rooms.GiveBack(this);
 }

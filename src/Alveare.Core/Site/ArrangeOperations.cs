@@ -45,7 +45,11 @@ internal sealed class ArrangeOperations(InventoryWriter inventory, HostSessions 
             now.CheckFree(into.Id, entity.Id.Kind, entity.Name, except: entity.Id);
             if (entity is Host host)
                 CpuBaselineOperations.Require(host, into);
-            return entity.Parent == into.Id ? InventoryEdit.Nothing : InventoryEdit.Of(entity with { Parent = into.Id });
+            if (entity.Parent == into.Id)
+                return InventoryEdit.Nothing;
+            // A host's machines leave the cluster with it, and its resource pools.
+            var leaving = now.MachinesOn(entity.Id).Where(v => v.Pool is not null).Select(v => v with { Pool = null });
+            return InventoryEdit.Of([entity with { Parent = into.Id }, .. leaving]);
         });
         context.SetResult(operation.Object);
     }

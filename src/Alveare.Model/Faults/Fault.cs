@@ -24,6 +24,7 @@ namespace Alveare.Model.Faults;
 [JsonDerivedType(typeof(NoHostFits), nameof(NoHostFits))]
 [JsonDerivedType(typeof(InsufficientMemory), nameof(InsufficientMemory))]
 [JsonDerivedType(typeof(InsufficientReservation), nameof(InsufficientReservation))]
+[JsonDerivedType(typeof(InsufficientPoolReservation), nameof(InsufficientPoolReservation))]
 [JsonDerivedType(typeof(CpuIncompatible), nameof(CpuIncompatible))]
 [JsonDerivedType(typeof(HostBelowBaseline), nameof(HostBelowBaseline))]
 [JsonDerivedType(typeof(MachinesAboveBaseline), nameof(MachinesAboveBaseline))]
@@ -174,6 +175,30 @@ public sealed record InsufficientMemory(string Machine, string HostName, Bytes N
 public sealed record InsufficientReservation(string Machine, string HostName, Megahertz Needed, Megahertz Free) : Fault
 {
     public override string Message => $"Virtual machine '{Machine}' is promised {Needed} of CPU, host '{HostName}' has {Free} that are promised to nobody.";
+}
+
+/// <summary>What resource pools divide.</summary>
+public enum PoolResource
+{
+    /// <summary>In megahertz.</summary>
+    Cpu,
+
+    /// <summary>In bytes.</summary>
+    Memory,
+}
+
+/// <summary>A promise that a resource pool, or its cluster, cannot keep beside those it has given.</summary>
+/// <param name="Asker">Who is to be promised something, as the beginning of a sentence.</param>
+/// <param name="Pool">Who lacks it, in words: the asker's own pool, or one above that was asked for what the pools below lack.</param>
+/// <param name="IsExpandable">The pool could have asked the one above, if its limit allowed it; null for a cluster, which has nobody to ask.</param>
+public sealed record InsufficientPoolReservation(string Asker, string Pool, PoolResource Resource, long Needed, long Free, bool? IsExpandable) : Fault
+{
+    public override string Message =>
+        $"{Asker} needs {Amount(Needed)} of {(Resource == PoolResource.Cpu ? "CPU" : "memory")} from {Pool}, which has {Amount(Free)} left to promise{Why}.";
+
+    private string Why => IsExpandable switch { true => " within its limit", false => " and is not expandable", null => "" };
+
+    private string Amount(long amount) => Resource == PoolResource.Cpu ? $"{new Megahertz(amount)}" : $"{new Bytes(amount)}";
 }
 
 public sealed record CpuIncompatible(string Machine, string HostName, ImmutableArray<string> Missing) : Fault

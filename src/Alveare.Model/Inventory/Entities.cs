@@ -2,12 +2,14 @@ using System.Collections.Immutable;
 using System.Text.Json.Serialization;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
+using Alveare.Model.Resources;
 
 namespace Alveare.Model.Inventory;
 
 /// <summary>One object of the inventory tree, as of one inventory version. Immutable: a change is a new record.</summary>
 /// <remarks>The tree: the root holds datacenters; a datacenter holds folders, clusters, hosts that are in no cluster, datastores, port
-/// groups and virtual machines; a folder holds folders and virtual machines; a cluster holds hosts. Names are unique per parent and kind.</remarks>
+/// groups and virtual machines; a folder holds folders and virtual machines; a cluster holds hosts
+/// and resource pools, and a pool holds pools. Names are unique per parent and kind.</remarks>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
 [JsonDerivedType(typeof(RootFolder), "root")]
 [JsonDerivedType(typeof(Datacenter), "datacenter")]
@@ -17,6 +19,7 @@ namespace Alveare.Model.Inventory;
 [JsonDerivedType(typeof(VirtualMachine), "vm")]
 [JsonDerivedType(typeof(Datastore), "datastore")]
 [JsonDerivedType(typeof(PortGroup), "portgroup")]
+[JsonDerivedType(typeof(ResourcePool), "pool")]
 public abstract record Entity
 {
     public required EntityId Id { get; init; }
@@ -111,6 +114,9 @@ public sealed record VirtualMachine : Entity
     /// <summary>The host it is registered on.</summary>
     public EntityId? Host { get; init; }
 
+    /// <summary>The resource pool that it is in, of its host's cluster; null for the cluster itself.</summary>
+    public EntityId? Pool { get; init; }
+
     /// <summary>What it is made of; null while its files are invalid.</summary>
     public MachineSpec? Spec { get; init; }
 
@@ -157,4 +163,10 @@ public sealed record PortGroup : Entity
     public required int Vni { get; init; }
 
     public PortGroupSpec Spec => new(Id, Name, Vni);
+}
+
+/// <summary>A part of what a cluster has: its machines share what it is promised and held to, whatever hosts they run on.</summary>
+public sealed record ResourcePool : Entity
+{
+    public PoolControls Controls { get; init; } = new();
 }

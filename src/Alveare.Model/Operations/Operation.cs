@@ -76,6 +76,7 @@ public static class OperationCatalogue
         EntityKind.VirtualMachine => "vm",
         EntityKind.Datastore => "datastore",
         EntityKind.PortGroup => "portgroup",
+        EntityKind.ResourcePool => "pool",
         _ => throw new ArgumentOutOfRangeException(nameof(kind)),
     };
 }

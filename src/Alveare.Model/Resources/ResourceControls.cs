@@ -13,21 +13,51 @@ public sealed record ResourceControls
     public MemoryControl Memory { get; init; } = new();
 }
 
-public sealed record CpuControl
+/// <summary>What a resource pool is promised, held to, and weighs against its siblings; its machines and pools share it.</summary>
+public sealed record PoolControls
+{
+    public PoolCpuControl Cpu { get; init; } = new();
+
+    public PoolMemoryControl Memory { get; init; } = new();
+}
+
+/// <summary>The CPU of a machine, in megahertz of all its virtual CPUs together.</summary>
+public record CpuControl
 {
     public Megahertz Reservation { get; init; }
 
     /// <summary>Null for none.</summary>
     public Megahertz? Limit { get; init; }
 
-    /// <summary>Null for <see cref="ShareScale.NormalCpu"/> per virtual CPU.</summary>
+    /// <summary>Null for normal: <see cref="ShareScale.NormalCpu"/> per virtual CPU, <see cref="ShareScale.NormalPoolCpu"/> for a pool.</summary>
     public int? Shares { get; init; }
 }
 
-public sealed record MemoryControl
+/// <summary>The CPU of a resource pool.</summary>
+public sealed record PoolCpuControl : CpuControl
+{
+    /// <summary>What it lacks for the reservations in it, it asks of the pool above.</summary>
+    public bool IsExpandable { get; init; } = true;
+}
+
+/// <summary>The memory of a machine.</summary>
+public record MemoryControl
 {
     /// <summary>What the host's kernel is to leave to the machine when memory is short.</summary>
     public Bytes Reservation { get; init; }
+}
+
+/// <summary>The memory of a resource pool.</summary>
+public sealed record PoolMemoryControl : MemoryControl
+{
+    /// <summary>Null for none.</summary>
+    public Bytes? Limit { get; init; }
+
+    /// <summary>Null for normal: <see cref="ShareScale.NormalPoolMemory"/>.</summary>
+    public int? Shares { get; init; }
+
+    /// <summary>What it lacks for the reservations in it, it asks of the pool above.</summary>
+    public bool IsExpandable { get; init; } = true;
 }
 
 /// <summary>The usual numbers of shares, those that administrators know from vSphere; low is half and high is twice of each.</summary>
@@ -41,6 +71,12 @@ public static class ShareScale
 
     /// <summary>Per virtual disk.</summary>
     public const int NormalDisk = 1000;
+
+    /// <summary>Of a pool: as a machine with four virtual CPUs.</summary>
+    public const int NormalPoolCpu = 4 * NormalCpu;
+
+    /// <summary>Of a pool: as a machine with 16 GiB of memory.</summary>
+    public const int NormalPoolMemory = 16 * 1024 * NormalMemory;
 
     public const int Max = 1_000_000;
 

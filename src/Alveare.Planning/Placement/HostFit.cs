@@ -12,7 +12,7 @@ public static class HostFit
     /// used at all only that is said: what it offered last is no longer known to be true.</summary>
     public static ImmutableArray<Fault> Check(MachineNeeds needs, HostRoom host) => host.Problem is { } problem
         ? [new HostNotConnected(host.Name, problem)]
-        : [.. Maintenance(host), .. Cpu(needs, host), .. Datastores(needs, host), .. Networks(needs, host), .. Memory(needs, host), .. Promises(needs, host), .. Rules(needs, host)];
+        : [.. Maintenance(host), .. Cpu(needs, host), .. Datastores(needs, host), .. Networks(needs, host), .. Memory(needs, host), .. Promises(needs.Name, needs.CpuReservation, host), .. Rules(needs, host)];
 
     private static IEnumerable<Fault> Maintenance(HostRoom host)
     {
@@ -48,17 +48,15 @@ public static class HostFit
         .Order(StringComparer.Ordinal)
         .Select(name => new NetworkNotAccessible(name, host.Name));
 
-    /// <summary>Why a host could not keep a promise of CPU beside those that it has given, or null.</summary>
-    public static InsufficientReservation? CpuPromise(string machine, Megahertz wanted, HostRoom host)
+    /// <summary>Why what a machine is promised could not be kept on a host beside what is promised to others, there and by the resource pools of its
+    /// cluster; empty when it can.</summary>
+    public static IEnumerable<Fault> Promises(string machine, Megahertz wanted, HostRoom host)
     {
         var free = host.CpuReserved >= host.CpuCapacity ? Megahertz.Zero : host.CpuCapacity - host.CpuReserved;
-        return wanted > free ? new InsufficientReservation(machine, host.Name, wanted, free) : null;
-    }
-
-    private static IEnumerable<Fault> Promises(MachineNeeds needs, HostRoom host)
-    {
-        if (needs.CpuReservation > Megahertz.Zero && CpuPromise(needs.Name, needs.CpuReservation, host) is { } fault)
-            yield return fault;
+        if (wanted > free)
+            yield return new InsufficientReservation(machine, host.Name, wanted, free);
+        foreach (var shortage in host.PoolShortages)
+            yield return shortage;
     }
 
     private static IEnumerable<Fault> Rules(MachineNeeds needs, HostRoom host) =>

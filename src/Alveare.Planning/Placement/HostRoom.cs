@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Alveare.Model;
+using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Planning.Rules;
@@ -47,6 +48,9 @@ public sealed record HostRoom
 
     /// <summary>The rules of its cluster that the machine in question would break here.</summary>
     public ImmutableArray<BrokenRule> BrokenRules { get; init; } = [];
+
+    /// <summary>What the resource pools of its cluster lack for what the machine in question is promised.</summary>
+    public ImmutableArray<Fault> PoolShortages { get; init; } = [];
 
     /// <summary>Zero when more is promised than there is.</summary>
     public Bytes MemoryFree => MemoryPromised >= MemoryForGuests ? Bytes.Zero : MemoryForGuests - MemoryPromised;

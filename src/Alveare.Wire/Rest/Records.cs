@@ -45,6 +45,15 @@ public sealed record DatastoreDto(string Id, string Kind, string Name, string? P
 /// <summary>A port group.</summary>
 public sealed record PortGroupDto(string Id, string Kind, string Name, string? Parent, int Vni) : ObjectDto(Id, Kind, Name, Parent);
 
+/// <summary>A resource pool.</summary>
+public sealed record PoolDto(string Id, string Kind, string Name, string? Parent, PoolControlsDto Controls) : ObjectDto(Id, Kind, Name, Parent);
+
+/// <summary>What a resource pool is promised, held to and weighs.</summary>
+public sealed record PoolControlsDto(PoolControlDto Cpu, PoolControlDto Memory);
+
+/// <summary>One resource of a pool: megahertz of CPU, bytes of memory. Shares are null for normal.</summary>
+public sealed record PoolControlDto(long Reservation, long? Limit, int? Shares, bool IsExpandable);
+
 /// <summary>An operation being carried out, or its outcome.</summary>
 /// <param name="State">queued, running, succeeded, failed or cancelled.</param>
 public sealed record TaskDto(

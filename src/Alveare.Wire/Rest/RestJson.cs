@@ -20,6 +20,7 @@ namespace Alveare.Wire.Rest;
 [JsonSerializable(typeof(HostDto))]
 [JsonSerializable(typeof(DatastoreDto))]
 [JsonSerializable(typeof(PortGroupDto))]
+[JsonSerializable(typeof(PoolDto))]
 [JsonSerializable(typeof(TaskDto))]
 [JsonSerializable(typeof(EventDto))]
 [JsonSerializable(typeof(MachineSampleDto))]

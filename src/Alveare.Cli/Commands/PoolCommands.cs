@@ -1,0 +1,114 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Alveare.Cli.Output;
+using Alveare.Cli.Running;
+using Alveare.Wire.Rest;
+
+namespace Alveare.Cli.Commands;
+
+/// <summary><c>pool …</c></summary>
+internal static class PoolCommands
+{
+    private const string Yes = "yes";
+
+    public static Command Group(CliCommands commands) => CliCommands.Group(
+        "pool",
+        "Resource pools, whose machines share what they have",
+        [
+            Generic.List<PoolDto>(
+                commands,
+                "pool",
+                new("NAME", p => p.Name),
+                new("CPU RESERVED", p => Megahertz(p.Controls.Cpu.Reservation), IsNumber: true),
+                new("LIMIT", p => p.Controls.Cpu.Limit is { } limit ? Megahertz(limit) : null, IsNumber: true),
+                new("SHARES", p => p.Controls.Cpu.Shares?.ToString() ?? "normal", IsNumber: true),
+                new("MEMORY RESERVED", p => Amounts.Size(p.Controls.Memory.Reservation), IsNumber: true),
+                new("LIMIT", p => p.Controls.Memory.Limit is { } limit ? Amounts.Size(limit) : null, IsNumber: true),
+                new("SHARES", p => p.Controls.Memory.Shares?.ToString() ?? "normal", IsNumber: true)),
+            Generic.Show(commands, "pool"),
+            Create(commands),
+            Set(commands),
+            Move(commands),
+            OperationCommand.OnMany(
+                commands, "pool.destroy", "Remove a resource pool; its machines and pools go to what it was in", [], _ => Task.FromResult<JsonObject?>(null)),
+            Generic.Rename(commands, "pool"),
+        ]);
+
+    private static OperationCommand Create(CliCommands commands)
+    {
+        var name = Takes.Name("NAME", "Name of the new resource pool");
+        var cluster = Takes.Existing(commands, "--cluster", "cluster", "Cluster; may be left out when there is only one");
+        var pool = Takes.Existing(commands, "--in", "pool", "Pool to create it in; the cluster itself by default");
+        var controls = new Controls();
+        return OperationCommand.On(
+            commands, "cluster.create-pool", "create", "Create a resource pool", [name, cluster, pool, .. controls.Options],
+            run => run.NamedOrOnlyAsync("cluster", cluster),
+            async (run, _) => controls.Fill(run, Takes.Body(("name", run.Value(name)), ("pool", await run.IdOfAsync("pool", pool)))));
+    }
+
+    private static OperationCommand Set(CliCommands commands)
+    {
+        var name = Takes.Existing(commands, "pool");
+        var controls = new Controls();
+        return OperationCommand.On(
+            commands, "pool.update", "set", "Change what a resource pool is promised, held to and weighs", [name, .. controls.Options],
+            run => run.IdOfAsync("pool", run.Value(name)),
+            (run, _) => Task.FromResult<JsonObject?>(controls.Fill(run, [])));
+    }
+
+    private static OperationCommand Move(CliCommands commands)
+    {
+        var name = Takes.Existing(commands, "pool");
+        var into = Takes.Existing(commands, "--into", "pool", "Pool to move it into; the cluster itself by default");
+        return OperationCommand.On(
+            commands, "pool.move", "move", "Move a resource pool, with all that is in it", [name, into],
+            run => run.IdOfAsync("pool", run.Value(name)),
+            async (run, _) => Takes.Body(("into", await run.IdOfAsync("pool", into) ?? await ClusterOfAsync(run, run.Value(name)))));
+    }
+
+    private static async Task<string?> ClusterOfAsync(Run run, string pool)
+    {
+        var above = (await run.AskAsync(c => c.LookUpAsync("pool", pool, run.Interrupted))).Object.GetProperty("parent").GetString();
+        while (above is not null && above.StartsWith("pool-", StringComparison.Ordinal))
+            above = (await run.AskAsync(c => c.LookUpAsync("pool", above, run.Interrupted))).Object.GetProperty("parent").GetString();
+        return above;
+    }
+
+    private static string Megahertz(long value) => $"{value} MHz";
+
+    /// <summary>The options that create and set have in common.</summary>
+    private sealed class Controls
+    {
+        private readonly Option<int?> _cpuReservation = Takes.Number("--cpu-reservation", "CPU in MHz that it is promised; 0 for none");
+        private readonly Option<int?> _cpuLimit = Takes.Number("--cpu-limit", "CPU in MHz that its machines never exceed together; 0 for no limit");
+        private readonly Option<int?> _cpuShares = Takes.Number("--cpu-shares", "What it weighs against its siblings when CPU is short; 0 for normal, 4000");
+        private readonly Option<string?> _cpuExpandable = Takes.Choice("--cpu-expandable", "Whether it asks the pool above for the CPU that it lacks", Yes, "no");
+        private readonly Option<long?> _memoryReservation = Takes.Size("--memory-reservation", "Memory that it is promised; 0M for none");
+        private readonly Option<long?> _memoryLimit = Takes.Size("--memory-limit", "Memory that its machines never exceed together; 0M for no limit");
+        private readonly Option<int?> _memoryShares = Takes.Number("--memory-shares", "What it weighs against its siblings when memory is short; 0 for normal, 163840");
+        private readonly Option<string?> _memoryExpandable = Takes.Choice("--memory-expandable", "Whether it asks the pool above for the memory that it lacks", Yes, "no");
+
+        public IEnumerable<Option> Options =>
+            [_cpuReservation, _cpuLimit, _cpuShares, _cpuExpandable, _memoryReservation, _memoryLimit, _memoryShares, _memoryExpandable];
+
+        public JsonObject Fill(Run run, JsonObject body)
+        {
+            foreach (var (name, value) in Takes.Body(
+                ("cpuReservation", run.Value(_cpuReservation)),
+                ("cpuLimit", run.Value(_cpuLimit)),
+                ("cpuShares", run.Value(_cpuShares)),
+                ("cpuExpandable", Flag(run.Value(_cpuExpandable))),
+                ("memoryReservation", run.Value(_memoryReservation)),
+                ("memoryLimit", run.Value(_memoryLimit)),
+                ("memoryShares", run.Value(_memoryShares)),
+                ("memoryExpandable", Flag(run.Value(_memoryExpandable)))))
+            {
+                body[name] = value!.DeepClone();
+            }
+
+            return body;
+        }
+
+        private static object? Flag(string? word) => word is null ? null : word == Yes;
+    }
+}

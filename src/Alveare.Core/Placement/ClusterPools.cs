@@ -1,0 +1,104 @@
+using System.Collections.Immutable;
+using Alveare.Core.Inventory;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Inventory;
+using Alveare.Model.Resources;
+using Alveare.Planning.Sharing;
+
+namespace Alveare.Core.Placement;
+
+/// <summary>What the resource pools of a cluster have promised: the ledgers of admission, one for each resource.</summary>
+internal sealed class ClusterPools
+{
+    private readonly InventorySnapshot _now;
+    private readonly Cluster _cluster;
+    private readonly Dictionary<EntityId, ResourceControls> _promises;
+    private readonly PoolLedger _cpu;
+    private readonly PoolLedger _memory;
+
+    private ClusterPools(InventorySnapshot now, Cluster cluster, Dictionary<EntityId, ResourceControls> promises, EntityId? detached)
+    {
+        (_now, _cluster, _promises) = (now, cluster, promises);
+        var hosts = now.Children<Host>(cluster.Id)
+            .Where(h => h is { Connection: HostConnection.Connected, Maintenance: HostMaintenance.None, Facts: not null })
+            .Select(h => h.Facts!)
+            .ToList();
+        var pools = now.PoolsOf(cluster.Id).ToList();
+        EntityId? Parent(ResourcePool pool) => pool.Id == detached ? null : pool.Parent;
+        _cpu = new PoolLedger(
+            [
+                new(cluster.Id, null, hosts.Sum(f => f.CpuCapacity.Value), null, false),
+                .. pools.Select(p => new PoolAccount(p.Id, Parent(p), p.Controls.Cpu.Reservation.Value, p.Controls.Cpu.Limit?.Value, p.Controls.Cpu.IsExpandable)),
+            ],
+            promises.Select(p => new PoolPromise(p.Key, HolderOf(p.Key), p.Value.Cpu.Reservation.Value)));
+        _memory = new PoolLedger(
+            [
+                new(cluster.Id, null, hosts.Sum(f => f.MemoryForGuests.Value), null, false),
+                .. pools.Select(p => new PoolAccount(p.Id, Parent(p), p.Controls.Memory.Reservation.Value, p.Controls.Memory.Limit?.Value, p.Controls.Memory.IsExpandable)),
+            ],
+            promises.Select(p => new PoolPromise(p.Key, HolderOf(p.Key), p.Value.Memory.Reservation.Value)));
+    }
+
+    /// <param name="coming">Machines that are about to run on hosts of the site, with what they are promised.</param>
+    public static ClusterPools Of(InventorySnapshot now, Cluster cluster, IEnumerable<(EntityId Machine, EntityId Host, ResourceControls Resources)> coming)
+    {
+        var promises = now.Children<Host>(cluster.Id)
+            .SelectMany(h => now.MachinesOn(h.Id))
+            .Where(v => v is { MayRun: true, Spec: not null })
+            .ToDictionary(v => v.Id, v => v.Spec!.Resources);
+        foreach (var (machine, host, resources) in coming.Where(c => now.Find(c.Host)?.Parent == cluster.Id))
+            promises[machine] = promises.TryGetValue(machine, out var present) ? Larger(present, resources) : resources;
+        return new ClusterPools(now, cluster, promises, null);
+    }
+
+    /// <summary>As if a machine did not run.</summary>
+    public ClusterPools Without(EntityId machine) => new(_now, _cluster, _promises.Where(p => p.Key != machine).ToDictionary(), null);
+
+    /// <summary>As if a pool, with all that is in it, were in none.</summary>
+    public ClusterPools Detached(EntityId pool) => new(_now, _cluster, _promises, pool);
+
+    /// <summary>What is promised out of a pool.</summary>
+    public (Megahertz Cpu, Bytes Memory) PromisedIn(EntityId pool) => (new(_cpu.PromisedIn(pool)), new(_memory.PromisedIn(pool)));
+
+    /// <summary>What a pool claims of the one above.</summary>
+    public (Megahertz Cpu, Bytes Memory) ClaimOf(EntityId pool) => (new(_cpu.ClaimOf(pool)), new(_memory.ClaimOf(pool)));
+
+    /// <summary>Why a machine cannot be promised so much when it runs in this cluster, in the pool that it is in; empty when it can.</summary>
+    public ImmutableArray<Fault> WhyNot(EntityId machine, string name, ResourceControls resources)
+    {
+        var present = _promises.GetValueOrDefault(machine) ?? ResourceControls.None;
+        return WhyNot(
+            $"Virtual machine '{name}'",
+            HolderOf(machine),
+            resources.Cpu.Reservation - present.Cpu.Reservation,
+            new(resources.Memory.Reservation.Value - present.Memory.Reservation.Value));
+    }
+
+    /// <summary>Why so much more cannot be promised out of a pool, or out of the cluster itself; empty when it can.</summary>
+    /// <param name="asker">For people, as the beginning of a sentence.</param>
+    public ImmutableArray<Fault> WhyNot(string asker, EntityId holder, Megahertz cpu, Bytes memory) =>
+    [
+        .. Fault(asker, PoolResource.Cpu, _cpu.WhyNot(holder, cpu.Value)),
+        .. Fault(asker, PoolResource.Memory, _memory.WhyNot(holder, memory.Value)),
+    ];
+
+    private IEnumerable<Fault> Fault(string asker, PoolResource resource, PoolShortage? shortage)
+    {
+        if (shortage is { } found)
+        {
+            yield return found.Pool == _cluster.Id
+                ? new InsufficientPoolReservation(asker, $"cluster '{_cluster.Name}'", resource, found.Asked, found.Free, null)
+                : new InsufficientPoolReservation(asker, $"resource pool '{_now.Find(found.Pool)?.Name}'", resource, found.Asked, found.Free, found.IsExpandable);
+        }
+    }
+
+    private EntityId HolderOf(EntityId machine) =>
+        _now.Find(machine) is VirtualMachine { Pool: { } pool } && _now.ClusterOfPool(pool)?.Id == _cluster.Id ? pool : _cluster.Id;
+
+    private static ResourceControls Larger(ResourceControls one, ResourceControls other) => new()
+    {
+        Cpu = one.Cpu.Reservation > other.Cpu.Reservation ? one.Cpu : other.Cpu,
+        Memory = one.Memory.Reservation > other.Memory.Reservation ? one.Memory : other.Memory,
+    };
+}

@@ -1,0 +1,77 @@
+using Alveare.Model.Resources;
+using Alveare.Model.Security;
+
+namespace Alveare.Model.Operations;
+
+/// <summary>An operation that sets controls of a resource pool; what is not given stays as it is.</summary>
+public abstract record PoolChange : Operation
+{
+    public Megahertz? CpuReservation { get; init; }
+
+    /// <summary>0 for none.</summary>
+    public Megahertz? CpuLimit { get; init; }
+
+    /// <summary>0 for normal: as a machine with four virtual CPUs.</summary>
+    public int? CpuShares { get; init; }
+
+    /// <summary>Whether the pool may ask the one above for what it lacks.</summary>
+    public bool? CpuExpandable { get; init; }
+
+    public Bytes? MemoryReservation { get; init; }
+
+    /// <summary>0 for none.</summary>
+    public Bytes? MemoryLimit { get; init; }
+
+    /// <summary>0 for normal: as a machine with 16 GiB.</summary>
+    public int? MemoryShares { get; init; }
+
+    /// <summary>Whether the pool may ask the one above for what it lacks.</summary>
+    public bool? MemoryExpandable { get; init; }
+
+    /// <summary>The controls after the change.</summary>
+    public PoolControls Change(PoolControls present) => new()
+    {
+        Cpu = new PoolCpuControl
+        {
+            Reservation = CpuReservation ?? present.Cpu.Reservation,
+            Limit = CpuLimit is { } cpu ? (cpu.Value == 0 ? null : cpu) : present.Cpu.Limit,
+            Shares = CpuShares is { } cpuShares ? (cpuShares == 0 ? null : cpuShares) : present.Cpu.Shares,
+            IsExpandable = CpuExpandable ?? present.Cpu.IsExpandable,
+        },
+        Memory = new PoolMemoryControl
+        {
+            Reservation = MemoryReservation ?? present.Memory.Reservation,
+            Limit = MemoryLimit is { } memory ? (memory.Value == 0 ? null : memory) : present.Memory.Limit,
+            Shares = MemoryShares is { } memoryShares ? (memoryShares == 0 ? null : memoryShares) : present.Memory.Shares,
+            IsExpandable = MemoryExpandable ?? present.Memory.IsExpandable,
+        },
+    };
+}
+
+[Operation(EntityKind.Cluster, "create-pool", Privilege.InventoryChange, "Create a resource pool, whose machines share what it has.")]
+public sealed record CreatePool : PoolChange
+{
+    public required string Name { get; init; }
+
+    /// <summary>The pool to create it in, or null for the cluster itself.</summary>
+    public EntityId? Pool { get; init; }
+}
+
+[Operation(EntityKind.ResourcePool, "update", Privilege.InventoryChange, "Change what a resource pool is promised, held to and weighs; what is not given stays as it is.")]
+public sealed record UpdatePool : PoolChange;
+
+[Operation(EntityKind.ResourcePool, "move", Privilege.InventoryChange, "Move a resource pool, with all that is in it, into its cluster itself or another pool of it.")]
+public sealed record MovePool : Operation
+{
+    public required EntityId Into { get; init; }
+}
+
+[Operation(EntityKind.ResourcePool, "destroy", Privilege.InventoryChange, "Remove a resource pool; its machines and pools go to what it was in.")]
+public sealed record DestroyPool : Operation;
+
+[Operation(EntityKind.VirtualMachine, "move-to-pool", Privilege.VmConfigure, "Put a machine into a resource pool of its cluster, or out of any.", OnTemplates = true)]
+public sealed record MoveToPool : Operation
+{
+    /// <summary>Null for the cluster itself.</summary>
+    public EntityId? Pool { get; init; }
+}
