@@ -66,7 +66,7 @@ public sealed class KvmHost : IHost
         statistics = new StatisticsSampler(options.HostId, options.Uplink, machines, state, groups, options.Time, options.StatisticsInterval);
         surroundings = new Surroundings(portGroups, groups, setup.User);
         var launcher = new Launcher(setup, ground, surroundings, log, options.Time);
-        var enforcement = new ResourceEnforcement(state, machines, groups, facts.CpuClock, facts.CpuCapacity);
+        var enforcement = new ResourceEnforcement(state, machines, groups, new TapShaping(options.HostId), facts.CpuClock, facts.CpuCapacity);
         reconfiguration = new Reconfiguration(ground, images, enforcement);
         power = new PowerControl(state, launcher, ground, surroundings, log)
         {

@@ -76,10 +76,13 @@ internal static class VmCommands
         var iops = Takes.Number("--iops-limit", "Reads and writes a second that a disk never exceeds; 0 for no limit");
         var diskBandwidth = Takes.Rate("--disk-bandwidth-limit", "Bytes read and written a second that a disk never exceeds; 0 for no limit");
         var diskShares = Takes.Shares("--disk-shares", "What a disk weighs against others of its datastore", normal: 1000);
+        var nic = Takes.Number("--nic", "Which network card the following are about, from 1; without it they are about every one");
+        (string Name, Option<long?> Option)[] shaping = [.. Shaping("out", "sends"), .. Shaping("in", "is sent")];
         return OperationCommand.OnMany(
             commands, "vm.set-resources", "Change what machines are promised, held to and weigh, also while they run",
-            [reservation, limit, shares, memory, disk, iops, diskBandwidth, diskShares],
+            [reservation, limit, shares, memory, disk, iops, diskBandwidth, diskShares, nic, .. shaping.Select(s => s.Option)],
             run => Task.FromResult<JsonObject?>(Takes.Body(
+            [
                 ("cpuReservation", run.Value(reservation)),
                 ("cpuLimit", run.Value(limit)),
                 ("cpuShares", run.Value(shares)),
@@ -87,8 +90,18 @@ internal static class VmCommands
                 ("disk", run.Value(disk)),
                 ("iopsLimit", run.Value(iops)),
                 ("diskBandwidthLimit", run.Value(diskBandwidth)),
-                ("diskShares", run.Value(diskShares)))));
+                ("diskShares", run.Value(diskShares)),
+                ("nic", run.Value(nic)),
+                .. shaping.Select(s => (s.Name, (object?)run.Value(s.Option))),
+            ])));
     }
+
+    private static IEnumerable<(string Name, Option<long?> Option)> Shaping(string direction, string does) =>
+    [
+        ($"{direction}Limit", Takes.Rate($"--{direction}-limit", $"Bytes a second that the guest {does} at the most; 0 for no limit")),
+        ($"{direction}Peak", Takes.Rate($"--{direction}-peak", "Bytes a second while a burst lasts; 0 for as fast as it goes")),
+        ($"{direction}Burst", Takes.SizeOrZero($"--{direction}-burst", "Bytes that go faster than the limit after a rest; 0 for a twentieth of a second's")),
+    ];
 
     private static OperationCommand MoveToPool(CliCommands commands)
     {

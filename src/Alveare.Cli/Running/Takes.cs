@@ -71,9 +71,15 @@ public static class Takes
     /// <summary>A size for every second, where 0 needs no unit.</summary>
     public static Option<long?> Rate(string name, string description)
     {
+        var option = SizeOrZero(name, description);
+        option.HelpName = "SIZE/S";
+        return option;
+    }
+
+    public static Option<long?> SizeOrZero(string name, string description)
+    {
         var option = Size(name, description);
         var size = option.CustomParser!;
-        option.HelpName = "SIZE/S";
         option.CustomParser = result => result.Tokens[0].Value == "0" ? 0 : size(result);
         return option;
     }

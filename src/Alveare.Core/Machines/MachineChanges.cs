@@ -1,7 +1,5 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using Alveare.Core.Tasks;
-using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
@@ -53,7 +51,8 @@ internal sealed class MachineChanges(MachineGround ground, MachineMaking making)
                 },
                 Memory = new MemoryControl { Reservation = operation.MemoryReservation ?? memory.Reservation },
             },
-            Disks = Disks(operation, vm.Name, spec.Disks),
+            Disks = DeviceControls.Disks(operation, vm.Name, spec.Disks),
+            Nics = DeviceControls.Nics(operation, vm.Name, spec.Nics),
         };
         if (MachineSpecRules.Check(wanted).FirstOrDefault() is { } flaw)
             throw new FaultException(new InvalidArgument($"Virtual machine '{vm.Name}'", flaw.Where, flaw.Given, flaw.Expected));
@@ -66,38 +65,13 @@ internal sealed class MachineChanges(MachineGround ground, MachineMaking making)
                 rooms => HostFit.Promises(vm.Name, wanted.Resources.Cpu.Reservation, rooms[0]).FirstOrDefault() is { } fault ? throw new FaultException(fault) : host,
                 resources: wanted.Resources)
             : null;
-        var set = new SetMachineResources(vm.Id, wanted.Resources) { Disks = [.. wanted.Disks.Select(d => d.Control)] };
+        var set = new SetMachineResources(vm.Id, wanted.Resources) 
+        {
+            Disks = [.. wanted.Disks.Select(d => d.Control)],
+            Nics = [.. wanted.Nics.Select(n => n.Control)],
+        };
         await ground.ExecuteAsync(MachineGround.HostOf(vm), vm.Id, set, m => m?.Spec is { } now && now == set.ApplyTo(now));
     }
-
-    private static ImmutableArray<DiskSpec> Disks(SetResources operation, string machine, ImmutableArray<DiskSpec> disks)
-    {
-        if (operation is { Disk: null, IopsLimit: null, DiskBandwidthLimit: null, DiskShares: null })
-            return disks;
-        RequireDevice(machine, "disk", operation.Disk, disks.Length);
-        return [.. disks.Select((disk, i) => operation.Disk is { } only && only != i + 1 ? disk : disk with
-        {
-            Control = new DiskControl
-            {
-                IopsLimit = operation.IopsLimit is { } iops ? (iops == 0 ? null : iops) : disk.Control.IopsLimit,
-                BandwidthLimit = operation.DiskBandwidthLimit is { } bandwidth ? (bandwidth == Bytes.Zero ? null : bandwidth) : disk.Control.BandwidthLimit,
-                Shares = operation.DiskShares is { } shares ? (shares == 0 ? null : shares) : disk.Control.Shares,
-            },
-        })];
-    }
-
-    /// <summary>Devices are counted from 1, and a control of none is a mistake.</summary>
-    private static void RequireDevice(string machine, string kind, int? number, int count)
-    {
-        if (number is { } one ? one < 1 || one > count : count == 0)
-        {
-            throw new FaultException(new InvalidArgument(
-                $"Virtual machine '{machine}'", $"the number of the {kind}", number is null ? "none" : Invariant($"{number}"),
-                count == 0 ? $"a machine that has a {kind}" : Invariant($"1 to {count}")));
-        }
-    }
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     public Task MarkTemplateAsync(MarkTemplate operation, TaskContext context) => MarkAsync(ground.Now.Get<VirtualMachine>(operation.Target), isTemplate: true);
 

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Alveare.Model.Faults;
 using Alveare.Model.Machines;
+using Alveare.Model.Resources;
 
 namespace Alveare.Kvm.Files;
 
@@ -123,7 +124,20 @@ public static partial class VmxFile
             yield return ($"ethernet{i}.networkName", spec.Nics[i].PortGroup);
             yield return ($"ethernet{i}.addressType", "static");
             yield return ($"ethernet{i}.address", spec.Nics[i].Mac);
+            foreach (var entry in Shaping($"alveare.ethernet{i}.out", spec.Nics[i].Control.Out).Concat(Shaping($"alveare.ethernet{i}.in", spec.Nics[i].Control.In)))
+                yield return entry;
         }
+    }
+
+    private static IEnumerable<(string Key, string Value)> Shaping(string direction, TrafficShaping? shaping)
+    {
+        if (shaping is null)
+            yield break;
+        yield return ($"{direction}Limit", Number(shaping.Average.Value));
+        if (shaping.Peak is { } peak)
+            yield return ($"{direction}Peak", Number(peak.Value));
+        if (shaping.Burst is { } burst)
+            yield return ($"{direction}Burst", Number(burst.Value));
     }
 
     /// <summary>Sixteen bytes with blanks and a dash in the middle, as the file format has them.</summary>
@@ -137,7 +151,7 @@ public static partial class VmxFile
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 
     [GeneratedRegex(
-        """\A(\.encoding|displayName|uuid\.bios|numvcpus|memSize|firmware|sched\.cpu\.(min|max|shares)|sched\.mem\.min|sched\.scsi\d+:\d+\.(throughputCap|shares)|alveare\.(format|end|cpuModel|template|customizationSeed)|scsi\d+:\d+\.(present|fileName)|alveare\.scsi\d+:\d+\.(capacity|format|bandwidthLimit)|ethernet\d+\.(present|networkName|addressType|address|generatedAddress))\z""",
+        """\A(\.encoding|displayName|uuid\.bios|numvcpus|memSize|firmware|sched\.cpu\.(min|max|shares)|sched\.mem\.min|sched\.scsi\d+:\d+\.(throughputCap|shares)|alveare\.(format|end|cpuModel|template|customizationSeed)|scsi\d+:\d+\.(present|fileName)|alveare\.scsi\d+:\d+\.(capacity|format|bandwidthLimit)|ethernet\d+\.(present|networkName|addressType|address|generatedAddress)|alveare\.ethernet\d+\.(out|in)(Limit|Peak|Burst))\z""",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex OwnKey();
 

@@ -113,12 +113,24 @@ internal sealed partial class VmxReader(VmxText text)
             var address = text.Find($"{nic}.address") ?? text.Find($"{nic}.generatedAddress") ?? Require($"{nic}.address");
             keys[(SpecPart.NicMac, nics.Count)] = address.Key;
             keys[(SpecPart.NicPortGroup, nics.Count)] = $"{nic}.networkName";
+            keys[(SpecPart.NicOutPeak, nics.Count)] = $"alveare.{nic}.outPeak";
+            keys[(SpecPart.NicInPeak, nics.Count)] = $"alveare.{nic}.inPeak";
             keys.TryAdd((SpecPart.Nics, 0), $"{nic}.networkName");
-            nics.Add(new NicSpec(address.Value.ToLowerInvariant(), Require($"{nic}.networkName").Value));
+            nics.Add(new NicSpec(address.Value.ToLowerInvariant(), Require($"{nic}.networkName").Value)
+            {
+                Control = new NicControl { Out = ReadShaping($"alveare.{nic}.out"), In = ReadShaping($"alveare.{nic}.in") },
+            });
         }
 
         return nics.ToImmutable();
     }
+
+    private TrafficShaping? ReadShaping(string direction) => ReadBandwidth($"{direction}Limit") is { } average
+        ? new TrafficShaping(
+            average,
+            ReadBandwidth($"{direction}Peak"),
+            text.Find($"{direction}Burst") is { } burst ? new Bytes(Number(burst, MachineLimits.MinBurst.Value, MachineLimits.MaxBurst.Value)) : null)
+        : null;
 
     /// <summary>The devices that any key names and that are not declared absent, by number.</summary>
     private IEnumerable<string> Devices(Regex pattern) =>

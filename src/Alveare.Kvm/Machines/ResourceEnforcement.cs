@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Alveare.Kvm.Cgroups;
+using Alveare.Kvm.Networks;
 using Alveare.Model;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
@@ -8,13 +9,13 @@ using Alveare.Planning.Sharing;
 
 namespace Alveare.Kvm.Machines;
 
-/// <summary>Holds running machines to what they are promised and held to, by their control groups.</summary>
+/// <summary>Holds running machines to what they are promised and held to, by their control groups, and their network cards by queues.</summary>
 /// <remarks>The kernel divides CPU by weight among those who want it. So that a promise holds however many want it, weights are what each machine
 /// would get if all wanted everything (<see cref="FairDivision"/>): its shares, or more where they would not give what it is promised.</remarks>
 /// <param name="groups">Null where the machine has no control groups to offer.</param>
 /// <param name="clock">Of one of this host's CPUs.</param>
 /// <param name="capacity">Of all of them.</param>
-public sealed class ResourceEnforcement(HostState state, MachineTable machines, IControlGroups? groups, Megahertz clock, Megahertz capacity)
+public sealed class ResourceEnforcement(HostState state, MachineTable machines, IControlGroups? groups, TapShaping taps, Megahertz clock, Megahertz capacity)
 {
     private readonly Lock gate = new();
 
@@ -37,6 +38,16 @@ public sealed class ResourceEnforcement(HostState state, MachineTable machines, 
             for (var i = 0; i < running.Count; i++)
                 Apply(running[i].Machine, running[i].Run!, running[i].Spec!, parts[i], isChanged: running[i].Machine == changed);
             groups?.Weigh((long)whole);
+            Shape(changed);
+        }
+    }
+
+    private void Shape(Machine machine)
+    {
+        if (machine is { Run: { } run, Current.Spec: { Nics.IsEmpty: false } spec }
+            && taps.Apply(spec, run.Record.Attachments.Taps) is { } why && spec.Nics.Any(n => n.Control != NicControl.None))
+        {
+            Report(machine, why);
         }
     }
 

@@ -8,7 +8,7 @@ using Alveare.Model.Machines;
 namespace Alveare.Kvm.Networks;
 
 /// <summary>Names and aliases of the devices that one host makes, so that it knows them again and nobody else's.</summary>
-/// <remarks>A name has at most 15 bytes: <c>alv</c>, a letter for what it is (b bridge, x VXLAN, t tap), three characters for the host (tests
+/// <remarks>A name has at most 15 bytes: <c>alv</c>, a letter for what it is (b bridge, x VXLAN, t tap, i a tap's intermediate device), three characters for the host (tests
 /// and labs run several in one namespace), and the rest: a port group's network identifier or a machine's hash. Names can in theory collide; the
 /// alias, with the whole identities, decides.</remarks>
 public sealed class DeviceNames(EntityId host)
@@ -30,13 +30,20 @@ public sealed class DeviceNames(EntityId host)
 
     public string Tap(Guid machine, int nic) => $"{Prefix}t{hostPart}{Encode(machine.ToByteArray(), 7)}{nic}";
 
+    /// <summary>The intermediate device of a tap.</summary>
+    public static string IfbOf(string tap) => $"{Prefix}i{tap[(Prefix.Length + 1)..]}";
+
     public string AliasOf(PortGroupSpec portGroup) => Cut($"{aliasPrefix}portgroup {portGroup.Id.Uuid:N} {portGroup.Name}");
 
     public string AliasOfTap(MachineSpec machine, int nic) => Cut($"{aliasPrefix}tap {machine.Uuid:N} {nic} {machine.Name}");
 
+    public string AliasOfIfb(string tap) => $"{aliasPrefix}ifb {tap}";
+
     internal bool IsOurs(Link link) => link.Alias.StartsWith(aliasPrefix, StringComparison.Ordinal);
 
     internal bool IsTap(Link link) => link.Alias.StartsWith(aliasPrefix + "tap ", StringComparison.Ordinal);
+
+    internal bool IsIfb(Link link) => link.Alias.StartsWith(aliasPrefix + "ifb ", StringComparison.Ordinal);
 
     internal bool IsBridge(Link link) => link.Kind == "bridge" && IsOurs(link);
 

@@ -120,10 +120,20 @@ internal sealed partial class Links : IDisposable
                     .AddBigEndian(VxlanPort, IanaVxlanPort))),
         $"making the VXLAN device '{name}' with network identifier {vni}");
 
+    /// <summary>Makes an intermediate device: what is sent by it comes in where it came from.</summary>
+    public void AddIfb(string name) => netlink.Execute(
+        NetlinkRequest.Link(NetlinkRequest.NewLink, NetlinkRequest.FlagsCreate | NetlinkRequest.FlagAck)
+            .Add(Name, name)
+            .AddNested(Info, info => info.Add(InfoKind, "ifb")),
+        $"making the intermediate device '{name}'");
+
     /// <summary>Writes a device's alias and MTU, and keeps the host itself off the guests' network: no IPv6 address of its own.</summary>
-    public void Describe(string name, string alias, int mtu)
+    /// <param name="mtu">Null for what it has.</param>
+    public void Describe(string name, string alias, int? mtu)
     {
-        var request = NetlinkRequest.Link(NetlinkRequest.SetLink, NetlinkRequest.FlagAck).Add(Name, name).Add(Alias, alias).Add(Mtu, mtu);
+        var request = NetlinkRequest.Link(NetlinkRequest.SetLink, NetlinkRequest.FlagAck).Add(Name, name).Add(Alias, alias);
+        if (mtu is { } size)
+            request.Add(Mtu, size);
         if (HasIPv6)
             request.AddNested(FamilyData, data => data.AddNested(FamilyIPv6, ipv6 => ipv6.Add(AddressGeneration, GenerateNone)));
         netlink.Execute(request, $"setting up the network device '{name}'");

@@ -143,7 +143,9 @@ internal sealed partial class NetlinkSocket : IDisposable
 public sealed class NetlinkException(string action, int error, string? detail)
     : Exception($"{action}: {(detail is null ? "" : $"{detail} ")}({new Win32Exception(error).Message})")
 {
+    public const int NoEntry = 2;
     public const int NoDevice = 19;
+    public const int Invalid = 22;
 
     public int Error { get; } = error;
 }

@@ -41,8 +41,9 @@ public sealed class PortGroupTable(EntityId host, string hostName, string? uplin
             Guard("Building the port groups anew", () =>
             {
                 using var links = new Links();
-                foreach (var tap in links.List().Where(l => names.IsTap(l) && !tapsInUse.Contains(l.Name)))
-                    links.Remove(tap.Name);
+                var used = tapsInUse.Concat(tapsInUse.Select(DeviceNames.IfbOf)).ToHashSet();
+                foreach (var leftover in links.List().Where(l => (names.IsTap(l) || names.IsIfb(l)) && !used.Contains(l.Name)))
+                    links.Remove(leftover.Name);
                 Build(links, record.Wanted);
                 record.Offer(record.Wanted);
             });
@@ -114,7 +115,11 @@ public sealed class PortGroupTable(EntityId host, string hostName, string? uplin
         {
             using var links = new Links();
             foreach (var tap in taps)
+            {
                 links.Remove(tap);
+                links.Remove(DeviceNames.IfbOf(tap));
+            }
+
             RemoveUnwanted(links, report: false);
         }
         catch (NetlinkException e)

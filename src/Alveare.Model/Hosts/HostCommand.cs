@@ -63,7 +63,10 @@ public sealed record SetMachineResources(EntityId Machine, ResourceControls Reso
     /// <summary>By disk, in their order; a disk beyond them keeps what it has.</summary>
     public ImmutableArray<DiskControl> Disks { get; init; } = [];
 
-    public MachineSpec ApplyTo(MachineSpec spec) => spec.WithControls(Resources, Disks);
+    /// <summary>By network card, likewise.</summary>
+    public ImmutableArray<NicControl> Nics { get; init; } = [];
+
+    public MachineSpec ApplyTo(MachineSpec spec) => spec.WithControls(Resources, Disks, Nics);
 }
 
 /// <summary>Delete a powered-off machine's files and forget it. Refused for a disk that linked clones stand on.</summary>

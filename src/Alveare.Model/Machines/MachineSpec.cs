@@ -53,10 +53,12 @@ public sealed record MachineSpec
 
     /// <summary>The same machine with other controls.</summary>
     /// <param name="disks">By disk, in their order; a disk beyond them keeps what it has.</param>
-    public MachineSpec WithControls(ResourceControls resources, ImmutableArray<DiskControl> disks) => this with
+    /// <param name="nics">By network card, likewise.</param>
+    public MachineSpec WithControls(ResourceControls resources, ImmutableArray<DiskControl> disks, ImmutableArray<NicControl> nics) => this with
     {
         Resources = resources,
         Disks = [.. Disks.Select((disk, i) => i < disks.Length ? disk with { Control = disks[i] } : disk)],
+        Nics = [.. Nics.Select((nic, i) => i < nics.Length ? nic with { Control = nics[i] } : nic)],
     };
 
     public bool Equals(MachineSpec? other) =>
@@ -79,7 +81,11 @@ public sealed record DiskSpec(string File, Bytes Capacity, DiskFormat Format = D
 /// <summary>One virtual network card on a port group.</summary>
 /// <param name="Mac">Lower-case, colon-separated.</param>
 /// <param name="PortGroup">The port group's name; every host must offer it under that name.</param>
-public sealed record NicSpec(string Mac, string PortGroup);
+public sealed record NicSpec(string Mac, string PortGroup)
+{
+    /// <summary>What it is held to.</summary>
+    public NicControl Control { get; init; } = NicControl.None;
+}
 
 /// <summary>The limits a machine's numbers are held to, wherever they come from.</summary>
 public static class MachineLimits
@@ -97,6 +103,10 @@ public static class MachineLimits
     /// <summary>Of a limit in bytes a second.</summary>
     public static readonly Bytes MinBandwidth = new(16 * 1024);
     public static readonly Bytes MaxBandwidth = Bytes.FromGib(1024);
+
+    /// <summary>Of what goes faster than a limit's average after a rest.</summary>
+    public static readonly Bytes MinBurst = new(16 * 1024);
+    public static readonly Bytes MaxBurst = Bytes.FromGib(1);
 
     public const int MaxDisks = 16;
     public const int MaxNics = 10;

@@ -27,6 +27,12 @@ public enum SpecPart
     DiskIopsLimit,
     DiskBandwidthLimit,
     DiskShares,
+    NicOutLimit,
+    NicOutPeak,
+    NicOutBurst,
+    NicInLimit,
+    NicInPeak,
+    NicInBurst,
 }
 
 /// <summary>One broken rule of a configuration.</summary>
@@ -53,6 +59,12 @@ public sealed record SpecFlaw(SpecPart Part, int Index, string Given, string Exp
         SpecPart.DiskIopsLimit => $"the IOPS limit of disk {Index + 1}",
         SpecPart.DiskBandwidthLimit => $"the bandwidth limit of disk {Index + 1}",
         SpecPart.DiskShares => $"the shares of disk {Index + 1}",
+        SpecPart.NicOutLimit => $"the limit of what network card {Index + 1} sends",
+        SpecPart.NicOutPeak => $"the peak of what network card {Index + 1} sends",
+        SpecPart.NicOutBurst => $"the burst of what network card {Index + 1} sends",
+        SpecPart.NicInLimit => $"the limit of what network card {Index + 1} is sent",
+        SpecPart.NicInPeak => $"the peak of what network card {Index + 1} is sent",
+        SpecPart.NicInBurst => $"the burst of what network card {Index + 1} is sent",
         _ => "the customization seed",
     };
 }
@@ -152,7 +164,23 @@ public static partial class MachineSpecRules
                 yield return new SpecFlaw(SpecPart.NicMac, i, Show(spec.Nics[i].Mac), "a unicast address like 52:54:00:12:34:56");
             if (WhyIllegalName(spec.Nics[i].PortGroup) is { } reason)
                 yield return new SpecFlaw(SpecPart.NicPortGroup, i, Show(spec.Nics[i].PortGroup), reason);
+            var control = spec.Nics[i].Control;
+            foreach (var flaw in CheckShaping(i, control.Out, SpecPart.NicOutLimit).Concat(CheckShaping(i, control.In, SpecPart.NicInLimit)))
+                yield return flaw;
         }
+    }
+
+    /// <param name="first">The part that the average is; its peak and burst follow.</param>
+    private static IEnumerable<SpecFlaw> CheckShaping(int nic, TrafficShaping? shaping, SpecPart first)
+    {
+        if (shaping is null)
+            yield break;
+        if (WhyNoBandwidth(shaping.Average) is { } reason)
+            yield return new SpecFlaw(first, nic, Invariant($"{shaping.Average.Value} bytes/s"), $"none, or {reason}");
+        if (shaping.Peak is { } peak && (peak < shaping.Average || WhyNoBandwidth(peak) is not null))
+            yield return new SpecFlaw(first + 1, nic, Invariant($"{peak.Value} bytes/s"), Invariant($"none, or the limit of {shaping.Average.Value} bytes/s to {MachineLimits.MaxBandwidth}/s"));
+        if (shaping.Burst is { } burst && (burst < MachineLimits.MinBurst || burst > MachineLimits.MaxBurst))
+            yield return new SpecFlaw(first + 2, nic, Invariant($"{burst.Value} bytes"), $"none, or {MachineLimits.MinBurst} to {MachineLimits.MaxBurst}");
     }
 
     // The machine's own files stay out of the guest's hands: names of configuration, locks, firmware variables and hidden files.

@@ -155,6 +155,25 @@ public sealed record SetResources : Operation
 
     /// <summary>0 for normal: 1000.</summary>
     public int? DiskShares { get; init; }
+
+    /// <summary>The network card that the following are about, from 1; null for every one.</summary>
+    public int? Nic { get; init; }
+
+    /// <summary>Bytes that the guest sends a second, 0 for no limit, peak and burst.</summary>
+    public Bytes? OutLimit { get; init; }
+
+    /// <summary>Bytes a second while a burst lasts, 0 for as fast as it goes.</summary>
+    public Bytes? OutPeak { get; init; }
+
+    /// <summary>Bytes that go faster than the limit after a rest, 0 for what the limit sends in a twentieth of a second.</summary>
+    public Bytes? OutBurst { get; init; }
+
+    /// <summary>Bytes that the guest is sent a second, likewise.</summary>
+    public Bytes? InLimit { get; init; }
+
+    public Bytes? InPeak { get; init; }
+
+    public Bytes? InBurst { get; init; }
 }
 
 [Operation(EntityKind.VirtualMachine, "migrate", Privilege.VmMigrate, "Move to another host: live when it runs, by registration when it is off.", States = PowerStates.On | PowerStates.Off, OnTemplates = true, Cancellable = true)]

@@ -73,6 +73,37 @@ public sealed class ResourceTests
     }
 
     [Fact]
+    public async Task NetworkCardsAreControlledByDirection()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("a");
+        await site.SucceedAsync(new ReconfigureVm { Target = id, PortGroups = [] });
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, OutLimit = Bytes.FromMib(1) });
+        await site.SucceedAsync(new ReconfigureVm { Target = id, PortGroups = [MachineSite.PortGroup, MachineSite.PortGroup] });
+        await site.SucceedAsync(new PowerOn { Target = id });
+        await site.SucceedAsync(new SetResources { Target = id, OutLimit = Bytes.FromMib(1) });
+        await site.SucceedAsync(new SetResources { Target = id, Nic = 2, OutPeak = Bytes.FromMib(2), OutBurst = Bytes.FromMib(3), InLimit = Bytes.FromMib(4) });
+        NicControl[] wanted =
+        [
+            new() { Out = new TrafficShaping(Bytes.FromMib(1)) },
+            new() { Out = new TrafficShaping(Bytes.FromMib(1), Bytes.FromMib(2), Bytes.FromMib(3)), In = new TrafficShaping(Bytes.FromMib(4)) },
+        ];
+        Assert.Equal(wanted, site.Vm(id).Spec!.Nics.Select(n => n.Control));
+        await site.SucceedAsync(new MigrateVm { Target = id });
+        Assert.Equal(wanted, site.Vm(id).Spec!.Nics.Select(n => n.Control));
+
+        Assert.Equal("1 to 2", (await site.FailAsync<InvalidArgument>(new SetResources { Target = id, Nic = 3, InLimit = Bytes.FromMib(1) })).Expected);
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, InLimit = new Bytes(1) });
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, OutPeak = Bytes.FromMib(1) - new Bytes(1) });
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, OutBurst = new Bytes(100) });
+        // A burst of what is not limited.
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, InBurst = Bytes.FromMib(1) });
+        Assert.Equal(wanted, site.Vm(id).Spec!.Nics.Select(n => n.Control));
+        await site.SucceedAsync(new SetResources { Target = id, OutLimit = Bytes.Zero, InLimit = Bytes.Zero });
+        Assert.All(site.Vm(id).Spec!.Nics, n => Assert.Equal(NicControl.None, n.Control));
+    }
+
+    [Fact]
     public async Task APromiseThatAHostCannotKeepIsRefusedWithTheNumbers()
     {
         await using var site = await MachineSite.OpenAsync(hosts: 2);

@@ -23,8 +23,19 @@ internal static class VmxGen
         File, Gen.Long[MachineLimits.MinDisk.Value / 512, MachineLimits.MaxDisk.Value / 512], Gen.Bool, Control,
         (file, sectors, raw, control) => new DiskSpec(file, new Bytes(sectors * 512), raw ? DiskFormat.Raw : DiskFormat.Qcow2) { Control = control });
 
+    private static readonly Gen<TrafficShaping?> Shaping = Gen.Select(
+        Gen.Long[MachineLimits.MinBandwidth.Value, 1 << 30], Gen.Long[1 << 30, MachineLimits.MaxBandwidth.Value].Nullable(),
+        Gen.Long[MachineLimits.MinBurst.Value, MachineLimits.MaxBurst.Value].Nullable(), Gen.Bool,
+        (average, peak, burst, isLimited) => isLimited
+            ? new TrafficShaping(new Bytes(average), peak is { } most ? new Bytes(most) : null, burst is { } size ? new Bytes(size) : null)
+            : null);
+
     private static readonly Gen<NicSpec> Nic = Gen.Select(
-        Gen.Int[0, 0xffffff], Text, (mac, network) => new NicSpec($"52:54:00:{mac >> 16:x2}:{(mac >> 8) & 0xff:x2}:{mac & 0xff:x2}", network));
+        Gen.Int[0, 0xffffff], Text, Shaping, Shaping,
+        (mac, network, sent, received) => new NicSpec($"52:54:00:{mac >> 16:x2}:{(mac >> 8) & 0xff:x2}:{mac & 0xff:x2}", network)
+        {
+            Control = new NicControl { Out = sent, In = received },
+        });
 
     private static readonly Gen<ResourceControls> Resources = Gen.Select(
         Gen.Long[0, 5000], Gen.Long[5000, MachineLimits.MaxMegahertz].Nullable(), Gen.Int[1, ShareScale.Max].Nullable(), Gen.Long[0, MachineLimits.MinMemory.Mib],

@@ -1,0 +1,20 @@
+namespace Alveare.Model.Resources;
+
+/// <summary>What one virtual network card is held to.</summary>
+public sealed record NicControl
+{
+    /// <summary>No limit.</summary>
+    public static readonly NicControl None = new();
+
+    /// <summary>Of what the guest sends; null for none.</summary>
+    public TrafficShaping? Out { get; init; }
+
+    /// <summary>Of what the guest is sent; null for none.</summary>
+    public TrafficShaping? In { get; init; }
+}
+
+/// <summary>A limit of traffic in one direction, in bytes and bytes a second of whole frames.</summary>
+/// <param name="Average">The most over time.</param>
+/// <param name="Peak">The most while a burst lasts; null for as fast as it goes.</param>
+/// <param name="Burst">How many bytes go faster than the average after a rest; null for what the average sends in a twentieth of a second.</param>
+public sealed record TrafficShaping(Bytes Average, Bytes? Peak = null, Bytes? Burst = null);

@@ -1,0 +1,59 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Security.Cryptography;
+
+namespace Alveare.Machine.Tests.Room;
+
+/// <summary>A client with the address 192.0.2.1 on a bridge of this machine, in a namespace of its own, that asks a guest as fast as it answers.</summary>
+internal sealed class BridgeClient : IDisposable
+{
+    // So many questions of 1,442 bytes are under way at once: less than a queue holds, so that none is lost and all goes at the guest's speed.
+    private const int Questions = 24;
+
+    private readonly string name = $"alv-c-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(3))}";
+    private readonly List<Process> pings = [];
+
+    public BridgeClient(string bridge)
+    {
+        NetworkDevices.Run("ip", "netns", "add", name);
+        NetworkDevices.Run("ip", "link", "add", name, "mtu", "1450", "type", "veth", "peer", "name", "eth0", "netns", name);
+        NetworkDevices.Run("ip", "link", "set", name, "master", bridge, "up");
+        NetworkDevices.Run("ip", "-n", name, "address", "add", "192.0.2.1/24", "dev", "eth0");
+        NetworkDevices.Run("ip", "-n", name, "link", "set", "eth0", "mtu", "1450", "up");
+    }
+
+    public void Ask(string address)
+    {
+        for (var i = 0; i < Questions; i++)
+        {
+            pings.Add(Process.Start(new ProcessStartInfo(
+                "ip", ["netns", "exec", name, "busybox", "ping", "-A", "-q", "-s", "1400", address]) { RedirectStandardOutput = true, RedirectStandardError = true })!);
+        }
+    }
+
+    /// <summary>Bytes of answers a second, over four seconds after one in which whatever was let through at once has gone by.</summary>
+    public async Task<double> AnsweredAsync(CancellationToken cancellation)
+    {
+        await Task.Delay(1000, cancellation);
+        var (before, clock) = (Received(), Stopwatch.StartNew());
+        await Task.Delay(4000, cancellation);
+        return (Received() - before) / clock.Elapsed.TotalSeconds;
+    }
+
+    public void Dispose()
+    {
+        foreach (var ping in pings)
+        {
+            // Of "ip netns exec" nothing is left but the program itself.
+            ping.Kill();
+            ping.WaitForExit();
+            ping.Dispose();
+        }
+
+        NetworkDevices.Run("ip", "link", "delete", name);
+        NetworkDevices.Run("ip", "netns", "delete", name);
+    }
+
+    // What the bridge has sent to it.
+    private long Received() => long.Parse(File.ReadAllText($"/sys/class/net/{name}/statistics/tx_bytes"), CultureInfo.InvariantCulture);
+}
