@@ -15,6 +15,9 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
     /// <summary>As many are annealed in a moment.</summary>
     private const int MostVmsToAnnealQuickly = 400;
 
+    /// <summary>A plan that is made every minute takes so many times fewer steps.</summary>
+    private const int HasteInRounds = 8;
+
     // Wide first, then near what was found; what a move is worth is about the square of a machine's share of its host.
     private static readonly double[] AnnealingHeats = [10, 2.5];
 
@@ -69,10 +72,11 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
         if (home.Length > (isThorough ? MostVmsToAnneal : MostVmsToAnnealQuickly) || IsBalanced())
             return;
         var perHost = state.Cluster.VmsPerHost;
+        var steps = AnnealingPace.StepsFor(state.Cluster) / (isThorough ? 1 : HasteInRounds);
         foreach (var heat in AnnealingHeats)
         {
             var hottest = heat * _price / (perHost * perHost);
-            new Annealing(state, spread, home, int.MaxValue, new(AnnealingPace.StepsFor(state.Cluster), hottest, SpreadMeasure.Squares, _price, Mending: 1)).Run();
+            new Annealing(state, spread, home, int.MaxValue, new(steps, hottest, SpreadMeasure.Squares, _price, Mending: 1)).Run();
         }
     }
 

@@ -7,7 +7,7 @@ namespace Alveare.Tests.Simulation;
 public sealed class BalanceScenarioTests
 {
     // More are run by `./alveare simulate --balancing`.
-    private const int Seeds = 40;
+    private const int Seeds = 1_000;
 
     [Fact]
     public void NoSeedBreaksAnInvariant()
