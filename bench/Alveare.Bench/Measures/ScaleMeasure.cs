@@ -5,7 +5,7 @@ using Alveare.Bench.Scale;
 namespace Alveare.Bench.Measures;
 
 /// <summary>A center with 2,496 hosts in 26 clusters and 44,928 running machines under everything at once: statistics every 20 s, 50 operations a second,
-/// 200 readers of the event stream, and clusters that balance themselves.</summary>
+/// 200 readers of the event stream, and clusters in full mode that balance themselves under load in waves.</summary>
 internal static class ScaleMeasure
 {
     private static readonly ScaleShape Shape = new(Clusters: 26, HostsPerCluster: 96, MachinesPerHost: 18);
@@ -24,6 +24,7 @@ internal static class ScaleMeasure
         var paused = GC.GetTotalPauseDuration() - pauses;
         Console.WriteLine(Line.Text($"  garbage collection stood still {paused.TotalMilliseconds:0} ms of {Watched.TotalSeconds:0} s, {GC.CollectionCount(2) - collections} of them whole"));
         Console.WriteLine(Line.Text($"  {outcome.Submitted} operations, {outcome.Failed} failed; {outcome.Changes} changes told to readers, {outcome.SilentReaders} of whom heard nothing"));
+        Console.WriteLine(Line.Text($"  balancing moved machines in {site.RoundsWithMoves} rounds"));
         Console.WriteLine($"  requests {outcome.Requests}; tasks {outcome.Tasks}");
         return
         [

@@ -56,6 +56,9 @@ internal sealed class ScaleSite : IAsyncDisposable
 
     public Engine Engine { get; }
 
+    /// <summary>Of the clusters' balancing, as far back as events are kept.</summary>
+    public int RoundsWithMoves => Engine.Events.Since(0).Count(e => e.Kind == "balance.begins");
+
     public Uri Url { get; private set; } = null!;
 
     public static async Task<ScaleSite> OpenAsync(ScaleShape shape)
