@@ -59,6 +59,7 @@ public sealed class Engine : IAsyncDisposable
         MigrationOperations.HandleAll(machines);
         new PoolOperations(machines).Register(Tasks);
         new MaintenanceOperations(machines, Events).Register(Tasks);
+        new RollingMaintenanceOperations(machines, Events).Register(Tasks);
         Balancing = new ClusterBalancing(machines, Events, logs.CreateLogger<ClusterBalancing>());
         new BalanceHandlers(Inventory, Balancing).Register(Tasks);
         _strays = new StrayRegistrations(machines, Events, logs.CreateLogger<StrayRegistrations>());

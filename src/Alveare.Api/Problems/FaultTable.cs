@@ -30,6 +30,8 @@ public static class FaultTable
         [typeof(RuleViolated)] = 409,
         [typeof(RuleConflict)] = 409,
         [typeof(StartsAfter)] = 409,
+        [typeof(GroupLeftBehind)] = 409,
+        [typeof(HostsLeftInMaintenance)] = 409,
         [typeof(HostNotEmptied)] = 409,
         [typeof(MachinesAboveBaseline)] = 409,
         [typeof(DatastoreNotAccessible)] = 409,

@@ -61,9 +61,11 @@ internal static class VmCommands
     {
         var to = Takes.Existing(commands, "--to", "host", "Target host; placement chooses otherwise");
         var limit = Takes.Size("--bandwidth", "Most bytes per second to send, such as 100M; no limit by default");
+        var group = Takes.Flag("--with-group", "Move what rules keep together with it to the same host, too");
         return OperationCommand.OnMany(
-            commands, "vm.migrate", "Move to another host: live when it runs", [to, limit],
-            async run => Takes.Body(("host", await run.IdOfAsync("host", to)), ("bandwidthLimit", run.Value(limit))));
+            commands, "vm.migrate", "Move to another host: live when it runs", [to, limit, group],
+            async run => Takes.Body(
+                ("host", await run.IdOfAsync("host", to)), ("bandwidthLimit", run.Value(limit)), ("withGroup", run.Value(group) ? true : null)));
     }
 
     private static OperationCommand SetResources(CliCommands commands)

@@ -10,6 +10,7 @@ using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
+using Alveare.Planning.Rules;
 
 namespace Alveare.Core.Maintenance;
 
@@ -22,13 +23,10 @@ internal sealed class MaintenanceOperations(MachineGround ground, EventLog event
     // So many leave at once: a target takes part in eight migrations, and others' have to find a place too.
     private const int AtOnce = 4;
 
-    private static readonly TimeSpan LongestHold = TimeSpan.FromDays(1);
-
     public void Register(TaskEngine tasks)
     {
         tasks.Handle<EnterMaintenance>(EnterAsync);
         tasks.Handle<ExitMaintenance>(ExitAsync);
-        tasks.Handle<RollingMaintenance>(RollAsync);
     }
 
     private async Task EnterAsync(EnterMaintenance operation, TaskContext context)
@@ -50,104 +48,53 @@ internal sealed class MaintenanceOperations(MachineGround ground, EventLog event
         events.Add(EventSeverity.Audit, "host.exited-maintenance", $"Host '{ground.NameOf(operation.Target)}' runs machines again.", operation.Target, context.Session.User);
     }
 
-    // Each step is a task of its own, so that a host which cannot be emptied says why; what was begun is ended before anything else.
-    private async Task RollAsync(RollingMaintenance operation, TaskContext context)
-    {
-        var cluster = ground.Now.Get<Cluster>(operation.Target);
-        var hosts = ground.Now.Children<Host>(cluster.Id).Where(h => h.Maintenance == HostMaintenance.None).Select(h => h.Id).ToList();
-        if (operation.AtOnce < 1 || operation.AtOnce >= hosts.Count)
-        {
-            throw new FaultException(new InvalidArgument(
-                $"Cluster '{cluster.Name}'", "the number of hosts at once", $"{operation.AtOnce}", $"1 or more, and fewer than the {hosts.Count} hosts that run machines"));
-        }
-
-        if (operation.Hold < TimeSpan.Zero || operation.Hold > LongestHold)
-        {
-            throw new FaultException(new InvalidArgument(
-                $"Cluster '{cluster.Name}'", "the time in maintenance", operation.Hold.ToString("c", CultureInfo.InvariantCulture), $"0 to {LongestHold.TotalHours:0} hours"));
-        }
-
-        var done = 0;
-        foreach (var batch in hosts.Chunk(operation.AtOnce))
-        {
-            context.Report(100.0 * done / hosts.Count, string.Create(CultureInfo.InvariantCulture, $"{done} of {hosts.Count} hosts done; now {string.Join(", ", batch.Select(ground.NameOf))}"));
-            await RollAsync(batch, operation.Hold, context);
-            done += batch.Length;
-        }
-    }
-
-    private async Task RollAsync(EntityId[] batch, TimeSpan hold, TaskContext context)
-    {
-        var entered = new List<EntityId>();
-        try
-        {
-            // One after the other: each is planned on what the one before has left.
-            foreach (var host in batch)
-            {
-                context.Cancellation.ThrowIfCancellationRequested();
-                await DoAsync(new EnterMaintenance { Target = host }, context);
-                entered.Add(host);
-            }
-
-            await Task.Delay(hold, ground.Clock, context.Cancellation);
-        }
-        finally
-        {
-            foreach (var host in entered)
-                await DoAsync(new ExitMaintenance { Target = host }, context);
-        }
-    }
-
-    private async Task DoAsync(Operation operation, TaskContext context)
-    {
-        var ended = await EndAsync(operation, null, context);
-        if (ended.Fault is { } fault)
-            throw new FaultException(fault);
-        if (ended.State == TaskState.Cancelled)
-            throw new OperationCanceledException(context.Cancellation);
-    }
-
-    /// <summary>Runs an operation as a task of its own, which is cancelled with this one, and answers how it ended.</summary>
-    private async Task<TaskRecord> EndAsync(Operation operation, string? reason, TaskContext context)
-    {
-        var task = await ground.Tasks.SubmitAsync(context.Session, operation, reason);
-        using var cancelling = context.Cancellation.Register(() => TryCancel(task, context));
-        return await ground.Tasks.WaitAsync(task.Id, CancellationToken.None);
-    }
-
     /// <summary>Moves machines away until none is left that can leave; answers those that stay, each with the reason.</summary>
     private async Task<ImmutableArray<string>> EmptyAsync(EntityId host, TaskContext context)
     {
         var total = Left(host).Count;
-        (VirtualMachine Vm, string? Why)[] staying = [];
+        (ImmutableArray<VirtualMachine> Unit, string? Why)[] staying = [];
         // Again for those that came by a migration which was under way, or that were busy.
         for (var round = 0; round < 3 && Left(host) is { Count: > 0 } left && !context.Cancellation.IsCancellationRequested; round++)
         {
             var slots = new SlotBudget(AtOnce);
-            staying = await Task.WhenAll(left.Select(async vm =>
+            staying = await Task.WhenAll(Units(left, host).Select(async unit =>
             {
                 using var slot = await slots.TakeAsync([host], CancellationToken.None);
-                var why = context.Cancellation.IsCancellationRequested ? null : await LeaveAsync(vm, context);
+                var why = context.Cancellation.IsCancellationRequested ? null : await LeaveAsync(unit[0], context);
                 var gone = total - Left(host).Count;
                 context.Report(100.0 * gone / total, string.Create(CultureInfo.InvariantCulture, $"{gone} of {total} machines have left"));
-                return (vm, why);
+                return (unit, why);
             }));
         }
 
         var here = Left(host).Select(v => v.Id).ToHashSet();
-        return [.. staying.Where(s => s.Why is not null && here.Contains(s.Vm.Id)).Select(s => $"'{s.Vm.Name}' stays: {s.Why}")];
+        return [.. staying.Where(s => s.Why is not null).SelectMany(s => s.Unit.Where(v => here.Contains(v.Id)).Select(v => $"'{v.Name}' stays: {s.Why}"))];
+    }
+
+    /// <summary>Machines that leave as one, each unit in the order of ids.</summary>
+    private List<ImmutableArray<VirtualMachine>> Units(List<VirtualMachine> left, EntityId host)
+    {
+        var now = ground.Now;
+        var (units, taken) = (new List<ImmutableArray<VirtualMachine>>(), new HashSet<EntityId>());
+        foreach (var vm in left.Where(v => !taken.Contains(v.Id)))
+        {
+            ImmutableArray<EntityId> unit = now.ClusterOf(host) is { } cluster ? ClusterRules.MovingWith(cluster, vm.Id, now.PlaceOf) : [vm.Id];
+            units.Add([.. unit.Where(taken.Add).Select(now.Get<VirtualMachine>)]);
+        }
+
+        return units;
     }
 
     private List<VirtualMachine> Left(EntityId host) => [.. ground.Now.MachinesOn(host)];
 
-    /// <summary>Moves one machine; answers why it stays, or null. One that is off and whose files no other host sees harms nobody there.</summary>
+    /// <summary>Moves one machine with its group; answers why it stays, or null. One that is off and whose files no other host sees harms nobody there.</summary>
     private async Task<string?> LeaveAsync(VirtualMachine vm, TaskContext context)
     {
         string? why;
         try
         {
-            var ended = await EndAsync(
-                new MigrateVm { Target = vm.Id }, $"host '{ground.NameOf(MachineGround.HostOf(vm))}' goes into maintenance", context);
+            var ended = await ground.Tasks.RunAsync(
+                new MigrateVm { Target = vm.Id, WithGroup = true }, $"host '{ground.NameOf(MachineGround.HostOf(vm))}' goes into maintenance", context);
             why = ended.State == TaskState.Succeeded ? null : ended.Fault?.Message ?? "it was cancelled";
         }
         catch (FaultException e)
@@ -159,18 +106,6 @@ internal sealed class MaintenanceOperations(MachineGround ground, EventLog event
     }
 
     private bool IsOff(EntityId vm) => ground.Now.Find(vm) is not VirtualMachine { MayRun: true };
-
-    private void TryCancel(TaskRecord task, TaskContext context)
-    {
-        try
-        {
-            ground.Tasks.Cancel(context.Session, task.Id);
-        }
-        catch (FaultException)
-        {
-            // It has ended, or is past the point at which it can be: then the machine has left.
-        }
-    }
 
     private Task SetAsync(EntityId id, HostMaintenance from, HostMaintenance to) => ground.Inventory.ApplyAsync(now =>
     {

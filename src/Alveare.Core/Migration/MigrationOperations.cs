@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Alveare.Core.Inventory;
 using Alveare.Core.Machines;
 using Alveare.Core.Placement;
 using Alveare.Core.Tasks;
@@ -12,6 +13,7 @@ using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
 using Alveare.Planning.Migration;
 using Alveare.Planning.Placement;
+using Alveare.Planning.Rules;
 
 namespace Alveare.Core.Migration;
 
@@ -22,6 +24,7 @@ internal sealed class MigrationOperations(MachineGround ground)
     public const int SlotsPerHost = 8;
 
     private readonly SlotBudget _slots = new(SlotsPerHost);
+    private readonly GroupMigration _groups = new(ground);
 
     public static void HandleAll(MachineGround ground)
     {
@@ -67,21 +70,47 @@ internal sealed class MigrationOperations(MachineGround ground)
     private async Task MigrateLiveAsync(VirtualMachine vm, MigrateVm operation, TaskContext context)
     {
         var source = MachineGround.HostOf(vm);
-        using var room = PromiseTarget(vm, source, operation.Host);
-        using var slot = await TakeSlotAsync([source, room.Host], context);
+        var group = operation.WithGroup ? MovingWith(vm, source) : [vm];
+        using var room = PromiseTarget(group, source, operation.Host);
+        // All have their place before one of them moves.
+        var followers = await _groups.FollowAsync([.. group.Where(v => v.Id != vm.Id)], vm, operation, room.Host, context);
+        try
+        {
+            await MigrateAloneAsync(vm, source, room.Host, operation, context);
+        }
+        catch
+        {
+            await _groups.EndAsync(followers, isCalledOff: true, context);
+            throw;
+        }
+
+        await _groups.RequireAsync(vm, room.Host, followers, context);
+    }
+
+    private async Task MigrateAloneAsync(VirtualMachine vm, EntityId source, EntityId target, MigrateVm operation, TaskContext context)
+    {
+        using var slot = await TakeSlotAsync([source, target], context);
         // Its place is kept, but much may have changed while it waited: the target is asked for once more.
-        using var still = PromiseTarget(vm, source, room.Host);
+        using var still = PromiseTarget([vm], source, target);
         var machine = await FindOnAsync(source, vm, context);
         if (machine?.Power != PowerState.On)
             throw new FaultException(new InvalidPowerState(vm.Name, machine?.Power ?? PowerState.Unknown, PowerStates.On));
-        var move = new MachineMove(ground.Ids.NewUuid(), source, room.Host);
+        var move = new MachineMove(ground.Ids.NewUuid(), source, target);
         var settings = new MigrationSettings
         {
             BandwidthLimit = operation.BandwidthLimit,
             TlsKey = ground.Ids.NewSecret(32),
-            Channels = TransferChannels.Choose(MachineGround.SpecOf(vm).Memory, ThreadsOf(source), ThreadsOf(room.Host)),
+            Channels = TransferChannels.Choose(MachineGround.SpecOf(vm).Memory, ThreadsOf(source), ThreadsOf(target)),
         };
         await new LiveMigration(ground, vm, move, settings, machine.CpuModel, context).RunAsync(machine.LockEpoch);
+    }
+
+    private ImmutableArray<VirtualMachine> MovingWith(VirtualMachine vm, EntityId source)
+    {
+        var now = ground.Now;
+        return now.ClusterOf(source) is { } cluster
+            ? [.. ClusterRules.MovingWith(cluster, vm.Id, v => v == vm.Id ? source : now.PlaceOf(v)).Select(now.Get<VirtualMachine>)]
+            : [vm];
     }
 
     private async Task<HostMachine?> FindOnAsync(EntityId host, VirtualMachine vm, TaskContext context) =>
@@ -89,23 +118,24 @@ internal sealed class MigrationOperations(MachineGround ground)
 
     private int ThreadsOf(EntityId host) => ground.Now.Get<Host>(host).Facts?.CpuThreads ?? 0;
 
-    private PromisedRoom PromiseTarget(VirtualMachine vm, EntityId source, EntityId? named)
+    private PromisedRoom PromiseTarget(ImmutableArray<VirtualMachine> group, EntityId source, EntityId? named)
     {
-        var spec = MachineGround.RunningSpec(vm);
+        var specs = group.Select(MachineGround.RunningSpec).ToImmutableArray();
         return ground.Rooms.Promise(
-            vm.Id,
-            spec.Memory,
-            now => [now.Get<Host>(source), .. named is { } id ? [now.Get<Host>(id)] : MachinePlacement.Neighbours(now, vm).Where(h => h.Id != source)],
+            [.. group.Select((vm, n) => new RoomShare(vm.Id, specs[n].Memory, specs[n].Resources))],
+            now => [now.Get<Host>(source), .. named is { } id ? [now.Get<Host>(id)] : MachinePlacement.Neighbours(now, group[0]).Where(h => h.Id != source)],
             rooms => ChooseTarget(
-                new MigrationCandidate(spec, vm.Config, ground.NameOf(vm.Config.Datastore), rooms[0], rooms[^1]), rooms[1..], named is not null));
+                [.. group.Select((vm, n) => new MigrationCandidate(specs[n], vm.Config, ground.NameOf(vm.Config.Datastore), rooms[0], rooms[^1]))],
+                rooms[1..],
+                named is not null));
     }
 
-    private static EntityId ChooseTarget(MigrationCandidate candidate, ImmutableArray<HostRoom> others, bool isNamed)
+    private static EntityId ChooseTarget(ImmutableArray<MigrationCandidate> group, ImmutableArray<HostRoom> others, bool isNamed)
     {
         if (isNamed)
-            return MigrationPreflight.Check(candidate) is [var first, ..] ? throw new FaultException(first) : candidate.Target.Id;
-        var answer = MigrationPlacer.Choose(candidate, others);
-        return answer.Host ?? throw new FaultException(new NoHostFits(candidate.Machine.Name, answer.Refusals));
+            return MigrationPlacer.Check(group, others[0]) is [var first, ..] ? throw new FaultException(first) : others[0].Id;
+        var answer = MigrationPlacer.Choose(group, others);
+        return answer.Host ?? throw new FaultException(new NoHostFits(group[0].Machine.Name, answer.Refusals));
     }
 
     private async Task<IDisposable> TakeSlotAsync(IReadOnlyList<EntityId> hosts, TaskContext context)

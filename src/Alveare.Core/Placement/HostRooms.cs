@@ -24,13 +24,17 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
     /// <param name="resources">What it is promised too; null for what its configuration says.</param>
     public PromisedRoom Promise(
         EntityId machine, Bytes memory, Func<InventorySnapshot, IEnumerable<Host>> candidates, Func<ImmutableArray<HostRoom>, EntityId> choose, bool isToRun = true,
-        ResourceControls? resources = null)
+        ResourceControls? resources = null) =>
+        Promise([new(machine, memory, resources ?? ControlsOf(inventory.Current.Find(machine)))], candidates, choose, isToRun);
+
+    /// <summary>As for one machine, for several that all go to one host.</summary>
+    public PromisedRoom Promise(
+        ImmutableArray<RoomShare> machines, Func<InventorySnapshot, IEnumerable<Host>> candidates, Func<ImmutableArray<HostRoom>, EntityId> choose, bool isToRun = true)
     {
         lock (_gate)
         {
             var now = inventory.Current;
-            var controls = resources ?? ControlsOf(now.Find(machine));
-            var promised = new PromisedRoom(this, machine, choose(Of(now, candidates(now), machine, isToRun ? controls : null)), memory, controls);
+            var promised = new PromisedRoom(this, machines, choose(Of(now, candidates(now), machines, isToRun)));
             _promises.Add(promised);
             return promised;
         }
@@ -48,29 +52,28 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
     private ClusterPools PoolsOf(InventorySnapshot now, Cluster cluster, EntityId? exceptFor)
     {
         lock (_gate)
-            return ClusterPools.Of(now, cluster, [.. _promises.Where(p => p.Machine != exceptFor).Select(p => (p.Machine, p.Host, p.Resources))]);
+            return ClusterPools.Of(now, cluster, [.. _promises.SelectMany(p => p.Machines.Where(m => m.Machine != exceptFor).Select(m => (m.Machine, p.Host, m.Resources)))]);
     }
 
-    // What it is promised is null for a machine that is not to run.
-    private ImmutableArray<HostRoom> Of(InventorySnapshot now, IEnumerable<Host> hosts, EntityId machine, ResourceControls? resources)
+    private ImmutableArray<HostRoom> Of(InventorySnapshot now, IEnumerable<Host> hosts, ImmutableArray<RoomShare> shares, bool isToRun)
     {
+        ImmutableArray<EntityId> machines = [.. shares.Select(s => s.Machine)];
         var shortages = new Dictionary<EntityId, ImmutableArray<Fault>>();
         return
         [
-            .. hosts.Select(h => Of(h, now.MachinesOn(h.Id).Where(v => v.Id != machine && v.MayRun), machine) with
+            .. hosts.Select(h => Of(h, now.MachinesOn(h.Id).Where(v => !machines.Contains(v.Id) && v.MayRun), machines) with
             {
-                BrokenRules = resources is null ? [] : BrokenRules(now, h, machine),
-                PoolShortages = resources is not null && now.ClusterOf(h.Id) is { } cluster ? Shortages(cluster, resources) : [],
+                BrokenRules = isToRun ? BrokenRules(now, h, machines) : [],
+                PoolShortages = isToRun && now.ClusterOf(h.Id) is { } cluster ? Shortages(cluster) : [],
             }),
         ];
 
         // One answer for all hosts of a cluster. Where there are no pools, what its hosts have left each is all that there is to ask.
-        ImmutableArray<Fault> Shortages(Cluster cluster, ResourceControls asked)
+        ImmutableArray<Fault> Shortages(Cluster cluster)
         {
             if (!shortages.TryGetValue(cluster.Id, out var found))
             {
-                var name = now.Find(machine)?.Name ?? machine.ToString();
-                found = now.Children<ResourcePool>(cluster.Id).Any() ? PoolsOf(now, cluster, machine).WhyNot(machine, name, asked) : [];
+                found = now.Children<ResourcePool>(cluster.Id).Any() ? [.. shares.SelectMany(s => ShortagesOf(now, cluster, s))] : [];
                 shortages.Add(cluster.Id, found);
             }
 
@@ -78,33 +81,37 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         }
     }
 
+    // The others of a group count where they are: all of them together are what their pools have promised.
+    private ImmutableArray<Fault> ShortagesOf(InventorySnapshot now, Cluster cluster, RoomShare share) =>
+        PoolsOf(now, cluster, share.Machine).WhyNot(share.Machine, now.Find(share.Machine)?.Name ?? share.Machine.ToString(), share.Resources);
+
     // A machine on its way is in both places, because it may turn back; but who is to be with it goes where it goes.
-    private ImmutableArray<BrokenRule> BrokenRules(InventorySnapshot now, Host host, EntityId machine)
+    private ImmutableArray<BrokenRule> BrokenRules(InventorySnapshot now, Host host, ImmutableArray<EntityId> machines)
     {
         if (now.ClusterOf(host.Id) is not { Rules.IsEmpty: false } cluster)
             return [];
         var hosts = now.Children<Host>(cluster.Id).Select(h => h.Id).ToList();
-        EntityId? Promised(EntityId vm) => (vm == machine ? null : _promises.FindLast(p => p.Machine == vm)?.Host) ?? now.PlaceOf(vm);
-        var broken = ClusterRules.BrokenBy(cluster, [machine], host.Id, hosts, Promised);
+        EntityId? Promised(EntityId vm) => (machines.Contains(vm) ? null : _promises.FindLast(p => p.Machines.Any(m => m.Machine == vm))?.Host) ?? now.PlaceOf(vm);
+        var broken = ClusterRules.BrokenBy(cluster, machines, host.Id, hosts, Promised);
         if (_promises.Count == 0)
             return broken;
         var meeting = cluster with { Rules = cluster.Rules.RemoveAll(r => r.Kind == ClusterRuleKind.Together) };
         return
         [
-            .. broken.Concat(ClusterRules.BrokenBy(meeting, [machine], host.Id, hosts, now.PlaceOf))
+            .. broken.Concat(ClusterRules.BrokenBy(meeting, machines, host.Id, hosts, now.PlaceOf))
                 .GroupBy(r => r.Name, StringComparer.Ordinal)
                 .Select(r => r.First() with { IsWorse = r.Any(b => b.IsWorse) }),
         ];
     }
 
-    private HostRoom Of(Host host, IEnumerable<VirtualMachine> running, EntityId exceptFor)
+    private HostRoom Of(Host host, IEnumerable<VirtualMachine> running, ImmutableArray<EntityId> exceptFor)
     {
         // What runs there and is promised the same place again counts once, with the larger figure.
         var promised = new Dictionary<EntityId, (long Memory, long Cpu)>();
-        foreach (var promise in _promises)
+        foreach (var share in _promises.Where(p => p.Host == host.Id).SelectMany(p => p.Machines))
         {
-            if (promise.Host == host.Id && promise.Machine != exceptFor)
-                promised[promise.Machine] = Larger(promised.GetValueOrDefault(promise.Machine), (promise.Memory.Value, promise.Resources.Cpu.Reservation.Value));
+            if (!exceptFor.Contains(share.Machine))
+                promised[share.Machine] = Larger(promised.GetValueOrDefault(share.Machine), (share.Memory.Value, share.Resources.Cpu.Reservation.Value));
         }
 
         var (memory, reserved, percent) = (0L, 0L, 0.0);
@@ -154,21 +161,19 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
     };
 }
 
-/// <summary>Memory and promises of a host that are kept for a machine on its way there, until disposed.</summary>
+/// <summary>What is kept of a host's room, and of resource pools, for one machine.</summary>
+public readonly record struct RoomShare(EntityId Machine, Bytes Memory, ResourceControls Resources);
+
+/// <summary>Memory and promises of a host that are kept for machines on their way there, until disposed.</summary>
 public sealed class PromisedRoom : IDisposable
 {
     private readonly HostRooms _rooms;
 
-    internal PromisedRoom(HostRooms rooms, EntityId machine, EntityId host, Bytes memory, ResourceControls resources) =>
-        (_rooms, Machine, Host, Memory, Resources) = (rooms, machine, host, memory, resources);
+    internal PromisedRoom(HostRooms rooms, ImmutableArray<RoomShare> machines, EntityId host) => (_rooms, Machines, Host) = (rooms, machines, host);
 
-    public EntityId Machine { get; }
+    public ImmutableArray<RoomShare> Machines { get; }
 
     public EntityId Host { get; }
-
-    public Bytes Memory { get; }
-
-    public ResourceControls Resources { get; }
 
     public void Dispose() => _rooms.GiveBack(this);
 }

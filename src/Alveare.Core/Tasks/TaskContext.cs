@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Alveare.Core.Hosts;
 using Alveare.Core.Security;
 using Alveare.Model;
@@ -42,6 +43,9 @@ public sealed class TaskContext : IDisposable
 
     /// <summary>From where to where a migration goes.</summary>
     public void SetMove(MachineMove move) => _update(r => r with { Move = move });
+
+    /// <summary>Objects that the task keeps in a state which must not outlive it.</summary>
+    public void SetHolds(ImmutableArray<EntityId> holds) => _update(r => r with { Holds = holds });
 
     /// <summary>Stores the task as it is now, so that an engine that starts again knows what was set so far. Writes that are begun after
     /// this call become durable after it.</summary>

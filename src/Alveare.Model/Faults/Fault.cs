@@ -31,6 +31,8 @@ namespace Alveare.Model.Faults;
 [JsonDerivedType(typeof(RuleViolated), nameof(RuleViolated))]
 [JsonDerivedType(typeof(RuleConflict), nameof(RuleConflict))]
 [JsonDerivedType(typeof(StartsAfter), nameof(StartsAfter))]
+[JsonDerivedType(typeof(GroupLeftBehind), nameof(GroupLeftBehind))]
+[JsonDerivedType(typeof(HostsLeftInMaintenance), nameof(HostsLeftInMaintenance))]
 [JsonDerivedType(typeof(HostNotEmptied), nameof(HostNotEmptied))]
 [JsonDerivedType(typeof(DatastoreNotAccessible), nameof(DatastoreNotAccessible))]
 [JsonDerivedType(typeof(DatastoreIsAnother), nameof(DatastoreIsAnother))]
@@ -227,6 +229,13 @@ public sealed record RuleViolated(string Machine, string HostName, string Rule) 
     public override string Message => $"Virtual machine '{Machine}' must not run on host '{HostName}' now: {Rule}.";
 }
 
+/// <summary>A machine has moved, and not all that rules keep together with it.</summary>
+/// <param name="Behind">Each machine that stays, and why.</param>
+public sealed record GroupLeftBehind(string Machine, string HostName, ImmutableArray<string> Behind) : Fault
+{
+    public override string Message => $"Virtual machine '{Machine}' runs on host '{HostName}' now, but not its whole group: {string.Join("; ", Behind)}.";
+}
+
 /// <summary>A rule that cannot be kept, alone or together with others.</summary>
 public sealed record RuleConflict(string Rule, ImmutableArray<string> Conflicts) : Fault
 {
@@ -244,6 +253,13 @@ public sealed record StartsAfter(string Machine, string Rule, ImmutableArray<str
 public sealed record HostNotEmptied(string HostName, ImmutableArray<string> Staying) : Fault
 {
     public override string Message => $"Host '{HostName}' is not put into maintenance: {string.Join("; ", Staying)}.";
+}
+
+/// <summary>Rolling maintenance could not let hosts run machines again.</summary>
+/// <param name="Hosts">Each host, and why.</param>
+public sealed record HostsLeftInMaintenance(string Cluster, ImmutableArray<string> Hosts) : Fault
+{
+    public override string Message => $"Hosts of cluster '{Cluster}' are left in maintenance: {string.Join("; ", Hosts)}.";
 }
 
 public sealed record DatastoreNotAccessible(string Datastore, string HostName, string Reason) : Fault

@@ -182,6 +182,10 @@ public sealed record MigrateVm : Operation
     /// <summary>Target host; null lets placement choose another one than the present.</summary>
     public EntityId? Host { get; init; }
 
-    /// <summary>Bytes per second, 0 for no limit.</summary>
+    /// <summary>Bytes per second, 0 for no limit; of each machine that moves.</summary>
     public long BandwidthLimit { get; init; }
+
+    /// <summary>The machines on its host that rules which must hold keep together with it move with it, to the same host. Without it a rule that
+    /// is kept now refuses to let one of them go alone.</summary>
+    public bool WithGroup { get; init; }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 
@@ -56,6 +57,9 @@ public sealed record TaskRecord
 
     /// <summary>From where to where a migration goes, once that is decided.</summary>
     public MachineMove? Move { get; init; }
+
+    /// <summary>Objects that it keeps, or is about to keep, in a state which must not outlive it, such as hosts in maintenance.</summary>
+    public ImmutableArray<EntityId> Holds { get; init; } = [];
 
     /// <summary>Figures of a finished migration.</summary>
     public MigrationFigures? Figures { get; init; }

@@ -52,6 +52,13 @@ public sealed record HostRoom
     /// <summary>What the resource pools of its cluster lack for what the machine in question is promised.</summary>
     public ImmutableArray<Fault> PoolShortages { get; init; } = [];
 
+    /// <summary>The host with a machine of these needs on its way to it.</summary>
+    public HostRoom With(MachineNeeds needs) => this with
+    {
+        MemoryPromised = MemoryPromised + needs.Memory,
+        CpuReserved = CpuReserved + needs.CpuReservation,
+    };
+
     /// <summary>Zero when more is promised than there is.</summary>
     public Bytes MemoryFree => MemoryPromised >= MemoryForGuests ? Bytes.Zero : MemoryForGuests - MemoryPromised;
 }

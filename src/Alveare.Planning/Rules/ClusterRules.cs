@@ -33,6 +33,27 @@ public static class ClusterRules
     public static ImmutableArray<EntityId> MembersOf(Cluster cluster, ClusterRule rule) =>
         rule.VmGroup is { } group ? GroupOf(cluster.VmGroups, group) : rule.Vms;
 
+    /// <summary>The machines that move as one with a machine: those where it is that rules which must hold keep together with it, one by another
+    /// too, and itself; in the order of their ids.</summary>
+    /// <param name="at">Where each machine runs; null for nowhere.</param>
+    public static ImmutableArray<EntityId> MovingWith(Cluster cluster, EntityId vm, Func<EntityId, EntityId?> at)
+    {
+        var group = new SortedSet<EntityId> { vm };
+        if (at(vm) is not { } place)
+            return [vm];
+        var rules = cluster.Rules
+            .Where(r => r is { IsEnabled: true, IsMust: true, Kind: ClusterRuleKind.Together })
+            .Select(r => MembersOf(cluster, r).Where(v => at(v) == place).ToList())
+            .ToList();
+        while (rules.Find(r => r.Exists(group.Contains)) is { } touched)
+        {
+            group.UnionWith(touched);
+            rules.Remove(touched);
+        }
+
+        return [.. group];
+    }
+
     /// <summary>The rules that machines would break on a host if all of them came to it, with others as they are.</summary>
     /// <param name="at">Where each machine runs, or is on its way to; null for nowhere.</param>
     public static ImmutableArray<BrokenRule> BrokenBy(
@@ -47,9 +68,10 @@ public static class ClusterRules
         foreach (var number in numbers)
             nowhere[number] = -1;
         var to = counted.Hosts.IndexOf(host);
-        return counted.Where(
+        var broken = counted.Where(
             rule => counted.Book.Change(rule, numbers, to, nowhere) > 0,
             rule => counted.Book.Change(rule, numbers, to, counted.Places) > 0);
+        return [.. broken.Select(b => b.IsWorse && vms.Any(v => at(v) is not null) && IsTogether(cluster, b) ? b with { Text = $"{b.Text}, and one leaves it only with its group" } : b)];
     }
 
     /// <summary>The rules that are broken now.</summary>
@@ -86,6 +108,8 @@ public static class ClusterRules
         };
         return $"by rule '{rule.Name}' {what}";
     }
+
+    private static bool IsTogether(Cluster cluster, BrokenRule broken) => cluster.Rules.First(r => r.Name == broken.Name).Kind == ClusterRuleKind.Together;
 
     internal static ImmutableArray<EntityId> GroupOf(ImmutableArray<ClusterGroup> groups, string? name) =>
         groups.FirstOrDefault(g => g.Name == name)?.Members ?? [];

@@ -107,4 +107,54 @@ public sealed class MaintenanceTests
         Assert.IsType<Interrupted>((await site.EndAsync(entering)).Fault);
         Assert.Equal(HostMaintenance.None, site.Now.Get<Host>(site.Host(1)).Maintenance);
     }
+
+    [Fact]
+    public async Task MachinesThatMustBeTogetherLeaveTogether()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3, memory: Bytes.FromGib(4));
+        EntityId[] vms = [await site.CreateAsync("a", host: 1, on: true, memory: Bytes.FromGib(1)), await site.CreateAsync("b", host: 1, on: true, memory: Bytes.FromGib(1))];
+        // The emptier of the others has room for one of them only.
+        await site.CreateAsync("big", host: 2, on: true, memory: Bytes.FromGib(3));
+        await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "pair", Kind = ClusterRuleKind.Together, Vms = [.. vms] });
+        await site.SucceedAsync(new EnterMaintenance { Target = site.Host(1) });
+        Assert.All(vms, v => Assert.Equal((site.Host(3), PowerState.On), (site.Vm(v).Host!.Value, site.Vm(v).Power)));
+    }
+
+    [Fact]
+    public async Task AGroupForWhichNoHostHasRoomStaysWhole()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2, memory: Bytes.FromGib(4));
+        EntityId[] vms = [await site.CreateAsync("a", host: 1, on: true, memory: Bytes.FromGib(1)), await site.CreateAsync("b", host: 1, on: true, memory: Bytes.FromGib(1))];
+        await site.CreateAsync("big", host: 2, on: true, memory: Bytes.FromGib(3));
+        await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "pair", Kind = ClusterRuleKind.Together, Vms = [.. vms] });
+        var fault = await site.FailAsync<HostNotEmptied>(new EnterMaintenance { Target = site.Host(1) });
+        Assert.Equal(["'a' stays", "'b' stays"], fault.Staying.Select(s => s[..9]).Order());
+        Assert.All(vms, v => Assert.Equal(site.Host(1), site.Vm(v).Host));
+    }
+
+    [Fact]
+    public async Task ARollEndsTheMaintenanceOfTheOtherHostsWhenOneIsOutOfItAlready()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        var rolling = await site.SubmitAsync(new RollingMaintenance { Target = site.Cluster, AtOnce = 2, Hold = TimeSpan.FromHours(1) });
+        await site.UntilAsync(now => now.OfType<Host>().Count(h => h.Maintenance == HostMaintenance.In) == 2, "two hosts are in maintenance");
+        await site.SucceedAsync(new ExitMaintenance { Target = site.Now.OfType<Host>().Where(h => h.Maintenance == HostMaintenance.In).Min(h => h.Id) });
+        site.Cancel(rolling);
+        Assert.Equal(TaskState.Cancelled, (await site.EndAsync(rolling)).State);
+        Assert.All(site.Now.OfType<Host>(), h => Assert.Equal(HostMaintenance.None, h.Maintenance));
+    }
+
+    [Fact]
+    public async Task ACenterThatIsKilledWhileARollHoldsLetsThoseHostsRunMachinesAndNoOthers()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        await site.SucceedAsync(new EnterMaintenance { Target = site.Host(3) });
+        var rolling = await site.SubmitAsync(new RollingMaintenance { Target = site.Cluster, Hold = TimeSpan.FromHours(1) });
+        await site.UntilAsync(now => now.OfType<Host>().Count(h => h.Maintenance == HostMaintenance.In) == 2, "one more host is in maintenance");
+        await site.KillAndRestartAsync();
+        Assert.IsType<Interrupted>((await site.EndAsync(rolling)).Fault);
+        Assert.Equal(
+            [HostMaintenance.None, HostMaintenance.None, HostMaintenance.In],
+            Enumerable.Range(1, 3).Select(n => site.Now.Get<Host>(site.Host(n)).Maintenance));
+    }
 }

@@ -63,6 +63,40 @@ public sealed class RuleTests
     }
 
     [Fact]
+    public async Task MachinesThatMustBeTogetherMoveTogetherWhenAsked()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3, memory: Bytes.FromGib(4));
+        EntityId[] vms = [await site.CreateAsync("a", on: true), await site.CreateAsync("b", on: true), await site.CreateAsync("c", on: true), await site.CreateAsync("d", on: true)];
+        await site.SucceedAsync(Rule(site, "pair", ClusterRuleKind.Together, vms[..2]));
+        await site.SucceedAsync(Rule(site, "chain", ClusterRuleKind.Together, vms[1..3]));
+        var refused = await site.FailAsync<RuleViolated>(new MigrateVm { Target = vms[0], Host = site.Host(2) });
+        Assert.Contains("with its group", refused.Rule);
+
+        await site.SucceedAsync(new MigrateVm { Target = vms[0], Host = site.Host(2), WithGroup = true });
+        Assert.Equal([site.Host(2), site.Host(2), site.Host(2), site.Host(1)], vms.Select(v => site.Vm(v).Host!.Value));
+        // A target has room for all or is none, and nothing has moved then.
+        await site.CreateAsync("big", host: 3, on: true, memory: Bytes.FromGib(3));
+        await site.FailAsync<InsufficientMemory>(new MigrateVm { Target = vms[0], Host = site.Host(3), WithGroup = true });
+        Assert.All(vms[..3], v => Assert.Equal(site.Host(2), site.Vm(v).Host));
+        await site.SucceedAsync(new MigrateVm { Target = vms[2], WithGroup = true });
+        Assert.All(vms[..3], v => Assert.Equal(site.Host(1), site.Vm(v).Host));
+    }
+
+    [Fact]
+    public async Task AGroupOfWhichOneCannotMoveStaysWhereItIs()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2);
+        EntityId[] vms = [await site.CreateAsync("a", on: true), await site.CreateAsync("b", on: true), await site.CreateAsync("c", on: true)];
+        await site.SucceedAsync(Rule(site, "all", ClusterRuleKind.Together, vms));
+        await site.SucceedAsync(new PauseVm { Target = vms[2] });
+        Assert.Equal("c", (await site.FailAsync<InvalidPowerState>(new MigrateVm { Target = vms[0], WithGroup = true })).Machine);
+        Assert.All(vms, v => Assert.Equal((site.Host(1), null), (site.Vm(v).Host, site.Vm(v).BusyTask)));
+        await site.SucceedAsync(new ResumeVm { Target = vms[2] });
+        await site.SucceedAsync(new MigrateVm { Target = vms[0], WithGroup = true });
+        Assert.All(vms, v => Assert.Equal(site.Host(2), site.Vm(v).Host));
+    }
+
+    [Fact]
     public async Task MachinesStayOnTheirHostsAndOffOthers()
     {
         await using var site = await MachineSite.OpenAsync(hosts: 3);

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Alveare.Model.Machines;
 using Alveare.Planning.Migration;
 using Alveare.Planning.Placement;
@@ -14,7 +15,7 @@ public sealed class MigrationPlacerProperties
     [Fact]
     public void TheTargetPassesEveryCheckAndIsNeverTheSource() => Case.Sample(c =>
     {
-        if (MigrationPlacer.Choose(c.Candidate, c.Others).Host is not { } chosen)
+        if (MigrationPlacer.Choose([c.Candidate], c.Others).Host is not { } chosen)
             return;
         Assert.NotEqual(c.Candidate.Source.Id, chosen);
         Assert.Empty(MigrationPreflight.Check(c.Candidate with { Target = c.Others.Single(h => h.Id == chosen) }));
@@ -23,11 +24,22 @@ public sealed class MigrationPlacerProperties
     [Fact]
     public void WhenThereIsNoTargetEveryOtherHostIsRefusedWithAReason() => Case.Sample(c =>
     {
-        var answer = MigrationPlacer.Choose(c.Candidate, c.Others);
+        var answer = MigrationPlacer.Choose([c.Candidate], c.Others);
         if (answer.Host is not null)
             return;
         Assert.Equal(c.Others.Select(h => h.Id).Where(h => h != c.Candidate.Source.Id).Order(), answer.Refusals.Select(r => r.Host));
         Assert.All(answer.Refusals, r => Assert.NotEmpty(r.Reason));
+    });
+
+    [Fact]
+    public void AGroupGoesOnlyWhereThereIsRoomForAllOfIt() => Gen.Select(Case, Gen.Int[2, 4]).Sample((c, count) =>
+    {
+        ImmutableArray<MigrationCandidate> group = [.. Enumerable.Repeat(c.Candidate, count)];
+        if (MigrationPlacer.Choose(group, c.Others).Host is not { } chosen)
+            return;
+        var host = c.Others.Single(h => h.Id == chosen);
+        Assert.Empty(MigrationPreflight.Check(c.Candidate with { Target = host }));
+        Assert.True(host.MemoryPromised.Value + (count * c.Candidate.Machine.Memory.Value) <= Math.Max(host.MemoryForGuests.Value, host.MemoryPromised.Value));
     });
 
     private static MigrationCandidate Candidate(MachineNeeds needs, HostRoom source)

@@ -1,0 +1,122 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Alveare.Core.Events;
+using Alveare.Core.Machines;
+using Alveare.Core.Tasks;
+using Alveare.Model;
+using Alveare.Model.Events;
+using Alveare.Model.Faults;
+using Alveare.Model.Inventory;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
+
+namespace Alveare.Core.Maintenance;
+
+/// <summary>A whole cluster going through maintenance, some hosts at a time.</summary>
+/// <remarks>Each step is a task of its own, so that a host which cannot be emptied says why. The task's record names the hosts that it may have put
+/// into maintenance, and it is stored before they are: killed in the middle, the engine that starts again lets them run machines.</remarks>
+internal sealed class RollingMaintenanceOperations(MachineGround ground, EventLog events)
+{
+    private static readonly TimeSpan LongestHold = TimeSpan.FromDays(1);
+
+    public void Register(TaskEngine tasks)
+    {
+        tasks.Handle<RollingMaintenance>(RollAsync);
+        tasks.FindOut<RollingMaintenance>(FindOutAsync);
+    }
+
+    private async Task RollAsync(RollingMaintenance operation, TaskContext context)
+    {
+        var cluster = ground.Now.Get<Cluster>(operation.Target);
+        var hosts = ground.Now.Children<Host>(cluster.Id).Where(h => h.Maintenance == HostMaintenance.None).Select(h => h.Id).ToList();
+        if (operation.AtOnce < 1 || operation.AtOnce >= hosts.Count)
+        {
+            throw new FaultException(new InvalidArgument(
+                $"Cluster '{cluster.Name}'", "the number of hosts at once", $"{operation.AtOnce}", $"1 or more, and fewer than the {hosts.Count} hosts that run machines"));
+        }
+
+        if (operation.Hold < TimeSpan.Zero || operation.Hold > LongestHold)
+        {
+            throw new FaultException(new InvalidArgument(
+                $"Cluster '{cluster.Name}'", "the time in maintenance", operation.Hold.ToString("c", CultureInfo.InvariantCulture), $"0 to {LongestHold.TotalHours:0} hours"));
+        }
+
+        var done = 0;
+        foreach (var batch in hosts.Chunk(operation.AtOnce))
+        {
+            context.Report(100.0 * done / hosts.Count, string.Create(CultureInfo.InvariantCulture, $"{done} of {hosts.Count} hosts done; now {string.Join(", ", batch.Select(ground.NameOf))}"));
+            await RollAsync(batch, operation, context);
+            done += batch.Length;
+        }
+    }
+
+    private async Task RollAsync(EntityId[] batch, RollingMaintenance operation, TaskContext context)
+    {
+        context.SetHolds([.. batch]);
+        await context.RememberAsync();
+        var entered = new List<EntityId>();
+        try
+        {
+            // One after the other: each is planned on what the one before has left.
+            foreach (var host in batch)
+            {
+                context.Cancellation.ThrowIfCancellationRequested();
+                await EnterAsync(host, context);
+                entered.Add(host);
+            }
+
+            await Task.Delay(operation.Hold, ground.Clock, context.Cancellation);
+        }
+        catch
+        {
+            // Why the roll ends is the fault of the task; what went wrong besides is an event.
+            if (await LeaveAsync(operation.Target, entered, context) is { } left)
+                events.Add(EventSeverity.Warning, "cluster.left-in-maintenance", left.Message, operation.Target, context.Session.User);
+            throw;
+        }
+
+        if (await LeaveAsync(operation.Target, entered, context) is { } fault)
+            throw new FaultException(fault);
+    }
+
+    private async Task EnterAsync(EntityId host, TaskContext context)
+    {
+        var ended = await ground.Tasks.RunAsync(new EnterMaintenance { Target = host }, null, context);
+        if (ended.Fault is { } fault)
+            throw new FaultException(fault);
+        if (ended.State == TaskState.Cancelled)
+            throw new OperationCanceledException(context.Cancellation);
+    }
+
+    /// <summary>Lets every one of the hosts run machines again, also when one of them cannot; answers which those are, or null.</summary>
+    private async Task<HostsLeftInMaintenance?> LeaveAsync(EntityId cluster, IReadOnlyList<EntityId> hosts, TaskContext context)
+    {
+        var left = ImmutableArray.CreateBuilder<string>();
+        // Somebody may have ended it for one of them, or removed it, meanwhile.
+        foreach (var host in hosts.Where(IsIn))
+        {
+            try
+            {
+                var ended = await ground.Tasks.RunAsync(new ExitMaintenance { Target = host }, null, context);
+                if (ended.Fault is { } fault && IsIn(host))
+                    left.Add($"'{ground.NameOf(host)}': {fault.Message.TrimEnd('.')}");
+            }
+            catch (FaultException e)
+            {
+                left.Add($"'{ground.NameOf(host)}': {e.Fault.Message.TrimEnd('.')}");
+            }
+        }
+
+        return left.Count == 0 ? null : new HostsLeftInMaintenance(ground.NameOf(cluster), left.ToImmutable());
+    }
+
+    private bool IsIn(EntityId host) => ground.Now.Find(host) is Host { Maintenance: HostMaintenance.In };
+
+    private async Task<LeftoverOutcome> FindOutAsync(TaskRecord task, TaskContext context, CancellationToken cancellation)
+    {
+        Fault fault = await LeaveAsync(task.Target, task.Holds, context) is { } left
+            ? left
+            : new Interrupted($"Rolling maintenance of cluster '{task.TargetName}'", "the center was restarted while it ran; no host that it emptied is left in maintenance");
+        return new LeftoverOutcome(TaskState.Failed, fault);
+    }
+}
