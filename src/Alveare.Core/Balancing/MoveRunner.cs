@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using Alveare.Core.Events;
+using Alveare.Core.Inventory;
 using Alveare.Core.Machines;
 using Alveare.Core.Security;
 using Alveare.Core.Tasks;
@@ -8,6 +10,7 @@ using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
+using Alveare.Planning.Rules;
 
 namespace Alveare.Core.Balancing;
 
@@ -64,9 +67,10 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
     private async Task<TaskRecord?> MoveAsync(VirtualMachine vm, ClusterMove move, Session session, CancellationToken cancellation)
     {
         TaskRecord task;
+        ImmutableArray<EntityId> group = ground.Now.ClusterOf(move.From) is { } cluster ? ClusterRules.MovingWith(cluster, move.Vm, ground.Now.PlaceOf) : [move.Vm];
         try
         {
-            task = await ground.Tasks.SubmitAsync(session, new MigrateVm { Target = move.Vm, Host = move.To }, move.Reason);
+            task = await ground.Tasks.SubmitAsync(session, new MigrateVm { Target = move.Vm, Host = move.To, WithGroup = true }, move.Reason);
         }
         catch (FaultException e)
         {
@@ -76,15 +80,16 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
 
         events.Add(EventSeverity.Info, "balance.move", $"{task.Id} moves '{vm.Name}' from {move.FromName} to {move.ToName}: {move.Reason}", vm.Id, session.User);
         var ended = await ground.Tasks.WaitAsync(task.Id, cancellation);
-        Learn(vm, move, ended);
+        Learn(vm, group, move, ended);
         return ended;
     }
 
-    private void Learn(VirtualMachine vm, ClusterMove move, TaskRecord ended)
+    private void Learn(VirtualMachine vm, ImmutableArray<EntityId> group, ClusterMove move, TaskRecord ended)
     {
         if (ended.State == TaskState.Succeeded)
         {
-            history.Moved(vm.Id, move.To);
+            foreach (var moved in group)
+                history.Moved(moved, move.To);
             var consumed = (ground.Statistics.LatestOfMachine(vm.Id)?.MemoryConsumed.Value ?? 0) / (1024.0 * 1024);
             if (ended.Figures is { } figures)
                 Cost = Cost.With(figures, consumed);

@@ -22,28 +22,30 @@ internal static class RoundPlanner
                 ? null
                 : reading.Cluster.Balancing.ModeOf(reading.Vms[v.Id]),
             StringComparer.Ordinal);
-        var automatic = Moves(reading, reading.Snapshot, cost, vm => modeOf[vm] == BalanceMode.Full);
-        var after = After(reading.Snapshot, automatic);
-        var recommended = Moves(reading, after, cost, vm => modeOf[vm] is BalanceMode.Manual or BalanceMode.Partial);
+        var (automatic, after) = Moves(reading, reading.Snapshot, cost, vm => modeOf[vm] == BalanceMode.Full);
+        var (recommended, _) = Moves(reading, after, cost, vm => modeOf[vm] is BalanceMode.Manual or BalanceMode.Partial);
         return new([.. automatic.Select(m => Named(reading, m))], [.. recommended.Select(m => Named(reading, m))]);
     }
 
-    private static ImmutableArray<ValuedMove> Moves(ClusterReading reading, ClusterSnapshot snapshot, MigrationCost cost, Func<string, bool> mayMove)
+    /// <summary>Moves of single machines and of groups, each of which its first machine stands for; and the cluster after them.</summary>
+    private static (ImmutableArray<ValuedMove> Moves, ClusterSnapshot After) Moves(
+        ClusterReading reading, ClusterSnapshot snapshot, MigrationCost cost, Func<string, bool> mayMove)
     {
         if (!snapshot.Vms.Any(v => mayMove(v.Id)))
-            return [];
+            return ([], snapshot);
         // What stays counts as load all the same.
         var cluster = new Cluster(snapshot with { Vms = [.. snapshot.Vms.Select(v => mayMove(v.Id) ? v : v with { OnlyOn = [v.Host] })] });
-        var plan = Balancer.Plan(cluster, BalanceLevel.Of(reading.Cluster.Balancing.Level), isThorough: false);
-        return CostBenefit.Worthwhile(cluster, plan.Moves, cost.TermsFor(reading));
-    }
+        var units = MoveUnits.Of(cluster, cluster.Start);
+        var planned = Balancer.Moves(units.Cluster, BalanceLevel.Of(reading.Cluster.Balancing.Level), isThorough: false);
+        var moves = CostBenefit.Worthwhile(units.Cluster, planned, cost.TermsFor(reading));
+        var to = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var move in moves)
+        {
+            foreach (var vm in units.MembersOf(move.Move.Vm))
+                to[cluster.Vms[vm].Id] = move.Move.To;
+        }
 
-    private static ClusterSnapshot After(ClusterSnapshot snapshot, ImmutableArray<ValuedMove> moves)
-    {
-        if (moves.IsEmpty)
-            return snapshot;
-        var to = moves.GroupBy(m => m.Move.Vm).ToDictionary(g => g.Key, g => g.Last().Move.To, StringComparer.Ordinal);
-        return snapshot with { Vms = [.. snapshot.Vms.Select(v => v with { Host = to.GetValueOrDefault(v.Id, v.Host) })] };
+        return (moves, snapshot with { Vms = [.. snapshot.Vms.Select(v => v with { Host = to.GetValueOrDefault(v.Id, v.Host) })] });
     }
 
     private static ClusterMove Named(ClusterReading reading, ValuedMove move) => new(

@@ -16,6 +16,9 @@ internal sealed class Annealing(ClusterState state, Spread spread, int[] home, i
     private readonly double _pricePerGb = pace.Price / state.Cluster.MeanHostGb;
     private Dice _dice = new(0x9E3779B97F4A7C15UL);
     private int _count;
+
+    // Machines away from home, which a unit counts for each of its own.
+    private int _machines;
     private int _broken;
     private double _gb;
 
@@ -55,13 +58,14 @@ internal sealed class Annealing(ClusterState state, Spread spread, int[] home, i
     private void Begin()
     {
         _away.Clear();
-        (_gb, _broken) = (0, state.Broken);
+        (_gb, _broken, _machines) = (0, state.Broken, 0);
         for (var vm = 0; vm < home.Length; vm++)
         {
             _place[vm] = -1;
             if (state.At[vm] != home[vm])
             {
                 _gb += state.Cluster.Gb[vm];
+                _machines += state.Cluster.Machines[vm];
                 _place[vm] = _away.Count;
                 _away.Add(vm);
             }
@@ -71,7 +75,7 @@ internal sealed class Annealing(ClusterState state, Spread spread, int[] home, i
     private bool Propose()
     {
         var what = _dice.Below(8);
-        if (_away.Count == 0 || (_away.Count < most && what == 0))
+        if (_away.Count == 0 || (_machines < most && what == 0))
             return Try(AnyAtHome(), AnyHost());
         var away = _away[_dice.Below(_away.Count)];
         if (what <= 2)
@@ -118,7 +122,7 @@ internal sealed class Annealing(ClusterState state, Spread spread, int[] home, i
             return false;
         Move(vm, to);
         _made[_count++] = (vm, from);
-        return _away.Count <= most;
+        return _machines <= most;
     }
 
     private void TakeBack()
@@ -140,6 +144,7 @@ internal sealed class Annealing(ClusterState state, Spread spread, int[] home, i
         else if (to != home[vm] && _place[vm] < 0)
         {
             _gb += state.Cluster.Gb[vm];
+            _machines += state.Cluster.Machines[vm];
             _place[vm] = _away.Count;
             _away.Add(vm);
         }
@@ -148,6 +153,7 @@ internal sealed class Annealing(ClusterState state, Spread spread, int[] home, i
     private void Remove(int vm)
     {
         _gb -= state.Cluster.Gb[vm];
+        _machines -= state.Cluster.Machines[vm];
         var last = _away[^1];
         _away[_place[vm]] = last;
         _place[last] = _place[vm];

@@ -11,4 +11,9 @@ public sealed record BalancePlan(
 /// <summary>One machine that is to move.</summary>
 /// <param name="Gb">Memory that the move sends over the network.</param>
 /// <param name="Reason">Why, in words and numbers.</param>
-public sealed record PlannedMove(string Vm, string From, string To, double Gb, string Reason);
+public sealed record PlannedMove(string Vm, string From, string To, double Gb, string Reason)
+{
+    /// <summary>The machine just before it in the plan that it moves together with, because a rule that must hold keeps them on one host; null for one that
+    /// moves by itself or leads its group. A group breaks its rule on its way and keeps it again when all have arrived.</summary>
+    public string? With { get; init; }
+}

@@ -26,14 +26,26 @@ public static class Balancer
     public static BalancePlan Plan(ClusterSnapshot snapshot, BalanceLevel level, int? maxMoves = null) => Plan(new Cluster(snapshot), level, maxMoves);
 
     /// <inheritdoc cref="Plan(ClusterSnapshot, BalanceLevel, int?)"/>
-    /// <param name="isThorough">False where a plan is made every minute: the last few GB are then not looked for among many machines.</param>
     public static BalancePlan Plan(Cluster cluster, BalanceLevel level, int? maxMoves = null, bool isThorough = true)
     {
         var state = new ClusterState(cluster);
         var before = ClusterFigures.Of(state);
-        List<PlannedMove> moves = cluster.Hosts.Length < 2 || maxMoves == 0 ? [] : All(state, level, isThorough);
-        if (moves.Count > maxMoves)
-            moves = Best(state, level, moves, maxMoves.Value);
+        var moves = new List<PlannedMove>();
+        MoveUnits? units = null;
+        // What was mended may have made new groups: then once more, with those as units.
+        for (var pass = 0; pass < MostPasses && units?.AreThoseAt(state.At) != true; pass++)
+        {
+            units = MoveUnits.Of(cluster, state.At);
+            var made = Moves(units.Cluster, level, maxMoves - moves.Count, isThorough);
+            if (made.Count == 0)
+                break;
+            foreach (var move in made.SelectMany(m => Each(units, m)))
+            {
+                state.Move(cluster.VmNumbers[move.Vm], cluster.HostNumbers[move.To]);
+                moves.Add(move);
+            }
+        }
+
         return new(
             [.. moves],
             before,
@@ -41,6 +53,22 @@ public static class Balancer
             [.. RuleConflicts.Of(cluster.Snapshot.Rules, cluster.HostNumbers.Keys)],
             [.. Enumerable.Range(0, cluster.Rules.Count).Where(r => cluster.Rules.Broken(r, state.At) > 0).Select(r => RuleText.Of(cluster.Rules[r]))]);
     }
+
+    /// <summary>The moves of a cluster of units, each of a whole unit: see <see cref="MoveUnits"/>.</summary>
+    /// <param name="maxMoves">So many machines; null for as many as are worth it.</param>
+    /// <param name="isThorough">False where a plan is made every minute: the last few GB are then not looked for among many machines.</param>
+    public static IReadOnlyList<PlannedMove> Moves(Cluster units, BalanceLevel level, int? maxMoves = null, bool isThorough = true)
+    {
+        if (units.Hosts.Length < 2 || maxMoves <= 0)
+            return [];
+        var state = new ClusterState(units);
+        var moves = All(state, level, isThorough);
+        return maxMoves is { } most && moves.Sum(m => units.Machines[units.VmNumbers[m.Vm]]) > most ? Best(state, level, moves, most) : moves;
+    }
+
+    private static IEnumerable<PlannedMove> Each(MoveUnits units, PlannedMove move) => units.MembersOf(move.Vm).Select(vm => units.Whole.Vms[vm].Id is var id && id == move.Vm
+        ? move with { Gb = units.Whole.Gb[vm] }
+        : move with { Vm = id, Gb = units.Whole.Gb[vm], With = move.Vm });
 
     private static List<PlannedMove> All(ClusterState state, BalanceLevel level, bool isThorough)
     {
@@ -80,7 +108,8 @@ public static class Balancer
     {
         var (cluster, spread) = (state.Cluster, new Spread(state));
         spread.Place(cluster.Start);
-        foreach (var move in moves.Take(most))
+        var machines = 0;
+        foreach (var move in moves.TakeWhile(m => (machines += cluster.Machines[cluster.VmNumbers[m.Vm]]) <= most))
             spread.Move(cluster.VmNumbers[move.Vm], cluster.HostNumbers[move.To]);
         if (level.Number > BalanceLevel.RulesOnly)
         {

@@ -55,9 +55,8 @@ public static class CostBenefit
         var (vm, from) = (cluster.VmNumbers[move.Vm], cluster.HostNumbers[move.From]);
         var ghz = cluster.Hosts.Average(h => h.CpuMhz) / MhzPerGhz;
         var seconds = Math.Min(terms.SteadySeconds.GetValueOrDefault(move.Vm), holds[from]);
-        var breaks = cluster.Rules.HasRules(vm) ? cluster.Rules.Change(vm, from, state.At) : 0;
         var cost = move.Gb * MbPerGb * terms.Overhead / terms.MbPerSecond * terms.GhzWhileMoving;
-        return new(move, Math.Max(0, spread.Change(vm, from)) * ghz * seconds, cost, seconds, breaks > 0);
+        return new(move, Math.Max(0, spread.Change(vm, from)) * ghz * seconds, cost, seconds, MendsRule: cluster.Rules.Weigh(vm, from, state.At).IsWorse);
     }
 
     /// <summary>Of each host, how long its load has been what it is: that of its machines, weighed by their load.</summary>

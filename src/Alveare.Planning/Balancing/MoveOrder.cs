@@ -9,6 +9,7 @@ internal static class MoveOrder
 {
     // Above any change of the spread by one move, so that rules come first.
     private const double PerRule = 1e6;
+    private const double PerMust = 1e6;
     private const int Rounds = 32;
 
     /// <summary>Moves the state from where it is towards the targets, as far as it can.</summary>
@@ -31,8 +32,8 @@ internal static class MoveOrder
 
     private static double Rank(ClusterState state, Spread spread, int vm, int target)
     {
-        var rules = state.Cluster.Rules.HasRules(vm) ? state.Cluster.Rules.Change(vm, target, state.At) : 0;
-        return spread.Change(vm, target) + (rules * PerRule);
+        var rules = state.Cluster.Rules.Weigh(vm, target, state.At);
+        return spread.Change(vm, target) + (((rules.Must * PerMust) + rules.Should) * PerRule);
     }
 
     private static int Make(ClusterState state, Spread spread, int[] targets, int[] waiting, Action<int, int> moved)

@@ -2,7 +2,7 @@ using Alveare.Planning.Clusters;
 
 namespace Alveare.Planning.Balancing;
 
-/// <summary>Mends broken rules, each by the moves that cost least.</summary>
+/// <summary>Mends broken rules, those that must hold and those of higher priority first, each by the moves that cost least.</summary>
 internal sealed class RuleRepair(ClusterState state, Spread spread, int[] home)
 {
     public bool IsPossible()
@@ -47,7 +47,7 @@ internal sealed class RuleRepair(ClusterState state, Spread spread, int[] home)
             var changes = spread.Changes(vm);
             for (var host = 0; host < changes.Length; host++)
             {
-                if (changes[host] + cost < least && host != state.At[vm] && rules.Change(vm, host, state.At) < 0 && state.HasRoom(vm, host))
+                if (changes[host] + cost < least && host != state.At[vm] && rules.Weigh(vm, host, state.At).IsBetter && state.HasRoom(vm, host))
                     (best, least) = ((vm, host), changes[host] + cost);
             }
         }

@@ -117,8 +117,8 @@ internal sealed class SwapSearch(ClusterState state, Spread spread, int[] home)
         var rules = state.Cluster.Rules;
         var (here, there) = (state.At[vm], state.At[other]);
         return !(rules.HasRules(vm) && rules.HasRules(other))
-            && rules.Change(vm, there, state.At) <= 0
-            && rules.Change(other, here, state.At) <= 0
+            && !rules.Weigh(vm, there, state.At).IsWorse
+            && !rules.Weigh(other, here, state.At).IsWorse
             && state.HasRoom(vm, there, other)
             && state.HasRoom(other, here, vm);
     }

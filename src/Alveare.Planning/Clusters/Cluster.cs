@@ -13,7 +13,8 @@ public sealed class Cluster
 
     private readonly bool[]?[] _usable;
 
-    public Cluster(ClusterSnapshot snapshot)
+    /// <param name="machines">How many machines each stands for, by id; one where it is not there.</param>
+    public Cluster(ClusterSnapshot snapshot, IReadOnlyDictionary<string, int>? machines = null)
     {
         Snapshot = snapshot;
         Hosts = [.. snapshot.Hosts.OrderBy(h => h.Id, StringComparer.Ordinal)];
@@ -26,6 +27,7 @@ public sealed class Cluster
         Mem = [.. Vms.Select(MemOf)];
         Consumed = [.. Vms.Select(v => v.ConsumedMb)];
         Gb = [.. Vms.Select(v => v.ConsumedMb / MbPerGb)];
+        Machines = [.. Vms.Select(v => machines?.GetValueOrDefault(v.Id, 1) ?? 1)];
         _usable = [.. Vms.Select(UsableBy)];
         MeanHostGb = Hosts.Length == 0 ? 1 : Hosts.Average(h => h.MemMb) / MbPerGb;
     }
@@ -56,6 +58,9 @@ public sealed class Cluster
 
     /// <summary>What a move of each machine sends over the network, GB.</summary>
     public double[] Gb { get; }
+
+    /// <summary>How many machines each stands for: more than one for a group that moves as one (see <see cref="MoveUnits"/>).</summary>
+    public int[] Machines { get; }
 
     public double MeanHostGb { get; }
 

@@ -66,9 +66,9 @@ public sealed class ClusterState
     /// <summary>Load of a host's scarcer resource with one machine more.</summary>
     public double LoadWith(int vm, int host) => Math.Max(CpuLoadWith(vm, host), MemLoad[host] + (Cluster.Mem[vm] * _memPerMb[host]));
 
-    /// <summary>Whether the machine may come to the host: there is room, and no rule is broken that is not broken now.</summary>
+    /// <summary>Whether the machine may come to the host: there is room, and the rules are kept no worse than now.</summary>
     public bool MayMove(int vm, int host) =>
-        HasRoom(vm, host) && (!Cluster.Rules.HasRules(vm) || Cluster.Rules.Change(vm, host, At) <= 0);
+        HasRoom(vm, host) && (!Cluster.Rules.HasRules(vm) || !Cluster.Rules.Weigh(vm, host, At).IsWorse);
 
     public void Move(int vm, int to)
     {

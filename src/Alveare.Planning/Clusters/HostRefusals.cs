@@ -7,7 +7,12 @@ namespace Alveare.Planning.Clusters;
 public static class HostRefusals
 {
     /// <summary>Every reason in a fixed order; empty when the machine may come.</summary>
-    public static IReadOnlyList<string> Of(ClusterState state, int vm, int host) => [.. Room(state, vm, host), .. Rules(state, vm, host)];
+    public static IReadOnlyList<string> Of(ClusterState state, int vm, int host) =>
+        [.. Room(state, vm, host), .. state.Cluster.Rules.Weigh(vm, host, state.At).IsWorse ? Rules(state, vm, host, mustOnly: false) : []];
+
+    /// <summary>As <see cref="Of"/>, for a machine that has to go somewhere: rules that only should hold refuse nothing.</summary>
+    public static IReadOnlyList<string> OfForced(ClusterState state, int vm, int host) =>
+        [.. Room(state, vm, host), .. state.Cluster.Rules.Weigh(vm, host, state.At).Must > 0 ? Rules(state, vm, host, mustOnly: true) : []];
 
     /// <summary>Of what the host is, its memory and reservations alone.</summary>
     public static IEnumerable<string> Room(ClusterState state, int vm, int host)
@@ -23,14 +28,12 @@ public static class HostRefusals
             yield return Lacks("CPU that is not reserved", "MHz", machine.CpuReservationMhz, target.CpuMhz - state.CpuReserved[host]);
     }
 
-    private static List<string> Rules(ClusterState state, int vm, int host)
+    private static List<string> Rules(ClusterState state, int vm, int host, bool mustOnly)
     {
         var reasons = new List<string>();
-        if (state.Cluster.Rules.Change(vm, host, state.At) <= 0)
-            return reasons;
         foreach (var rule in state.Cluster.Rules.RulesOf(vm))
         {
-            if (state.Cluster.Rules.Change(rule, vm, host, state.At) > 0)
+            if (!(mustOnly && !state.Cluster.Rules[rule].IsMust) && state.Cluster.Rules.Change(rule, vm, host, state.At) > 0)
                 reasons.Add(RuleText.Of(state.Cluster.Rules[rule]));
         }
 

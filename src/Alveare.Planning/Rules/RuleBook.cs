@@ -17,7 +17,7 @@ public sealed class RuleBook
     /// <param name="hosts">Number of each host; hosts of a rule that are not here are gone.</param>
     public RuleBook(IEnumerable<SnapshotRule> rules, IReadOnlyDictionary<string, int> vms, IReadOnlyDictionary<string, int> hosts)
     {
-        _rules = [.. rules.OrderByDescending(r => r.Priority).ThenBy(r => r.Id, StringComparer.Ordinal)];
+        _rules = [.. rules.OrderByDescending(r => r.IsMust).ThenByDescending(r => r.Priority).ThenBy(r => r.Id, StringComparer.Ordinal)];
         _members = [.. _rules.Select(r => r.Vms.Select(v => vms[v]).Order().ToArray())];
         _allowed = [.. _rules.Select(r => r.Kind == RuleKind.OnHosts ? Allowed(r, hosts) : null)];
         _rulesOf = new int[vms.Count][];
@@ -76,6 +76,22 @@ public sealed class RuleBook
         foreach (var rule in _rulesOf[vm])
             change += Change(rule, vm, to, at);
         return change;
+    }
+
+    /// <summary>What a move of one machine changes about the rules that must hold, and about those that only should.</summary>
+    public RuleChange Weigh(int vm, int to, ReadOnlySpan<int> at)
+    {
+        var (must, should) = (0, 0);
+        foreach (var rule in _rulesOf[vm])
+        {
+            var change = Change(rule, vm, to, at);
+            if (_rules[rule].IsMust)
+                must += change;
+            else
+                should += change * (1 + _rules[rule].Priority);
+        }
+
+        return new(must, should);
     }
 
     /// <summary>As <see cref="Change(int, int, ReadOnlySpan{int})"/>, of one rule.</summary>

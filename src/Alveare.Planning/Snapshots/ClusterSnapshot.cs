@@ -74,6 +74,11 @@ public enum RuleKind
 /// <param name="Hosts">Ids of the allowed hosts; empty unless it is <see cref="RuleKind.OnHosts"/>.</param>
 public sealed record SnapshotRule(string Id, RuleKind Kind, ImmutableArray<string> Vms, ImmutableArray<string> Hosts)
 {
-    /// <summary>Rules with more are mended first. The file does not have it.</summary>
+    public const int MostPriority = 100;
+
+    /// <summary>Rules with more are mended first, and count more where not all can be kept; 0 to 100.</summary>
     public int Priority { get; init; }
+
+    /// <summary>Must hold. One that only should is broken where a rule that must hold, or room, asks for it.</summary>
+    public bool IsMust { get; init; } = true;
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Text.Json;
 
 namespace Alveare.Planning.Snapshots;
@@ -143,6 +144,7 @@ internal ref struct SnapshotFields
         {
             string? id = null, type = null;
             ImmutableArray<string> vms = default, hosts = [];
+            var (priority, isMust) = (0.0, true);
             while (NextMember())
             {
                 if (_reader.ValueTextEquals("id"u8))
@@ -153,13 +155,19 @@ internal ref struct SnapshotFields
                     vms = Texts("vms");
                 else if (_reader.ValueTextEquals("hosts"u8))
                     hosts = Texts("hosts");
+                else if (_reader.ValueTextEquals("priority"u8))
+                    priority = Number("priority");
+                else if (_reader.ValueTextEquals("must"u8))
+                    isMust = Truth("must");
                 else
                     _reader.Skip();
             }
 
             if (vms.IsDefault)
                 throw Wrong("it has no 'vms'");
-            rules.Add(new SnapshotRule(Required(id, "id"), Kind(Required(type, "type")), vms, hosts));
+            if (priority is not (>= 0 and <= SnapshotRule.MostPriority) || priority != Math.Floor(priority))
+                throw Wrong($"priority is {priority.ToString(CultureInfo.InvariantCulture)}, expected a whole number from 0 to {SnapshotRule.MostPriority}");
+            rules.Add(new SnapshotRule(Required(id, "id"), Kind(Required(type, "type")), vms, hosts) { Priority = (int)priority, IsMust = isMust });
         }
 
         return rules.DrainToImmutable();
@@ -221,6 +229,12 @@ internal ref struct SnapshotFields
         return _reader.TokenType == JsonTokenType.Number && _reader.TryGetDouble(out var number) && double.IsFinite(number)
             ? number
             : throw Wrong($"{member} is {Found()}, expected a number");
+    }
+
+    private bool Truth(string member)
+    {
+        _reader.Read();
+        return _reader.TokenType is JsonTokenType.True or JsonTokenType.False ? _reader.GetBoolean() : throw Wrong($"'{member}' is {Found()}, expected true or false");
     }
 
     private string Found() => _reader.TokenType switch

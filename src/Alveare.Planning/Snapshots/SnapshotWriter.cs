@@ -84,5 +84,9 @@ public static class SnapshotWriter
         w.WriteTexts("vms", rule.Vms);
         if (rule.Kind == RuleKind.OnHosts)
             w.WriteTexts("hosts", rule.Hosts);
+        if (rule.Priority != 0)
+            w.WriteNumber("priority", rule.Priority);
+        if (!rule.IsMust)
+            w.WriteBoolean("must", false);
     }
 }

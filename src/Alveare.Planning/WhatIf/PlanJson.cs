@@ -110,6 +110,8 @@ public static class PlanJson
             w.WriteString("from", move.From);
             w.WriteString("to", move.To);
             w.WriteString("reason", move.Reason);
+            if (move.With is not null)
+                w.WriteString("with", move.With);
             w.WriteEndObject();
         }
 

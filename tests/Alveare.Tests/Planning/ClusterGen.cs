@@ -59,7 +59,11 @@ internal static class ClusterGen
         $"r{number}",
         (RuleKind)rule.Kind,
         [.. rule.Vms.Select(v => $"vm{v % vms:00}").Distinct()],
-        rule.Kind == (int)RuleKind.OnHosts ? [.. rule.Hosts.Select(h => $"h{h % hosts}").Distinct()] : []);
+        rule.Kind == (int)RuleKind.OnHosts ? [.. rule.Hosts.Select(h => $"h{h % hosts}").Distinct()] : [])
+    {
+        Priority = rule.Vms[0],
+        IsMust = rule.Vms[1] % 3 > 0,
+    };
 
     private static ImmutableArray<T> Shuffled<T>(ImmutableArray<T> items, int seed)
     {

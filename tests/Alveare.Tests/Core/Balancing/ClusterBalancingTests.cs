@@ -29,6 +29,22 @@ public sealed class ClusterBalancingTests
     }
 
     [Fact]
+    public async Task MachinesThatMustBeTogetherAreMovedTogether()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
+        var vms = cluster.Site.Now.OfType<VirtualMachine>().OrderBy(v => v.Id).Select(v => v.Id).ToList();
+        // Every machine is in a pair, so that none can go alone.
+        foreach (var pair in vms.Chunk(2))
+            await cluster.Site.SucceedAsync(new CreateRule { Target = cluster.Site.Cluster, Name = $"{pair[0]}", Kind = ClusterRuleKind.Together, Vms = [.. pair] });
+        cluster.Tell(Long, _ => 150);
+        await cluster.BalanceAsync();
+        Assert.All([1, 2, 3], host => Assert.InRange(cluster.CountOn(host), 2, 4));
+        Assert.All(vms.Chunk(2), pair => Assert.Equal(cluster.Site.Vm(pair[0]).Host, cluster.Site.Vm(pair[1]).Host));
+        Assert.All(cluster.Migrations, task => Assert.Equal(TaskState.Succeeded, task.State));
+        Assert.NotEmpty(cluster.Migrations);
+    }
+
+    [Fact]
     public async Task PlanningAgainAfterwardsMovesNothing()
     {
         await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full, level: BalanceSettings.MaxLevel);

@@ -24,12 +24,19 @@ public sealed class BalancerProperties
         {
             var plan = Balancer.Plan(snapshot, BalanceLevel.Of(level), budget);
             var state = new ClusterState(new Cluster(snapshot));
-            foreach (var move in plan.Moves)
+            var before = Broken(state);
+            for (var n = 0; n < plan.Moves.Length; n++)
             {
+                var move = plan.Moves[n];
                 var (vm, to) = (state.Cluster.VmNumbers[move.Vm], state.Cluster.HostNumbers[move.To]);
                 Assert.Equal(move.From, state.Cluster.Hosts[state.At[vm]].Id);
-                Assert.Empty(HostRefusals.Of(state, vm, to));
+                Assert.Empty(HostRefusals.Room(state, vm, to));
                 state.Move(vm, to);
+                // A group keeps its rules again once all of it has arrived.
+                if (n + 1 < plan.Moves.Length && plan.Moves[n + 1].With is not null)
+                    continue;
+                Assert.True(Broken(state).CompareTo(before) <= 0);
+                before = Broken(state);
             }
 
             Assert.True(plan.Moves.Length <= (budget ?? int.MaxValue));
@@ -37,6 +44,68 @@ public sealed class BalancerProperties
             Assert.All(plan.Moves, m => Assert.Contains(m.To, m.Reason, StringComparison.Ordinal));
         },
         iter: 100);
+
+    [Fact]
+    public void MachinesThatMustBeTogetherAreMovedAsOne()
+    {
+        var snapshot = Together(isMust: true);
+        var plan = Balancer.Plan(snapshot, BalanceLevel.Of(3));
+        Assert.Equal(2, plan.Moves.Length);
+        Assert.Equal((null, plan.Moves[0].Vm, plan.Moves[0].To), (plan.Moves[0].With, plan.Moves[1].With, plan.Moves[1].To));
+        Assert.Equal(0, plan.After.Broken);
+        // Not half of a group within a budget.
+        Assert.Empty(Balancer.Plan(snapshot, BalanceLevel.Of(3), maxMoves: 1).Moves);
+    }
+
+    [Fact]
+    public void AGroupFollowsTheRuleOfOneOfItsMachines()
+    {
+        var rule = new SnapshotRule("on", RuleKind.OnHosts, ["b"], ["h2"]);
+        var snapshot = Together(isMust: true);
+        var plan = Balancer.Plan(snapshot with { Rules = snapshot.Rules.Add(rule) }, BalanceLevel.Of(BalanceLevel.RulesOnly));
+        Assert.Equal(["a", "b"], plan.Moves.Select(m => m.Vm).Order());
+        Assert.Equal(0, plan.After.Broken);
+    }
+
+    [Fact]
+    public void ARuleThatMustHoldIsKeptBeforeOneThatShouldWhateverTheirPriorities()
+    {
+        var snapshot = Together(isMust: false);
+        var rules = snapshot.Rules.Select(r => r with { Priority = 100 }).Append(new("on", RuleKind.OnHosts, ["b"], ["h2"])).Append(new("off", RuleKind.OnHosts, ["a"], ["h1"]));
+        var plan = Balancer.Plan(snapshot with { Rules = [.. rules] }, BalanceLevel.Of(BalanceLevel.RulesOnly));
+        Assert.Equal("b", Assert.Single(plan.Moves).Vm);
+        Assert.Contains("pair1", Assert.Single(plan.Broken), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void OfRulesThatShouldHoldTheHigherPriorityIsKept()
+    {
+        foreach (var on in new[] { 10, 90 })
+        {
+            var rule = new SnapshotRule("on", RuleKind.OnHosts, ["a"], ["h2"]) { IsMust = false, Priority = on };
+            var off = new SnapshotRule("off", RuleKind.OnHosts, ["a"], ["h1"]) { IsMust = false, Priority = 50 };
+            var plan = Balancer.Plan(Together(isMust: false) with { Rules = [rule, off] }, BalanceLevel.Of(BalanceLevel.RulesOnly));
+            Assert.Equal(on > 50 ? 1 : 0, plan.Moves.Length);
+        }
+    }
+
+    private static ClusterSnapshot Together(bool isMust)
+    {
+        static SnapshotVm Vm(string id) => new() { Id = id, Host = "h1", CpuDemandMhz = 2_000, ConsumedMb = 1_000, ActiveMb = 1_000 };
+        return new()
+        {
+            Hosts = [new("h1", 10_000, 16_000), new("h2", 10_000, 16_000)],
+            Vms = [Vm("a"), Vm("b"), Vm("c"), Vm("d")],
+            Rules = [new("pair1", RuleKind.Together, ["a", "b"], []) { IsMust = isMust }, new("pair2", RuleKind.Together, ["c", "d"], []) { IsMust = isMust }],
+        };
+    }
+
+    // Machines that break rules: of those that must hold, and of those that should, weighed by priority.
+    private static (int Must, int Should) Broken(ClusterState state)
+    {
+        var rules = Enumerable.Range(0, state.Cluster.Rules.Count).Select(r => (Rule: state.Cluster.Rules[r], Broken: state.Cluster.Rules.Broken(r, state.At))).ToList();
+        return (rules.Where(r => r.Rule.IsMust).Sum(r => r.Broken), rules.Where(r => !r.Rule.IsMust).Sum(r => r.Broken * (1 + r.Rule.Priority)));
+    }
 
     [Fact]
     public void ImbalanceIsNeverRaised() => Gen.Select(ClusterGen.WithoutRules, Levels, Budgets).Sample(

@@ -25,7 +25,7 @@ public sealed class SnapshotWriterTests
         [
             new("a", RuleKind.Together, ["vm1", "vm2"], []),
             new("b", RuleKind.Apart, ["vm1", "vm2"], []),
-            new("c", RuleKind.OnHosts, ["vm1"], ["h1", "gone"]),
+            new("c", RuleKind.OnHosts, ["vm1"], ["h1", "gone"]) { Priority = 70, IsMust = false },
         ],
     };
 
@@ -40,7 +40,7 @@ public sealed class SnapshotWriterTests
             Assert.Equal(before with { OnlyOn = default }, after with { OnlyOn = default });
         }
 
-        Assert.Equal(Sample.Rules.Select(r => (r.Id, r.Kind, string.Join(' ', r.Vms), string.Join(' ', r.Hosts))), read.Rules.Select(r => (r.Id, r.Kind, string.Join(' ', r.Vms), string.Join(' ', r.Hosts))));
+        Assert.Equal(Sample.Rules.Select(Content), read.Rules.Select(Content));
         Assert.Equal(SnapshotWriter.Write(Sample), SnapshotWriter.Write(read));
     }
 
@@ -62,6 +62,8 @@ public sealed class SnapshotWriterTests
             Assert.All(moves, m => Assert.True(m.To == "h2" && m.Vm != "vm5"));
         }
     }
+
+    private static object Content(SnapshotRule rule) => (rule.Id, rule.Kind, rule.Priority, rule.IsMust, string.Join(' ', rule.Vms), string.Join(' ', rule.Hosts));
 
     private static bool ByContent((string Name, IEnumerable<SnapshotHost> Hosts) one, (string Name, IEnumerable<SnapshotHost> Hosts) other) =>
         one.Name == other.Name && one.Hosts.SequenceEqual(other.Hosts);
