@@ -5,6 +5,7 @@ using Alveare.Api;
 using Alveare.Core;
 using Alveare.Core.Store;
 using Alveare.HostLink;
+using Alveare.HostLink.Power;
 using Alveare.HostLink.Remote;
 using Alveare.HostLink.Trust;
 using Alveare.Model;
@@ -37,7 +38,7 @@ internal static class Site
         await using var store = new SqliteStore(state.File("center.db"));
         var ids = new IdSource(RandomNumberGenerator.Fill);
         var connector = new HostLinkConnector(authority, new HostLinkOptions(), TimeProvider.System, logs.CreateLogger<HostLinkConnector>());
-        await using var engine = new Engine(store, connector, TimeProvider.System, ids, logs);
+        await using var engine = new Engine(store, connector, new NetworkPower(), TimeProvider.System, ids, logs);
         await engine.StartAsync(cancellation);
         var password = await FirstAdministrator.CreateAsync(
             engine.Users, Environment.GetEnvironmentVariable(PasswordVariable), state.File("admin-password"));

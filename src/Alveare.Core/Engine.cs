@@ -9,6 +9,7 @@ using Alveare.Core.Maintenance;
 using Alveare.Core.Migration;
 using Alveare.Core.Placement;
 using Alveare.Core.Pools;
+using Alveare.Core.Power;
 using Alveare.Core.Rules;
 using Alveare.Core.Security;
 using Alveare.Core.Site;
@@ -29,10 +30,11 @@ namespace Alveare.Core;
 public sealed class Engine : IAsyncDisposable
 {
     private readonly CancellationTokenSource _end = new();
+    private readonly ControllerPasswords _passwords;
     private readonly StrayRegistrations _strays;
     private Task _loops = Task.CompletedTask;
 
-    public Engine(IStore store, IHostConnector connector, TimeProvider clock, IdSource ids, ILoggerFactory logs)
+    public Engine(IStore store, IHostConnector connector, IHostPower power, TimeProvider clock, IdSource ids, ILoggerFactory logs)
     {
         Feed = new Feed { Run = ids.NewSecret(4) };
         Inventory = new InventoryWriter(store, Feed);
@@ -48,7 +50,8 @@ public sealed class Engine : IAsyncDisposable
         new CpuBaselineOperations(Inventory).Register(Tasks);
         new RuleOperations(Inventory, Events).Register(Tasks);
         new ArrangeOperations(Inventory, Hosts).Register(Tasks);
-        new HostOperations(Inventory, Hosts, connector, Statistics, Events, clock).Register(Tasks);
+        _passwords = new ControllerPasswords(store);
+        new HostOperations(Inventory, Hosts, connector, _passwords, Statistics, Events, clock).Register(Tasks);
         new StorageOperations(Inventory, Hosts, Events, ids).Register(Tasks);
         new NetworkOperations(Inventory, Hosts, Events, ids).Register(Tasks);
         new UserOperations(Users, Sessions, Events).Register(Tasks);
@@ -58,8 +61,11 @@ public sealed class Engine : IAsyncDisposable
         MachineOperations.HandleAll(machines, Events);
         MigrationOperations.HandleAll(machines);
         new PoolOperations(machines).Register(Tasks);
-        new MaintenanceOperations(machines, Events).Register(Tasks);
+        var evacuation = new HostEvacuation(machines);
+        new MaintenanceOperations(machines, evacuation, Events).Register(Tasks);
         new RollingMaintenanceOperations(machines, Events).Register(Tasks);
+        new PowerSetting(Inventory, power, _passwords).Register(Tasks);
+        new StandbyOperations(machines, evacuation, new HostWaker(machines, power, _passwords), Events).Register(Tasks);
         Balancing = new ClusterBalancing(machines, Events, logs.CreateLogger<ClusterBalancing>());
         new BalanceHandlers(Inventory, Balancing).Register(Tasks);
         _strays = new StrayRegistrations(machines, Events, logs.CreateLogger<StrayRegistrations>());
@@ -92,6 +98,7 @@ public sealed class Engine : IAsyncDisposable
         Events.Load();
         Users.Load();
         Sessions.Load();
+        _passwords.Load();
         var left = Tasks.Load();
         var busy = Tasks.Hold(left);
         await Inventory.ApplyAsync(stored => AsUnheard(stored, busy));
@@ -123,10 +130,19 @@ public sealed class Engine : IAsyncDisposable
         [],
         IsObserved: true);
 
-    // The task that was emptying a host is over.
+    // The task that was emptying a host, or waking it, is over.
     private static Host Unheard(Host stored)
     {
-        var host = stored.Maintenance == HostMaintenance.Entering ? stored with { Maintenance = HostMaintenance.None } : stored;
+        var host = stored with
+        {
+            Maintenance = stored.Maintenance == HostMaintenance.Entering ? HostMaintenance.None : stored.Maintenance,
+            Standby = stored.Standby switch
+            {
+                HostStandby.Entering => HostStandby.None,
+                HostStandby.Exiting => HostStandby.In,
+                _ => stored.Standby,
+            },
+        };
         return host.Connection == HostConnection.Disconnected ? host : host with { Connection = HostConnection.Connecting, Problem = null };
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
@@ -21,6 +22,7 @@ internal sealed record AgentSettings(
     string? MigrationAddress,
     string? PasswordFile,
     TimeSpan StatisticsInterval,
+    ImmutableArray<string> PowerDownCommand,
     LogLevel LogLevel);
 
 /// <summary>The agent: this machine as a host (Kvm), served over the host link. When it ends, its machines run on.</summary>
@@ -74,6 +76,7 @@ internal static class Agent
         MigrationAddress = MigrationAddress(settings),
         Uplink = settings.Uplink,
         StatisticsInterval = settings.StatisticsInterval,
+        PowerDownCommand = settings.PowerDownCommand,
         Ids = new IdSource(RandomNumberGenerator.Fill),
         AgentVersion = typeof(Agent).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "",
     };

@@ -32,9 +32,15 @@ statistics.Validators.Add(result =>
         result.AddError($"--statistics-interval is '{result.GetValueOrDefault<int>()}', expected 1 to 3600.");
 });
 
+var powerDown = new Option<string?>("--power-down-command")
+{
+    Description = "Program and arguments, apart by spaces, that power this machine down when it goes to standby, such as 'systemctl poweroff'. Without it this host refuses.",
+    HelpName = "COMMAND",
+};
+
 var command = new RootCommand("The agent of an Alveare host: runs virtual machines for the center that the host was joined to.")
 {
-    state, listen, name, uplink, migrationAddress, passwordFile, statistics, logLevel,
+    state, listen, name, uplink, migrationAddress, passwordFile, statistics, powerDown, logLevel,
 };
 return await ProgramRun.InvokeAsync(command, args, (given, cancellation) => Agent.RunAsync(
     new AgentSettings(
@@ -45,5 +51,6 @@ return await ProgramRun.InvokeAsync(command, args, (given, cancellation) => Agen
         given.GetValue(migrationAddress),
         given.GetValue(passwordFile),
         TimeSpan.FromSeconds(given.GetValue(statistics)),
+        [.. (given.GetValue(powerDown) ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries)],
         given.GetValue(logLevel)),
     cancellation));

@@ -8,6 +8,7 @@ using Alveare.Kvm.Machines;
 using Alveare.Kvm.Migration;
 using Alveare.Kvm.Networks;
 using Alveare.Kvm.Qemu;
+using Alveare.Kvm.Standby;
 using Alveare.Kvm.Statistics;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -26,6 +27,7 @@ public sealed class KvmHost : IHost
     private readonly Registry registry;
     private readonly Ground ground;
     private readonly PowerControl power;
+    private readonly PowerDown powerDown;
     private readonly MachineTable machines;
     private readonly Registration registration;
     private readonly Reconfiguration reconfiguration;
@@ -79,6 +81,7 @@ public sealed class KvmHost : IHost
         migrations = new MigrationTable(new MigrationGround(
             options.HostId, options.HostName, options.MigrationAddress, machines, ground, power, launcher, setup.User, options.Time,
             stopping.Token));
+        powerDown = new PowerDown(state, machines, options.HostName, options.PowerDownCommand, options.Time, stopping.Token);
         _ = log.KeepShortAsync(machines, stopping.Token);
     }
 
@@ -163,7 +166,8 @@ public sealed class KvmHost : IHost
             case CloneMachine clone:
                 return await clones.CloneAsync(clone, progress, cancellation);
             case StartMachine start:
-                await power.StartAsync(Find(start.Machine), start.MinLockEpoch, start.Paused, start.CpuModel, cancellation);
+                using (powerDown.Arrive())
+                    await power.StartAsync(Find(start.Machine), start.MinLockEpoch, start.Paused, start.CpuModel, cancellation);
                 return Answer(start.Machine);
             case StopMachine stop:
                 await PowerControl.StopAsync(Find(stop.Machine), cancellation);
@@ -181,7 +185,8 @@ public sealed class KvmHost : IHost
                 await GuestShutdown.RequestAsync(Find(shutDown.Machine), cancellation);
                 return Done.Instance;
             case PrepareIncoming prepare:
-                return await migrations.PrepareAsync(prepare, cancellation);
+                using (powerDown.Arrive())
+                    return await migrations.PrepareAsync(prepare, cancellation);
             case SendMachine send:
                 return await migrations.SendAsync(send, progress, cancellation);
             case AwaitIncoming incoming:
@@ -191,6 +196,12 @@ public sealed class KvmHost : IHost
                 return Done.Instance;
             case ReadStatistics:
                 return new StatisticsReply(await statistics.SampleAsync());
+            case PowerDownHost down:
+                await powerDown.BeginAsync(down.ByController, cancellation);
+                return Done.Instance;
+            case SendWakePacket wake:
+                await WakeSender.SendAsync(wake, cancellation);
+                return Done.Instance;
             default:
                 throw new FaultException(new Unsupported($"Host '{options.HostName}'", command.GetType().Name));
         }
@@ -226,22 +237,22 @@ public sealed class KvmHost : IHost
 
     private async Task TellAcceleratorAsync(Task<AcceleratorVerdict> verdict)
     {
-        var facts = state.Current.Facts;
         try
         {
             var found = await verdict;
-            facts = facts with { Accelerator = found.Accelerator, AcceleratorWarning = found.Warning, CpuFeatures = found.CpuFeatures, CpuModels = found.CpuModels };
+            state.ChangeFacts(f => f with
+            {
+                Accelerator = found.Accelerator, AcceleratorWarning = found.Warning, CpuFeatures = found.CpuFeatures, CpuModels = found.CpuModels,
+            });
         }
         catch (FaultException e)
         {
-            facts = facts with { AcceleratorWarning = e.Fault.Message };
+            state.ChangeFacts(f => f with { AcceleratorWarning = e.Fault.Message });
         }
         catch (OperationCanceledException)
         {
-            return;
+            // The agent ends.
         }
-
-        state.Publish(new FactsChanged(facts));
     }
 
     private void Unmount(EntityId datastore)

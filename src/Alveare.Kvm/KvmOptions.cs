@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Alveare.Model;
 
 namespace Alveare.Kvm;
@@ -27,6 +28,9 @@ public sealed record KvmOptions
 
     /// <summary>How often this host and its machines are sampled.</summary>
     public TimeSpan StatisticsInterval { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>Program and arguments that power this machine down, such as <c>systemctl poweroff</c>; empty: it is never powered down.</summary>
+    public ImmutableArray<string> PowerDownCommand { get; init; } = [];
 
     /// <summary>Code cache of each machine under software emulation.</summary>
     public int TranslationCacheMib { get; init; } = 64;

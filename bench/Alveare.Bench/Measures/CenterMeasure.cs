@@ -56,7 +56,7 @@ internal static class CenterMeasure
     }
 
     private static Engine NewEngine(SqliteStore store, SimulatedSite site, IdSource ids) =>
-        new(store, site, TimeProvider.System, ids, NullLoggerFactory.Instance);
+        new(store, site, site, TimeProvider.System, ids, NullLoggerFactory.Instance);
 
     private static async Task FillAsync(Engine engine, SimulatedSite site)
     {

@@ -51,7 +51,7 @@ internal sealed class ScaleSite : IAsyncDisposable
     {
         _simulation.World.CpuDemand = new DemandWaves(seed: 1).Percent;
         _store = new SqliteStore(Path.Combine(_state, "center.db"));
-        Engine = new Engine(_store, _simulation, TimeProvider.System, new IdSource(RandomNumberGenerator.Fill), NullLoggerFactory.Instance);
+        Engine = new Engine(_store, _simulation, _simulation, TimeProvider.System, new IdSource(RandomNumberGenerator.Fill), NullLoggerFactory.Instance);
     }
 
     public Engine Engine { get; }

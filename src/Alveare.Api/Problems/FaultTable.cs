@@ -33,6 +33,7 @@ public static class FaultTable
         [typeof(GroupLeftBehind)] = 409,
         [typeof(HostsLeftInMaintenance)] = 409,
         [typeof(HostNotEmptied)] = 409,
+        [typeof(HostStaysOn)] = 409,
         [typeof(MachinesAboveBaseline)] = 409,
         [typeof(DatastoreNotAccessible)] = 409,
         [typeof(DatastoreIsAnother)] = 409,
@@ -54,12 +55,14 @@ public static class FaultTable
         [typeof(HostAnswerInvalid)] = 502,
         [typeof(HostIdentityChanged)] = 502,
         [typeof(HostJoinRefused)] = 502,
+        [typeof(ControllerFailed)] = 502,
         [typeof(MachineDied)] = 502,
         [typeof(MachineStartFailed)] = 502,
         [typeof(MigrationFailed)] = 502,
         [typeof(HostNotConnected)] = 503,
         [typeof(Interrupted)] = 503,
         [typeof(GuestNotReachable)] = 504,
+        [typeof(HostNotWoken)] = 504,
         [typeof(DatastoreFull)] = 507,
     }.ToFrozenDictionary();
 

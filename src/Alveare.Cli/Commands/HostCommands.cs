@@ -17,7 +17,7 @@ internal static class HostCommands
                 commands,
                 "host",
                 new("NAME", h => h.Name),
-                new("CONNECTION", h => h.Maintenance == "none" ? h.Connection : $"{h.Connection}, {(h.Maintenance == "in" ? "in" : "entering")} maintenance"),
+                new("CONNECTION", StateOf),
                 new("ADDRESS", h => h.Address),
                 new("CPUS", h => h.Facts?.CpuThreads.ToString(), IsNumber: true),
                 new("FOR GUESTS", h => h.Facts is { } f ? Amounts.Size(f.MemoryForGuests) : null, IsNumber: true),
@@ -40,9 +40,18 @@ internal static class HostCommands
             Plain(commands, "remove", "Remove a host and its machines from the inventory; machines run on"),
             Plain(commands, "enter-maintenance", "Move a host's machines to others and let none come, for work on it"),
             Plain(commands, "exit-maintenance", "Let a host run machines again"),
+            .. PowerCommands.OfHosts(commands),
             Generic.Rename(commands, "host"),
             Generic.Move(commands, "host", "cluster or datacenter"),
         ]);
+
+    private static string StateOf(HostDto host) => host switch
+    {
+        { Maintenance: not "none" } => $"{host.Connection}, {(host.Maintenance == "in" ? "in" : "entering")} maintenance",
+        { Standby: "in", FailedWakes: > 0 } => $"{host.Connection}, failed to wake",
+        { Standby: "entering" or "exiting" } => $"{host.Connection}, {host.Standby} standby",
+        _ => host.Connection,
+    };
 
     private static OperationCommand Plain(CliCommands commands, string verb, string description) =>
         OperationCommand.OnMany(commands, $"host.{verb}", description, [], _ => Task.FromResult<JsonObject?>(null));

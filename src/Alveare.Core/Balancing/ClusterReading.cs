@@ -28,7 +28,7 @@ public sealed record ClusterReading(
 {
     private const double BytesPerMb = 1024 * 1024;
 
-    /// <summary>Reads a cluster: its hosts that are connected, not in maintenance and whose statistics are fresh, with what runs on them.</summary>
+    /// <summary>Reads a cluster: its hosts that are connected, run machines and whose statistics are fresh, with what runs on them.</summary>
     /// <param name="targets">Where the migrations that are under way bring their machines.</param>
     public static ClusterReading Of(InventorySnapshot now, Cluster cluster, StatisticsHistory statistics, IReadOnlyDictionary<EntityId, EntityId> targets)
     {
@@ -72,7 +72,7 @@ public sealed record ClusterReading(
     }
 
     private static bool IsUsable(Host host) =>
-        host is { Connection: HostConnection.Connected, Maintenance: HostMaintenance.None, Facts: { } facts } && facts.CpuCapacity.Value > 0 && facts.MemoryForGuests.Value > 0;
+        host is { Connection: HostConnection.Connected, Maintenance: HostMaintenance.None, Standby: HostStandby.None, Facts: { } facts } && facts.CpuCapacity.Value > 0 && facts.MemoryForGuests.Value > 0;
 
     private static string? WhyItStays(VirtualMachine vm, Demand demand) => vm switch
     {

@@ -43,7 +43,9 @@ internal sealed class HostSession : IAsyncDisposable
 
     public EntityId Id => _id;
 
-    public string Name => _view.Current.Find(_id)?.Name ?? _id.ToString();
+    public string Name => Known?.Name ?? _id.ToString();
+
+    private Host? Known => _view.Current.Find(_id) as Host;
 
     public bool IsConnected
     {
@@ -185,7 +187,7 @@ internal sealed class HostSession : IAsyncDisposable
     private Task TakeAsync(HostChange change) => change switch
     {
         HostObserved observed => ConnectAsync(observed.Snapshot),
-        FactsChanged facts => _view.ReconcileAsync(_id, h => h with { Facts = facts.Facts }, []),
+        FactsChanged facts => _view.ReconcileAsync(_id, h => Awake(h, facts.Facts, isContact: false) with { Facts = facts.Facts }, []),
         DatastoresChanged datastores => _view.ReconcileAsync(_id, h => h with { Datastores = datastores.Datastores }, []),
         HostEventRaised raised => RaiseAsync(raised),
         StatisticsSampled samples => SampleAsync(samples),
@@ -196,7 +198,8 @@ internal sealed class HostSession : IAsyncDisposable
 
     private async Task ConnectAsync(HostSnapshot snapshot)
     {
-        await TakeSnapshotAsync(snapshot, _view.Claims.Watch(_id, snapshot.Machines));
+        var (isContact, before) = (!IsConnected, Known);
+        await TakeSnapshotAsync(snapshot, isContact, _view.Claims.Watch(_id, snapshot.Machines));
         bool wasLost;
         lock (_gate)
         {
@@ -206,6 +209,8 @@ internal sealed class HostSession : IAsyncDisposable
             _connected.SetResult();
         }
 
+        if (IsAsleep(before) && Known?.Standby == HostStandby.None)
+            _events.Add(EventSeverity.Info, "host.woke", $"Host '{Name}' is out of standby.", _id);
         _events.Add(EventSeverity.Info, "host.connected", $"Host '{Name}' is connected{(wasLost ? " again" : "")}.", _id);
         _ = OfferUnwatchedAsync();
     }
@@ -213,10 +218,10 @@ internal sealed class HostSession : IAsyncDisposable
     private List<EntityId> WithBelieved(IEnumerable<EntityId> spokenOf) =>
         [.. spokenOf.Union(_view.Current.MachinesOn(_id).Select(v => v.Id)).Order()];
 
-    private Task TakeSnapshotAsync(HostSnapshot snapshot, IEnumerable<EntityId> spokenOf) =>
+    private Task TakeSnapshotAsync(HostSnapshot snapshot, bool isContact, IEnumerable<EntityId> spokenOf) =>
         _view.ReconcileAsync(
             _id,
-            h => h.Connection == HostConnection.Disconnected ? h : h with
+            h => h.Connection == HostConnection.Disconnected ? h : Awake(h, snapshot.Facts, isContact) with
             {
                 Connection = HostConnection.Connected,
                 Problem = null,
@@ -225,6 +230,14 @@ internal sealed class HostSession : IAsyncDisposable
                 PortGroups = [.. snapshot.PortGroups.Select(p => p.Name).Order(StringComparer.Ordinal)],
             },
             WithBelieved(spokenOf));
+
+    /// <summary>A host that answers anew is awake, whoever woke it, but not while it is still going down; nor is one that has given going down up.</summary>
+    private static Host Awake(Host host, HostFacts said, bool isContact) =>
+        IsAsleep(host) && !said.IsPoweringDown && (isContact || host.Facts?.IsPoweringDown == true)
+            ? host with { Standby = HostStandby.None, FailedWakes = 0 }
+            : host;
+
+    private static bool IsAsleep(Host? host) => host?.Standby is HostStandby.In or HostStandby.Exiting;
 
     private Task TakeMachineAsync(EntityId machine, bool isNews) =>
         isNews ? _view.ReconcileAsync(_id, null, [machine]) : Task.CompletedTask;
@@ -268,17 +281,15 @@ internal sealed class HostSession : IAsyncDisposable
         }
 
         _view.Claims.Drop(_id);
-        var known = _view.Current.Find(_id) as Host;
-        var hasChanged = was || known?.Connection == HostConnection.Connecting || known?.Problem != problem?.Message;
+        var known = Known;
+        var hasChanged = was || known?.Connection == HostConnection.Connecting || (known?.Problem != problem?.Message && !IsAsleep(known));
         if (known is null || !hasChanged)
             return was;
         try
         {
             await _view.ReconcileSurelyAsync(
                 _id,
-                h => h.Connection == HostConnection.Disconnected || problem is null
-                    ? h
-                    : h with { Connection = IsOfAnother(problem) ? HostConnection.Untrusted : HostConnection.NotResponding, Problem = problem.Message },
+                h => problem is null ? h : Lost(h, problem),
                 _view.Current.MachinesOn(_id).Select(v => v.Id));
         }
         catch (FaultException e)
@@ -286,10 +297,18 @@ internal sealed class HostSession : IAsyncDisposable
             _logger.LogError(e, "That host {Host} does not answer could not be noted.", Name);
         }
 
-        if (problem is not null)
+        if (problem is not null && (IsOfAnother(problem) || !IsAsleep(Known)))
             SayLost(problem, was);
         return was;
     }
+
+    private static Host Lost(Host host, Fault problem) => host switch
+    {
+        { Connection: HostConnection.Disconnected } => host,
+        _ when IsOfAnother(problem) => host with { Connection = HostConnection.Untrusted, Problem = problem.Message },
+        _ when IsAsleep(host) => host with { Connection = HostConnection.Standby, Problem = null },
+        _ => host with { Connection = HostConnection.NotResponding, Problem = problem.Message },
+    };
 
     private static bool IsOfAnother(Fault problem) => problem is HostIdentityChanged;
 

@@ -28,7 +28,7 @@ internal sealed class RollingMaintenanceOperations(MachineGround ground, EventLo
     private async Task RollAsync(RollingMaintenance operation, TaskContext context)
     {
         var cluster = ground.Now.Get<Cluster>(operation.Target);
-        var hosts = ground.Now.Children<Host>(cluster.Id).Where(h => h.Maintenance == HostMaintenance.None).Select(h => h.Id).ToList();
+        var hosts = ground.Now.Children<Host>(cluster.Id).Where(h => h is { Maintenance: HostMaintenance.None, Standby: HostStandby.None }).Select(h => h.Id).ToList();
         if (operation.AtOnce < 1 || operation.AtOnce >= hosts.Count)
         {
             throw new FaultException(new InvalidArgument(

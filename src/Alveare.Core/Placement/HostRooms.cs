@@ -140,6 +140,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         Name = host.Name,
         Problem = WhyUnusable(host),
         Maintenance = host.Maintenance,
+        Standby = host.Standby,
         CpuFeatures = host.Facts?.CpuFeatures ?? [],
         CpuModels = host.Facts?.CpuModels ?? [],
         Accelerator = host.Facts?.Accelerator ?? default,
@@ -153,9 +154,15 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
 
     private static string? WhyUnusable(Host host) => host.Connection switch
     {
-        HostConnection.Connected => host.Facts is null ? "it has not said what it is yet" : null,
+        HostConnection.Connected => host.Facts switch
+        {
+            null => "it has not said what it is yet",
+            { IsPoweringDown: true } => "it is about to power down",
+            _ => null,
+        },
         HostConnection.Connecting => "first contact is not made yet",
         HostConnection.Disconnected => "an administrator disconnected it",
+        HostConnection.Standby => "it is in standby",
         HostConnection.Untrusted => "what answers at its address has another certificate",
         _ => "it does not answer",
     };

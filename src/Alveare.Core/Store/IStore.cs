@@ -27,4 +27,7 @@ public static class StoreKind
     public const string User = "user";
     public const string Session = "session";
     public const string Meta = "meta";
+
+    /// <summary>Passwords: read by the engine alone.</summary>
+    public const string Secret = "secret";
 }

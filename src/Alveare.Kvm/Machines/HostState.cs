@@ -34,16 +34,13 @@ public sealed class HostState(HostFacts facts)
         }
     }
 
-    /// <summary>Takes a change into the snapshot and gives it to every watcher.</summary>
+    /// <summary>Takes a change into the snapshot and gives it to every watcher; of facts, see <see cref="ChangeFacts"/>.</summary>
     public void Publish(HostChange change)
     {
         lock (sync)
         {
             switch (change)
             {
-                case FactsChanged changed:
-                    facts = changed.Facts;
-                    break;
                 case MachineChanged changed:
                     machines = machines.SetItem(changed.Machine.Id, changed.Machine);
                     break;
@@ -59,6 +56,16 @@ public sealed class HostState(HostFacts facts)
             }
 
             Distribute(change);
+        }
+    }
+
+    /// <summary>Changes what the host says of itself, beside whatever else changes it.</summary>
+    public void ChangeFacts(Func<HostFacts, HostFacts> change)
+    {
+        lock (sync)
+        {
+            facts = change(facts);
+            Distribute(new FactsChanged(facts));
         }
     }
 

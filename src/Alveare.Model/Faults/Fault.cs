@@ -34,6 +34,9 @@ namespace Alveare.Model.Faults;
 [JsonDerivedType(typeof(GroupLeftBehind), nameof(GroupLeftBehind))]
 [JsonDerivedType(typeof(HostsLeftInMaintenance), nameof(HostsLeftInMaintenance))]
 [JsonDerivedType(typeof(HostNotEmptied), nameof(HostNotEmptied))]
+[JsonDerivedType(typeof(HostStaysOn), nameof(HostStaysOn))]
+[JsonDerivedType(typeof(HostNotWoken), nameof(HostNotWoken))]
+[JsonDerivedType(typeof(ControllerFailed), nameof(ControllerFailed))]
 [JsonDerivedType(typeof(DatastoreNotAccessible), nameof(DatastoreNotAccessible))]
 [JsonDerivedType(typeof(DatastoreIsAnother), nameof(DatastoreIsAnother))]
 [JsonDerivedType(typeof(NetworkNotAccessible), nameof(NetworkNotAccessible))]
@@ -248,11 +251,11 @@ public sealed record StartsAfter(string Machine, string Rule, ImmutableArray<str
     public override string Message => $"Virtual machine '{Machine}' starts after {string.Join(", ", Waiting)} by rule '{Rule}': start them first.";
 }
 
-/// <summary>A host that could not be put into maintenance: machines stay on it.</summary>
+/// <summary>A host that could not be emptied for maintenance or standby: machines stay on it.</summary>
 /// <param name="Staying">Each machine, and why it cannot leave.</param>
 public sealed record HostNotEmptied(string HostName, ImmutableArray<string> Staying) : Fault
 {
-    public override string Message => $"Host '{HostName}' is not put into maintenance: {string.Join("; ", Staying)}.";
+    public override string Message => $"Host '{HostName}' cannot be emptied: {string.Join("; ", Staying)}.";
 }
 
 /// <summary>Rolling maintenance could not let hosts run machines again.</summary>
@@ -265,6 +268,26 @@ public sealed record HostsLeftInMaintenance(string Cluster, ImmutableArray<strin
 public sealed record DatastoreNotAccessible(string Datastore, string HostName, string Reason) : Fault
 {
     public override string Message => $"Host '{HostName}' cannot use datastore '{Datastore}': {Reason}.";
+}
+
+/// <summary>A host that does not power down.</summary>
+/// <param name="Reason">A clause, such as <c>a machine runs on it</c>.</param>
+public sealed record HostStaysOn(string HostName, string Reason) : Fault
+{
+    public override string Message => $"Host '{HostName}' is not powered down: {Reason}.";
+}
+
+/// <summary>A host in standby that was woken and does not answer.</summary>
+/// <param name="Tries">In a row without success, over all tasks.</param>
+public sealed record HostNotWoken(string HostName, int Tries, string Reason) : Fault
+{
+    public override string Message => $"Host '{HostName}' does not wake, {(Tries == 1 ? "tried once" : $"tried {Tries} times in a row")}: {Reason}.";
+}
+
+/// <summary>A baseboard management controller that does not do what it was asked.</summary>
+public sealed record ControllerFailed(string Address, string Reason) : Fault
+{
+    public override string Message => $"The baseboard controller at {Address} cannot be used: {Reason}.";
 }
 
 /// <summary>The directory is marked as another datastore than the one it was offered as.</summary>

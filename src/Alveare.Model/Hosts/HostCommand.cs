@@ -31,6 +31,8 @@ namespace Alveare.Model.Hosts;
 [JsonDerivedType(typeof(AwaitIncoming), "await-incoming")]
 [JsonDerivedType(typeof(CancelMigration), "cancel-migration")]
 [JsonDerivedType(typeof(ReadStatistics), "read-statistics")]
+[JsonDerivedType(typeof(PowerDownHost), "power-down-host")]
+[JsonDerivedType(typeof(SendWakePacket), "send-wake-packet")]
 public abstract record HostCommand;
 
 /// <summary>Offer a datastore: a directory (local, or shared storage mounted by the administrator) whose marker file carries the datastore's
@@ -136,6 +138,14 @@ public sealed record CancelMigration(Guid Migration) : HostCommand;
 
 /// <summary>Read the counters of all running machines now, beside the regular interval. Answers <see cref="StatisticsReply"/>.</summary>
 public sealed record ReadStatistics : HostCommand;
+
+/// <summary>Power this host down, or make it ready to be: it takes no machine from then on, until it is up again or nothing has come of it
+/// for minutes. Refused while a machine runs here, and by an agent that was given no command to power its host down by.</summary>
+/// <param name="ByController">Its baseboard controller is about to be asked to shut it down: the agent runs no command of its own.</param>
+public sealed record PowerDownHost(bool ByController) : HostCommand;
+
+/// <summary>Send a Wake-on-LAN packet for another host into the networks of this one.</summary>
+public sealed record SendWakePacket(string Mac, string Broadcast) : HostCommand;
 
 /// <summary>What a command answers.</summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "reply")]

@@ -50,6 +50,9 @@ public sealed record HostFacts
     /// <summary>IP address other hosts reach this one at, for migration.</summary>
     public required string MigrationAddress { get; init; }
 
+    /// <summary>It was told to power down and is about to: it takes no machine any more.</summary>
+    public bool IsPoweringDown { get; init; }
+
     public Megahertz CpuCapacity => new(CpuThreads * CpuClock.Value);
 
     public Bytes MemoryForGuests => Memory - MemoryReserved;
@@ -58,7 +61,7 @@ public sealed record HostFacts
         other is not null && Id == other.Id && HostName == other.HostName && AgentVersion == other.AgentVersion
         && QemuVersion == other.QemuVersion && Accelerator == other.Accelerator && AcceleratorWarning == other.AcceleratorWarning
         && CpuThreads == other.CpuThreads && CpuClock == other.CpuClock && CpuModel == other.CpuModel && Memory == other.Memory
-        && MemoryReserved == other.MemoryReserved && MigrationAddress == other.MigrationAddress
+        && MemoryReserved == other.MemoryReserved && MigrationAddress == other.MigrationAddress && IsPoweringDown == other.IsPoweringDown
         && CpuFeatures.SequenceEqual(other.CpuFeatures) && CpuModels.SequenceEqual(other.CpuModels);
 
     public override int GetHashCode() => HashCode.Combine(Id, HostName, AgentVersion, QemuVersion, Memory);

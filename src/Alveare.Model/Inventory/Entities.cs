@@ -54,6 +54,9 @@ public enum HostConnection
 
     /// <summary>What answers at its address has another certificate than the host that was joined: an administrator must look.</summary>
     Untrusted,
+
+    /// <summary>It was powered down on purpose and answers again when it is woken.</summary>
+    Standby,
 }
 
 /// <summary>Whether a host is being emptied for work on it.</summary>
@@ -98,6 +101,19 @@ public sealed record Host : Entity
     public HostFacts? Facts { get; init; }
 
     public HostMaintenance Maintenance { get; init; }
+
+    public HostStandby Standby { get; init; }
+
+    /// <summary>How it is woken: this, or <see cref="Redfish"/>, or neither; then it is never put to standby.</summary>
+    public WakeOnLan? WakeOnLan { get; init; }
+
+    public Redfish? Redfish { get; init; }
+
+    /// <summary>How often waking it has failed since it answered last.</summary>
+    public int FailedWakes { get; init; }
+
+    [JsonIgnore]
+    public bool CanBeWoken => WakeOnLan is not null || Redfish is not null;
 
     /// <summary>Datastores as this host sees them.</summary>
     public ImmutableArray<HostDatastore> Datastores { get; init; } = [];

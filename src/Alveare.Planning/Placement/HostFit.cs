@@ -12,12 +12,14 @@ public static class HostFit
     /// used at all only that is said: what it offered last is no longer known to be true.</summary>
     public static ImmutableArray<Fault> Check(MachineNeeds needs, HostRoom host) => host.Problem is { } problem
         ? [new HostNotConnected(host.Name, problem)]
-        : [.. Maintenance(host), .. Cpu(needs, host), .. Datastores(needs, host), .. Networks(needs, host), .. Memory(needs, host), .. Promises(needs.Name, needs.CpuReservation, host), .. Rules(needs, host)];
+        : [.. Service(host), .. Cpu(needs, host), .. Datastores(needs, host), .. Networks(needs, host), .. Memory(needs, host), .. Promises(needs.Name, needs.CpuReservation, host), .. Rules(needs, host)];
 
-    private static IEnumerable<Fault> Maintenance(HostRoom host)
+    private static IEnumerable<Fault> Service(HostRoom host)
     {
         if (host.Maintenance != HostMaintenance.None)
             yield return new InvalidState(host.Name, host.Maintenance.Words(), HostMaintenance.None.Words());
+        if (host.Standby != HostStandby.None)
+            yield return new InvalidState(host.Name, host.Standby.Words(), HostStandby.None.Words());
     }
 
     private static IEnumerable<Fault> Cpu(MachineNeeds needs, HostRoom host)

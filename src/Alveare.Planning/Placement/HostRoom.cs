@@ -20,6 +20,8 @@ public sealed record HostRoom
     /// <summary>No machine comes to a host that is in maintenance or on its way there; those that run leave it.</summary>
     public HostMaintenance Maintenance { get; init; }
 
+    public HostStandby Standby { get; init; }
+
     public ImmutableArray<string> CpuFeatures { get; init; } = [];
 
     /// <summary>What it lacks of each processor model that its QEMU knows by name.</summary>

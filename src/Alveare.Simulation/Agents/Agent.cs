@@ -92,6 +92,7 @@ public sealed class Agent
             case CloneMachine clone:
                 return Answer(await files.CloneAsync(clone, progress));
             case StartMachine start:
+                RequireStaying();
                 await power.StartAsync(machines.Find(start.Machine), start.MinLockEpoch, start.Paused, start.CpuModel);
                 return Answer(machines.Find(start.Machine));
             case StopMachine stop:
@@ -111,6 +112,7 @@ public sealed class Agent
                 power.ShutDownGuest(machines.Find(shutdown.Machine));
                 return Answer(machines.Find(shutdown.Machine));
             case PrepareIncoming prepare:
+                RequireStaying();
                 return await migrations.PrepareAsync(prepare);
             case SendMachine send:
                 return await migrations.SendAsync(send, progress);
@@ -121,12 +123,37 @@ public sealed class Agent
                 return Done.Instance;
             case ReadStatistics:
                 return new StatisticsReply(Sample());
+            case PowerDownHost down:
+                return PowerDown(down.ByController);
+            case SendWakePacket wake:
+                ground.Plant.Power.Wake(wake.Mac);
+                return Done.Instance;
             default:
                 throw new FaultException(new Unsupported($"Host '{ground.Facts.HostName}'", command.GetType().Name));
         }
     }
 
     private static MachineReply Answer(AgentMachine machine) => new(machine.Current);
+
+    private Done PowerDown(bool byController)
+    {
+        if (machines.All.FirstOrDefault(m => m.Run is not null) is { } running)
+            throw new FaultException(new HostStaysOn(ground.Facts.HostName, $"virtual machine '{running.Name}' runs on it"));
+        if (!board.IsPoweringDown)
+        {
+            board.PowerDown();
+            if (!byController)
+                ground.Plant.Power.PowerDown(ground.Host);
+        }
+
+        return Done.Instance;
+    }
+
+    private void RequireStaying()
+    {
+        if (board.IsPoweringDown)
+            throw new FaultException(new InvalidState(ground.Facts.HostName, "powering down", "running machines"));
+    }
 
     private Done Mount(MountDatastore mount)
     {

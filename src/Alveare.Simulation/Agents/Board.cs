@@ -7,6 +7,7 @@ namespace Alveare.Simulation.Agents;
 /// <summary>What an agent says of its host: a snapshot, and its changes to every watcher.</summary>
 internal sealed class Board(HostFacts facts)
 {
+    private HostFacts facts = facts;
     private readonly List<Subscription> watchers = [];
     private readonly SortedDictionary<EntityId, HostMachine> machines = [];
     private ImmutableArray<HostDatastore> datastores = [];
@@ -16,6 +17,14 @@ internal sealed class Board(HostFacts facts)
 
     /// <summary>The next revision of a machine; they rise over all machines.</summary>
     public long NextRevision() => ++revision;
+
+    public bool IsPoweringDown => facts.IsPoweringDown;
+
+    public void PowerDown()
+    {
+        facts = facts with { IsPoweringDown = true };
+        Tell(new FactsChanged(facts));
+    }
 
     public HostSnapshot Snapshot => new(facts, [.. machines.Values], datastores, portGroups);
 

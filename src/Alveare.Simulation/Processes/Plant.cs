@@ -15,6 +15,8 @@ public sealed class Plant(World world)
 
     public Network Network { get; } = new(world);
 
+    public PowerGrid Power { get; } = new(world);
+
     public ExecutionWatch Executions { get; } = new(world);
 
     public IReadOnlyList<SimulatedDatastore> Datastores => datastores;

@@ -21,7 +21,7 @@ internal sealed class EngineRuns(World world, ScenarioSite site)
         isStarting = true;
         var realm = world.Nature.Beside($"engine {++runs}");
         world.Tell("engine starts");
-        var engine = realm.Enter(() => new Engine(site.Store, site.Site, world.Time, world.Ids, new ScenarioLog(world)));
+        var engine = realm.Enter(() => new Engine(site.Store, site.Site, site.Site, world.Time, world.Ids, new ScenarioLog(world)));
         var run = new EngineRun(realm, engine);
         await realm.RunAsync(() => engine.StartAsync(CancellationToken.None));
         world.Tell("engine serves");

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Alveare.Core.Hosts;
 using Alveare.Model;
 using Alveare.Model.Hosts;
@@ -18,6 +19,7 @@ public sealed class SimulatedHost : IHost
 
     internal SimulatedHost(Plant plant, HostFacts facts)
     {
+        plant.Power.Connect(facts.Id, CardOf(facts.Id), PowerOff, Boot);
         this.plant = plant;
         Facts = facts;
         Fingerprint = Convert.ToHexString(facts.Id.Uuid.ToByteArray()) + Convert.ToHexString(facts.Id.Uuid.ToByteArray());
@@ -30,6 +32,9 @@ public sealed class SimulatedHost : IHost
     public string Name => Facts.HostName;
 
     public HostFacts Facts { get; }
+
+    /// <summary>MAC address of the card that wakes it.</summary>
+    public string Card => CardOf(Id);
 
     /// <summary>Where the host link listens.</summary>
     public string Address => $"{Name}:8902";
@@ -81,6 +86,14 @@ public sealed class SimulatedHost : IHost
             qemu.Kill("the host went down");
     });
 
+    /// <summary>The machine goes down in good order, as <see cref="Crash"/> when something still runs on it.</summary>
+    private void PowerOff()
+    {
+        if (Living.Any())
+            plant.World.Break($"{Name} is powered down while {string.Join(", ", Living.Select(q => q.Name))} runs on it.");
+        Crash();
+    }
+
     /// <summary>The machine comes up again, and its agent with it.</summary>
     public void Boot() => plant.World.Nature.Enter(() =>
     {
@@ -130,6 +143,9 @@ public sealed class SimulatedHost : IHost
         foreach (var link in links.Where(l => l != local).ToList())
             link.Close();
     }
+
+    private static string CardOf(EntityId host) =>
+        $"02:{string.Join(':', host.Uuid.ToByteArray().TakeLast(5).Select(b => b.ToString("x2", CultureInfo.InvariantCulture)))}";
 
     private void BreakOff(string reason)
     {

@@ -1,6 +1,8 @@
 using Alveare.Core.Hosts;
+using Alveare.Core.Power;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
 using Alveare.Model;
 using Alveare.Planning.Placement;
 using Alveare.Simulation.Processes;
@@ -12,7 +14,7 @@ namespace Alveare.Simulation.Sites;
 
 /// <summary>Hosts, storage and wires in memory, as the connector of an engine:
 /// <c>var site = SimulatedSite.Open(TimeProvider.System); site.AddHost("h1"); site.AddDatastore("/ds");</c></summary>
-public sealed class SimulatedSite : IHostConnector
+public sealed class SimulatedSite : IHostConnector, IHostPower
 {
     public const string User = "root";
     public const string Password = "alveare";
@@ -28,6 +30,8 @@ public sealed class SimulatedSite : IHostConnector
 
     /// <summary>What executes where, as no host says it but as it is.</summary>
     public ExecutionWatch Executions => plant.Executions;
+
+    public PowerGrid Power => plant.Power;
 
     public IReadOnlyList<SimulatedHost> Hosts => hosts;
 
@@ -95,6 +99,38 @@ public sealed class SimulatedSite : IHostConnector
         if (hosts.Find(h => h.Id == host.Id) is { } released && Network.Reaches(Network.Center, released.Id))
             released.Owner = null;
         return Task.CompletedTask;
+    }
+
+    public Task SendPacketAsync(WakeOnLan card, CancellationToken cancellation)
+    {
+        plant.Power.Wake(card.Mac);
+        return Task.CompletedTask;
+    }
+
+    public Task<bool> IsOnAsync(Redfish controller, string password, CancellationToken cancellation) => Task.FromResult(Controlled(controller, password).IsUp);
+
+    public Task PowerOnAsync(Redfish controller, string password, CancellationToken cancellation)
+    {
+        plant.Power.PowerUp(Controlled(controller, password).Id);
+        return Task.CompletedTask;
+    }
+
+    public Task ShutDownAsync(Redfish controller, string password, CancellationToken cancellation)
+    {
+        plant.Power.PowerDown(Controlled(controller, password).Id);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>The address of a host's baseboard controller, whose user is <see cref="User"/>.</summary>
+    public static string ControllerOf(SimulatedHost host) => $"https://controller-of-{host.Name}";
+
+    private SimulatedHost Controlled(Redfish controller, string password)
+    {
+        var host = hosts.Find(h => ControllerOf(h) == controller.Address)
+            ?? throw new FaultException(new ControllerFailed(controller.Address, "nobody answers at this address"));
+        return (controller.User, password) == (User, Password)
+            ? host
+            : throw new FaultException(new ControllerFailed(controller.Address, $"it refuses its user '{controller.User}'"));
     }
 
     private static string Plain(string fingerprint) => fingerprint.Replace(":", "", StringComparison.Ordinal).ToUpperInvariant();

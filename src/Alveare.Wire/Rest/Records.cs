@@ -28,8 +28,8 @@ public sealed record GuestDto(string? HostName, string? OsName, IReadOnlyList<st
 
 /// <summary>A joined host.</summary>
 public sealed record HostDto(
-    string Id, string Kind, string Name, string? Parent, string Address, string Fingerprint, string Connection, string? Problem, string Maintenance, HostFactsDto? Facts,
-    IReadOnlyList<HostDatastoreDto> Datastores, IReadOnlyList<string> PortGroups) : ObjectDto(Id, Kind, Name, Parent);
+    string Id, string Kind, string Name, string? Parent, string Address, string Fingerprint, string Connection, string? Problem, string Maintenance, string Standby,
+    int FailedWakes, HostFactsDto? Facts, IReadOnlyList<HostDatastoreDto> Datastores, IReadOnlyList<string> PortGroups) : ObjectDto(Id, Kind, Name, Parent);
 
 /// <summary>What a host says of itself.</summary>
 public sealed record HostFactsDto(

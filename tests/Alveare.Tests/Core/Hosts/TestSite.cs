@@ -55,7 +55,7 @@ internal sealed class TestSite : IHostConnector, IAsyncDisposable
     /// <summary>Starts an engine, also anew over what the last one stored.</summary>
     public async Task StartAsync(Action<Engine>? prepare = null)
     {
-        Engine = new Engine(Store, this, Clock, _ids, NullLoggerFactory.Instance);
+        Engine = new Engine(Store, this, new NoPower(), Clock, _ids, NullLoggerFactory.Instance);
         prepare?.Invoke(Engine);
         await Engine.StartAsync(Soon);
     }

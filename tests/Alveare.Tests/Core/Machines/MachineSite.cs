@@ -208,7 +208,7 @@ internal sealed class MachineSite : IAsyncDisposable
     private Engine NewEngine()
     {
         var dice = new Random(_engines.Count + 1);
-        var engine = new Engine(Store, Hosts, _time, new IdSource(dice.NextBytes), NullLoggerFactory.Instance);
+        var engine = new Engine(Store, Hosts, Simulation, _time, new IdSource(dice.NextBytes), NullLoggerFactory.Instance);
         _engines.Add(engine);
         return engine;
     }

@@ -1,0 +1,70 @@
+using Alveare.Core.Inventory;
+using Alveare.Core.Tasks;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
+using Alveare.Model.Operations;
+
+namespace Alveare.Core.Power;
+
+/// <summary>The operation that says how a host is woken.</summary>
+internal sealed class PowerSetting(InventoryWriter inventory, IHostPower power, ControllerPasswords passwords)
+{
+    private const int FingerprintDigits = 64;
+
+    public void Register(TaskEngine tasks) => tasks.Handle<SetHostPower>(SetAsync);
+
+    private async Task SetAsync(SetHostPower asked, TaskContext context)
+    {
+        var host = inventory.Current.Get<Host>(asked.Target);
+        if (asked is { WakeOnLan: not null, Redfish: not null })
+            throw Wrong(host, "the way to wake it", "given twice", "Wake-on-LAN or a baseboard controller");
+        if (asked is { Redfish: null, Password: not null })
+            throw Wrong(host, "the password", "given without a baseboard controller", "one only with a controller");
+        if (asked.WakeOnLan is { } card)
+            Check(host, card);
+        var controller = asked.Redfish is { } given ? Checked(host, given) : null;
+        var password = asked.Password ?? (controller is not null && controller.User == host.Redfish?.User ? passwords.Find(host.Id) : null);
+        if (controller is not null)
+        {
+            context.Report(20, "Asking the baseboard controller");
+            await power.IsOnAsync(controller, password ?? throw Wrong(host, "the password", "missing", $"that of the controller's user '{controller.User}'"), context.Cancellation);
+        }
+
+        // The password first: a controller without one could not be used.
+        await passwords.SetAsync(host.Id, controller is null ? null : password);
+        await inventory.ApplyAsync(now => Edit(now.Get<Host>(host.Id), asked.WakeOnLan, controller));
+    }
+
+    private static InventoryEdit Edit(Host host, WakeOnLan? card, Redfish? controller) =>
+        host.Standby is HostStandby.None || card is not null || controller is not null
+            ? InventoryEdit.Of(host with { WakeOnLan = card, Redfish = controller, FailedWakes = 0 })
+            : throw new FaultException(new InvalidState(host.Name, host.Standby.Words(), $"{HostStandby.None.Words()}, or nobody could wake it any more"));
+
+    private static void Check(Host host, WakeOnLan card)
+    {
+        if (!WakePacket.IsMac(card.Mac))
+            throw Wrong(host, "the MAC address", $"'{card.Mac}'", "that of one network card, such as 52:54:00:ab:cd:ef");
+        if (!WakePacket.IsBroadcast(card.Broadcast))
+            throw Wrong(host, "the broadcast address", $"'{card.Broadcast}'", $"an IPv4 address such as {WakeOnLan.EveryNeighbour} or 10.0.0.255");
+    }
+
+    private static Redfish Checked(Host host, Redfish controller)
+    {
+        if (!Uri.TryCreate(controller.Address, UriKind.Absolute, out var address) || address.Scheme != Uri.UriSchemeHttps
+            || address.Query.Length > 0 || address.Fragment.Length > 0 || address.UserInfo.Length > 0)
+        {
+            throw Wrong(host, "the address of the baseboard controller", $"'{controller.Address}'", "https://ADDRESS, with the path of the system where the controller has several");
+        }
+
+        if (controller.User.Length is < 1 or > 255 || controller.User.Contains(':', StringComparison.Ordinal))
+            throw Wrong(host, "the controller's user", $"'{controller.User}'", "a name of 1 to 255 characters without a colon");
+        var digits = controller.Fingerprint.Replace(":", "", StringComparison.Ordinal).Trim().ToUpperInvariant();
+        return digits.Length == FingerprintDigits && digits.All(char.IsAsciiHexDigit)
+            ? controller with { Fingerprint = digits }
+            : throw Wrong(host, "the fingerprint of the controller's certificate", $"'{controller.Fingerprint}'", "the 64 hexadecimal digits of its SHA-256");
+    }
+
+    private static FaultException Wrong(Host host, string argument, string given, string expected) =>
+        new(new InvalidArgument($"Host '{host.Name}'", argument, given, expected));
+}
