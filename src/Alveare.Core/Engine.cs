@@ -61,6 +61,7 @@ public sealed class Engine : IAsyncDisposable
         MachineOperations.HandleAll(machines, Events);
         MigrationOperations.HandleAll(machines);
         new PoolOperations(machines).Register(Tasks);
+        Pools = new PoolSharing(machines, logs.CreateLogger<PoolSharing>());
         var evacuation = new HostEvacuation(machines);
         new MaintenanceOperations(machines, evacuation, Events).Register(Tasks);
         new RollingMaintenanceOperations(machines, Events).Register(Tasks);
@@ -91,6 +92,8 @@ public sealed class Engine : IAsyncDisposable
 
     public ClusterBalancing Balancing { get; }
 
+    public PoolSharing Pools { get; }
+
     /// <summary>Loads what is stored, ends what an earlier run left half-done, and begins to talk to the hosts. Call once.</summary>
     public async Task StartAsync(CancellationToken cancellation)
     {
@@ -104,7 +107,7 @@ public sealed class Engine : IAsyncDisposable
         await Inventory.ApplyAsync(stored => AsUnheard(stored, busy));
         foreach (var destroyed in Tasks.TargetsOf<DestroyVm>(TaskState.Succeeded).Where(id => Inventory.Current.Find(id) is null))
             Hosts.Bury(destroyed);
-        _loops = Task.WhenAll(_strays.RunAsync(_end.Token), Balancing.RunAsync(_end.Token));
+        _loops = Task.WhenAll(_strays.RunAsync(_end.Token), Balancing.RunAsync(_end.Token), Pools.RunAsync(_end.Token));
         foreach (var host in Inventory.Current.OfType<Host>().Where(h => h.Connection != HostConnection.Disconnected).OrderBy(h => h.Id))
             Hosts.Start(host.Id);
         await Tasks.EndLeftoversAsync(left, _end.Token);

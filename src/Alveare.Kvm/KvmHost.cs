@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Alveare.Core.Hosts;
 using Alveare.Kvm.Accelerators;
 using Alveare.Kvm.Cgroups;
@@ -35,6 +36,7 @@ public sealed class KvmHost : IHost
     private readonly CloneTable clones;
     private readonly PortGroupTable portGroups;
     private readonly StatisticsSampler statistics;
+    private readonly ResourceEnforcement enforcement;
     private readonly Surroundings surroundings;
     private readonly List<string> warnings = [];
     private readonly DatastoreTable datastores;
@@ -42,6 +44,7 @@ public sealed class KvmHost : IHost
     private readonly CancellationTokenSource stopping;
     private readonly MachineLog log;
     private bool disposed;
+    private Task division = Task.CompletedTask;
     private readonly MigrationTable migrations;
 
     private KvmHost(KvmOptions options, HostFacts facts, QemuSetup setup, CancellationTokenSource stopping)
@@ -68,7 +71,8 @@ public sealed class KvmHost : IHost
         statistics = new StatisticsSampler(options.HostId, options.Uplink, machines, state, groups, options.Time, options.StatisticsInterval);
         surroundings = new Surroundings(portGroups, groups, setup.User);
         var launcher = new Launcher(setup, ground, surroundings, log, options.Time);
-        var enforcement = new ResourceEnforcement(state, machines, groups, new TapShaping(options.HostId), facts.CpuClock, facts.CpuCapacity);
+        enforcement = new ResourceEnforcement(
+            state, machines, groups, new TapShaping(options.HostId), facts.CpuClock, facts.CpuCapacity, () => registry.Content.Pools);
         reconfiguration = new Reconfiguration(ground, images, enforcement);
         power = new PowerControl(state, launcher, ground, surroundings, log)
         {
@@ -124,6 +128,7 @@ public sealed class KvmHost : IHost
                 options.HostId, host.state, host.machines, host.ground, host.listing, host.power, host.migrations, host.surroundings, runRoot, host.warnings)
             .RunAsync(host.registry.Content);
         await host.statistics.StartAsync();
+        host.division = new CpuDivision(host.statistics, host.enforcement, options.Time, options.DivisionInterval).RunAsync(host.stopping.Token);
         _ = host.datastores.WatchAsync(host.stopping.Token);
         await Task.WhenAny(host.TellAcceleratorAsync(verdict), Task.Delay(ProofPatience, options.Time, cancellation));
         return host;
@@ -143,6 +148,9 @@ public sealed class KvmHost : IHost
                 return Done.Instance;
             case ApplyPortGroups apply:
                 portGroups.Apply(apply.PortGroups);
+                return Done.Instance;
+            case ApplyPools apply:
+                Apply(apply.Pools);
                 return Done.Instance;
             case UnmountDatastore unmount:
                 Unmount(unmount.Datastore);
@@ -222,6 +230,7 @@ public sealed class KvmHost : IHost
         if (Interlocked.Exchange(ref disposed, true))
             return;
         await stopping.CancelAsync();
+        await division;
         await statistics.DisposeAsync();
         foreach (var machine in machines.All)
         {
@@ -253,6 +262,13 @@ public sealed class KvmHost : IHost
         {
             // The agent ends.
         }
+    }
+
+    private void Apply(ImmutableArray<HostPool> pools)
+    {
+        if (!registry.Content.Pools.SequenceEqual(pools))
+            registry.Change(c => c with { Pools = pools });
+        enforcement.Divide();
     }
 
     private void Unmount(EntityId datastore)

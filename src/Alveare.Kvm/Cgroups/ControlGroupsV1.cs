@@ -34,7 +34,8 @@ internal sealed class ControlGroupsV1(ImmutableArray<string> roots, string accou
         }
     }
 
-    public IReadOnlyList<string> Apply(ImmutableArray<string> groups, GroupLimits limits) => GroupLimits.Write(groups, limits.Version1);
+    public IReadOnlyList<string> Apply(ImmutableArray<string> groups, GroupLimits limits, GroupLimits? present) =>
+        GroupLimits.Write(groups, limits.Version1.Except(present?.Version1 ?? []));
 
     public void Weigh(long shares) => GroupLimits.Write(trees.Select(t => t.Parent), [GroupLimits.Weight1(shares)]);
 

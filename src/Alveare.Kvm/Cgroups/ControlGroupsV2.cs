@@ -37,7 +37,8 @@ internal sealed class ControlGroupsV2(string root, string parentName) : IControl
             tree.Sweep(inUse);
     }
 
-    public IReadOnlyList<string> Apply(ImmutableArray<string> groups, GroupLimits limits) => GroupLimits.Write(groups.Where(tree.Contains), limits.Version2);
+    public IReadOnlyList<string> Apply(ImmutableArray<string> groups, GroupLimits limits, GroupLimits? present) =>
+        GroupLimits.Write(groups.Where(tree.Contains), limits.Version2.Except(present?.Version2 ?? []));
 
     public void Weigh(long shares) => GroupLimits.Write([tree.Parent], [GroupLimits.Weight2(shares)]);
 

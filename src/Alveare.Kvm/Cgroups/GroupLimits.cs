@@ -17,12 +17,26 @@ public sealed record GroupLimits(int Shares, double? Cpus, Bytes Memory)
     // What the kernel takes at the least; a group of one millisecond in a hundred.
     private const int LeastQuotaMicroseconds = 1_000;
 
+    // Differences that nobody would notice.
+    private const double SameShares = 0.03;
+    private const double SameCpus = 0.02;
+
     /// <param name="shares">In effect beside the others.</param>
+    /// <param name="ofPool">Megahertz that the limit of a pool it is in leaves to it; null where there is no such limit.</param>
     /// <param name="clock">Of one of the host's CPUs; megahertz mean nothing where it is not known, and then there is no limit.</param>
-    public static GroupLimits Of(MachineSpec spec, double shares, Megahertz clock) => new(
+    public static GroupLimits Of(MachineSpec spec, double shares, double? ofPool, Megahertz clock) => new(
         (int)Math.Clamp(Math.Round(shares), 1, int.MaxValue),
-        spec.Resources.Cpu.Limit is { } limit && clock.Value > 0 ? (double)limit.Value / clock.Value : null,
+        clock.Value == 0 || (spec.Resources.Cpu.Limit is null && ofPool is null)
+            ? null
+            : Math.Min(spec.Resources.Cpu.Limit?.Value ?? double.PositiveInfinity, ofPool ?? double.PositiveInfinity) / clock.Value,
         spec.Resources.Memory.Reservation);
+
+    /// <summary>Whether a group that is held to the other need not be touched for these.</summary>
+    public bool IsNear(GroupLimits other) =>
+        Memory == other.Memory
+        && Math.Abs(Shares - other.Shares) <= SameShares * other.Shares
+        && Cpus is null == other.Cpus is null
+        && Math.Abs((Cpus ?? 0) - (other.Cpus ?? 0)) <= SameCpus * (other.Cpus ?? 0);
 
     /// <summary>The files of version 1 of the interface and what is written into them.</summary>
     /// <remarks>A normal virtual CPU weighs as much as a normal process there: 1024. Of memory the kernel first takes what is above the soft limits, so a

@@ -17,7 +17,8 @@ public interface IControlGroups
     void Sweep(IReadOnlySet<string> inUse);
 
     /// <summary>Holds a machine's groups to limits; answers the files of the kernel that there are not.</summary>
-    IReadOnlyList<string> Apply(ImmutableArray<string> groups, GroupLimits limits);
+    /// <param name="present">What they are held to already: what is the same is not written again.</param>
+    IReadOnlyList<string> Apply(ImmutableArray<string> groups, GroupLimits limits, GroupLimits? present);
 
     /// <summary>Lets all machines together weigh as much against the rest of the host as they would one by one.</summary>
     void Weigh(long shares);

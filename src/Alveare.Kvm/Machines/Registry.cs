@@ -15,6 +15,8 @@ public sealed record RegistryContent
 
     public ImmutableArray<PortGroupSpec> PortGroups { get; init; } = [];
 
+    public ImmutableArray<HostPool> Pools { get; init; } = [];
+
     public ImmutableArray<RegisteredMachine> Machines { get; init; } = [];
 }
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using Alveare.Kvm.Cgroups;
 using Alveare.Kvm.Networks;
@@ -9,37 +10,74 @@ using Alveare.Planning.Sharing;
 
 namespace Alveare.Kvm.Machines;
 
-/// <summary>Holds running machines to what they are promised and held to, by their control groups, and their network cards by queues.</summary>
-/// <remarks>The kernel divides CPU by weight among those who want it. So that a promise holds however many want it, weights are what each machine
-/// would get if all wanted everything (<see cref="FairDivision"/>): its shares, or more where they would not give what it is promised.</remarks>
+/// <summary>Holds running machines to what they and their resource pools are promised and held to, by their control groups, and their network cards by queues.</summary>
+/// <remarks>The kernel divides CPU by weight among those who want it, and stops at a quota. So weights are what each machine would get if it wanted all
+/// that its promise and shares give it while the others want what they do (<see cref="PoolDivision.Weigh"/>), and the quotas of machines in a
+/// pool with a limit are what the pool's limit gives each of them.</remarks>
 /// <param name="groups">Null where the machine has no control groups to offer.</param>
 /// <param name="clock">Of one of this host's CPUs.</param>
 /// <param name="capacity">Of all of them.</param>
-public sealed class ResourceEnforcement(HostState state, MachineTable machines, IControlGroups? groups, TapShaping taps, Megahertz clock, Megahertz capacity)
+/// <param name="pools">This host's part of them, as it was told last.</param>
+public sealed class ResourceEnforcement(
+    HostState state, MachineTable machines, IControlGroups? groups, TapShaping taps, Megahertz clock, Megahertz capacity, Func<ImmutableArray<HostPool>> pools)
 {
+    // Who uses so much of its quota may want any amount.
+    private const double NearQuota = 0.85;
+
     private readonly Lock gate = new();
 
     // What each run is held to already: most are not touched by another's coming.
     private readonly ConditionalWeakTable<MachineRun, GroupLimits> inForce = [];
+    private IReadOnlyDictionary<MachineRun, double> demands = new Dictionary<MachineRun, double>();
+    private long wholeInForce;
 
-    /// <summary>Applies the controls of all running machines, after one of them has come or changed. What cannot be applied is an event about that one,
-    /// if it was asked for.</summary>
-    public void Apply(Machine changed)
+    /// <summary>Divides anew after a machine has come or changed. What cannot be applied is an event about that one, if it was asked for.</summary>
+    public void Apply(Machine changed) => Divide(changed);
+
+    /// <summary>Divides anew by what machines want now, in CPUs; one that is not among them is taken to want everything.</summary>
+    /// <param name="wanted">Null for what they wanted last.</param>
+    public void Divide(IReadOnlyDictionary<MachineRun, double>? wanted = null)
     {
+        lock (gate)
+            demands = wanted ?? demands;
+        Divide(changed: null);
+    }
+
+    private void Divide(Machine? changed)
+    {
+        // Where the host does not know what its CPUs are worth, megahertz mean nothing, and shares alone count.
+        var isKnown = clock.Value > 0 && capacity.Value > 0;
         // One at a time: an older division must not come last.
         lock (gate)
         {
-            var running = machines.All.Select(m => (Machine: m, m.Run, m.Current.Spec)).Where(m => m is { Run: not null, Spec: not null }).ToList();
-            var shares = running.Select(m => (double)ShareScale.CpuShares(m.Spec!.Resources.Cpu, m.Spec.Cpus)).ToList();
-            // All shares together stand for the whole host: without promises everybody weighs what he was given.
-            var whole = shares.Sum();
-            var sharesOfMegahertz = whole / Math.Max(1, capacity.Value);
-            var parts = FairDivision.Divide(whole, [.. running.Select((m, i) => new Claim(m.Spec!.Resources.Cpu.Reservation.Value * sharesOfMegahertz, shares[i]))]);
-            for (var i = 0; i < running.Count; i++)
-                Apply(running[i].Machine, running[i].Run!, running[i].Spec!, parts[i], isChanged: running[i].Machine == changed);
-            groups?.Weigh((long)whole);
-            Shape(changed);
+            var running = machines.All.Where(m => m is { Run: not null, Current.Spec: not null }).Select(m => new Running(m, m.Run!, m.Current.Spec!)).ToList();
+            // All machines together weigh as much against the rest of the host as they would one by one.
+            var whole = running.Sum(r => (double)SharesOf(r.Spec));
+            var divided = isKnown ? capacity.Value : whole;
+            var tree = PoolTree.Of(running.ToDictionary(r => r.Machine.Id, r => isKnown ? ClaimOf(r) : new Claim(0, SharesOf(r.Spec))), isKnown ? pools() : []);
+            var (weights, parts) = (PoolDivision.Weigh(divided, tree), PoolDivision.DivideAll(divided, tree));
+            var held = PoolTree.HeldByPools(tree).ToHashSet();
+            var sharesOfWeight = weights.Count == 0 ? 0 : whole / Math.Max(1, running.Sum(r => weights[r.Machine.Id]));
+            foreach (var one in running)
+            {
+                var limits = GroupLimits.Of(one.Spec, weights[one.Machine.Id] * sharesOfWeight, held.Contains(one.Machine.Id) ? parts[one.Machine.Id] : null, clock);
+                Apply(one, limits, isChanged: one.Machine == changed);
+            }
+
+            // Their common group is gone when none runs, and made anew for the first that comes.
+            if (changed is not null || (long)whole != wholeInForce)
+                groups?.Weigh((long)whole);
+            wholeInForce = (long)whole;
+            if (changed is not null)
+                Shape(changed);
         }
+    }
+
+    private Claim ClaimOf(Running one)
+    {
+        var claim = PoolTree.ClaimOf(one.Spec.Resources.Cpu, ShareScale.NormalCpu * one.Spec.Cpus);
+        var isKnown = demands.TryGetValue(one.Run, out var cpus) && !(inForce.TryGetValue(one.Run, out var present) && cpus >= present.Cpus * NearQuota);
+        return isKnown ? claim with { Demand = cpus * clock.Value } : claim;
     }
 
     private void Shape(Machine machine)
@@ -51,22 +89,26 @@ public sealed class ResourceEnforcement(HostState state, MachineTable machines, 
         }
     }
 
-    private void Apply(Machine machine, MachineRun run, MachineSpec spec, double shares, bool isChanged)
+    private void Apply(Running one, GroupLimits limits, bool isChanged)
     {
-        var limits = GroupLimits.Of(spec, shares, clock);
-        if (inForce.TryGetValue(run, out var present) && present == limits)
+        inForce.TryGetValue(one.Run, out var present);
+        if (present is not null && (isChanged ? limits == present : limits.IsNear(present)))
             return;
-        var missing = groups?.Apply(run.Record.Attachments.ControlGroups, limits) ?? ["any control group"];
+        var missing = groups?.Apply(one.Run.Record.Attachments.ControlGroups, limits, present) ?? ["any control group"];
         if (missing.Count == 0)
-            inForce.AddOrUpdate(run, limits);
-        if (!isChanged || spec.Resources == ResourceControls.None)
+            inForce.AddOrUpdate(one.Run, limits);
+        if (!isChanged || one.Spec.Resources == ResourceControls.None)
             return;
         if (missing.Count > 0)
-            Report(machine, $"this host lacks {string.Join(", ", missing)}");
-        if (spec.Resources.Cpu.Limit is not null && clock.Value == 0)
-            Report(machine, "this host does not know the clock of its CPUs, which a limit is measured by");
+            Report(one.Machine, $"this host lacks {string.Join(", ", missing)}");
+        if (one.Spec.Resources.Cpu.Limit is not null && clock.Value == 0)
+            Report(one.Machine, "this host does not know the clock of its CPUs, which a limit is measured by");
     }
+
+    private static int SharesOf(MachineSpec spec) => ShareScale.CpuShares(spec.Resources.Cpu, spec.Cpus);
 
     private void Report(Machine machine, string why) => state.Publish(new HostEventRaised(
         "vm.resources-not-enforced", machine.Id, $"Not all resource controls of virtual machine '{machine.Name}' are in force: {why}.", IsProblem: true));
+
+    private sealed record Running(Machine Machine, MachineRun Run, MachineSpec Spec);
 }

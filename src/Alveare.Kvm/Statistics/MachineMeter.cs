@@ -56,6 +56,19 @@ internal sealed class MachineMeter : IDisposable
             consumed, GuestMemory.Active(consumed, inUse), disk, network);
     }
 
+    /// <summary>Null when the process is gone.</summary>
+    public CpuUse? TryReadCpu()
+    {
+        try
+        {
+            return new CpuUse(process.ReadCpuNanoseconds(), process.ReadVirtualCpus().ReadyNanoseconds);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
     public void Dispose() => process.Dispose();
 
     private async Task AskQemuAsync(long ran, bool askGuest, TimeSpan interval)

@@ -52,6 +52,29 @@ public sealed class StatisticsSampler(
         }
     }
 
+    /// <summary>What every machine that runs has used of the CPU; nothing else is read, and QEMU is not asked.</summary>
+    internal async Task<IReadOnlyDictionary<MachineRun, CpuUse>> ReadCpuAsync()
+    {
+        await reading.WaitAsync(stopping.Token);
+        try
+        {
+            using var links = new Links();
+            FollowMachines(links, regular: false);
+            var uses = new Dictionary<MachineRun, CpuUse>();
+            foreach (var meter in meters.Values)
+            {
+                if (meter.TryReadCpu() is { } use)
+                    uses.Add(meter.Run, use);
+            }
+
+            return uses;
+        }
+        finally
+        {
+            reading.Release();
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await stopping.CancelAsync();

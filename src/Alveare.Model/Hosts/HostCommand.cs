@@ -13,6 +13,7 @@ namespace Alveare.Model.Hosts;
 [JsonDerivedType(typeof(MountDatastore), "mount-datastore")]
 [JsonDerivedType(typeof(UnmountDatastore), "unmount-datastore")]
 [JsonDerivedType(typeof(ApplyPortGroups), "apply-port-groups")]
+[JsonDerivedType(typeof(ApplyPools), "apply-pools")]
 [JsonDerivedType(typeof(CreateMachine), "create-machine")]
 [JsonDerivedType(typeof(RegisterMachine), "register-machine")]
 [JsonDerivedType(typeof(UnregisterMachine), "unregister-machine")]
@@ -46,6 +47,26 @@ public sealed record UnmountDatastore(EntityId Datastore) : HostCommand;
 
 /// <summary>Make the host's port groups exactly these: missing ones are built, others removed unless a running machine uses them.</summary>
 public sealed record ApplyPortGroups(ImmutableArray<PortGroupSpec> PortGroups) : HostCommand;
+
+/// <summary>Divide by exactly these resource pools from now on, also after a restart, until others are told.</summary>
+public sealed record ApplyPools(ImmutableArray<HostPool> Pools) : HostCommand
+{
+    public bool Equals(ApplyPools? other) => other is not null && Pools.SequenceEqual(other.Pools);
+
+    public override int GetHashCode() => Pools.Length;
+}
+
+/// <summary>One host's part of a resource pool.</summary>
+/// <param name="Parent">The pool it is in; null, or none of those that the host knows, for the root.</param>
+/// <param name="Cpu">What of the pool's CPU is this host's to give to the pool's machines here.</param>
+/// <param name="Machines">Those in the pool itself, running or not.</param>
+public sealed record HostPool(EntityId Pool, EntityId? Parent, CpuControl Cpu, ImmutableArray<EntityId> Machines)
+{
+    public bool Equals(HostPool? other) =>
+        other is not null && Pool == other.Pool && Parent == other.Parent && Cpu == other.Cpu && Machines.SequenceEqual(other.Machines);
+
+    public override int GetHashCode() => HashCode.Combine(Pool, Cpu);
+}
 
 /// <summary>Write a new machine's files (with empty disks of the given capacities) and register it. <paramref name="Config"/> must not exist.</summary>
 public sealed record CreateMachine(DatastorePath Config, MachineSpec Spec) : HostCommand;

@@ -40,6 +40,19 @@ public static class FairDivision
         return [.. claims.Select(c => Math.Clamp(c.Shares * level, c.Least, c.Wanted))];
     }
 
+    /// <summary>What each weighs: where not all can have what they want, what his promise and his shares would give him if he wanted it, at the level at
+    /// which the others stand.</summary>
+    /// <remarks>For somebody who divides by weight among those who want something at the moment, as a kernel does: with these weights he divides as
+    /// <see cref="Divide"/> does, and who wants more a moment later is not starved until the next division.</remarks>
+    public static ImmutableArray<double> Weigh(double whole, ImmutableArray<Claim> claims)
+    {
+        if (claims.Sum(c => c.Wanted) <= whole)
+            return DivideAll(whole, claims);
+        var promised = claims.Sum(c => c.Least);
+        var level = promised >= whole ? 0 : LevelOf(whole - promised, claims);
+        return [.. claims.Select(c => Math.Min(c.Limit, Math.Max(c.Reservation, c.Shares * level)))];
+    }
+
     /// <summary>As <see cref="Divide"/>, and what nobody wants goes by shares to those whose limit allows it, so that who wants more a moment later has
     /// it already. The parts sum to the whole, or to the limits if those are less.</summary>
     public static ImmutableArray<double> DivideAll(double whole, ImmutableArray<Claim> claims)
@@ -66,7 +79,7 @@ public static class FairDivision
             (level, given, rise) = (at, then, rise + change);
         }
 
-        // Without anybody who wants more, which rounding alone can bring about, all have what they want.
-        return rise > 0 ? level + ((more - given) / rise) : double.PositiveInfinity;
+        // Without anybody who wants more, which rounding alone can bring about, all have what they want at this level.
+        return rise > 0 ? level + ((more - given) / rise) : level;
     }
 }

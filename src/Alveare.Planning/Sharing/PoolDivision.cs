@@ -19,6 +19,14 @@ public static class PoolDivision
     /// <summary>As <see cref="Divide(double, IReadOnlyList{ShareNode})"/>, and what nobody wants is divided too, within the limits.</summary>
     public static ImmutableDictionary<EntityId, double> DivideAll(double whole, IReadOnlyList<ShareNode> roots) => Divide(whole, roots, FairDivision.DivideAll);
 
+    /// <summary>What each pool and machine weighs (<see cref="FairDivision.Weigh"/>): who divides by the machines' weights alone divides as
+    /// <see cref="Divide(double, IReadOnlyList{ShareNode})"/> does. Where all together have what they want, weights are as if all wanted everything.</summary>
+    public static ImmutableDictionary<EntityId, double> Weigh(double whole, IReadOnlyList<ShareNode> roots) =>
+        Divide(whole, roots.Sum(r => ClaimOf(r).Wanted) > whole ? roots : WantingAll(roots), FairDivision.Weigh);
+
+    private static IReadOnlyList<ShareNode> WantingAll(IReadOnlyList<ShareNode> nodes) =>
+        [.. nodes.Select(n => n with { Own = n.Own with { Demand = double.PositiveInfinity }, Children = n.Children is { } children ? WantingAll(children) : null })];
+
     private static ImmutableDictionary<EntityId, double> Divide(
         double whole, IReadOnlyList<ShareNode> roots, Func<double, ImmutableArray<Claim>, ImmutableArray<double>> divide)
     {

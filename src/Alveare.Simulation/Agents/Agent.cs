@@ -74,6 +74,9 @@ public sealed class Agent
                 return Unmount(unmount);
             case ApplyPortGroups apply:
                 return Apply(apply);
+            case ApplyPools apply:
+                ground.Disk.Pools = apply.Pools;
+                return Done.Instance;
             case CreateMachine create:
                 return Answer(await files.CreateAsync(create));
             case RegisterMachine register:

@@ -17,6 +17,9 @@ public sealed class HostDisk
 
     public ImmutableArray<PortGroupSpec> PortGroups { get; set; } = [];
 
+    /// <summary>What it was told of resource pools last.</summary>
+    public ImmutableArray<HostPool> Pools { get; set; } = [];
+
     /// <summary>Living processes, and dead ones that no agent has cleaned up after.</summary>
     public List<SimulatedQemu> Processes { get; } = [];
 }

@@ -73,6 +73,39 @@ public sealed class ResourceTests
         await MachineRoom.UntilAsync(() => UsedAsync(pid, TimeSpan.FromSeconds(1)).Result > 0.3, "the guest uses more than it was held to");
     }
 
+    [Fact]
+    public async Task APoolsMachinesShareWhatThePoolGets()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await OpenAsync(room);
+        int[] pids = [await StartAsync(room, host, "one", new CpuControl()), await StartAsync(room, host, "two", new CpuControl()), await StartAsync(room, host, "alone", new CpuControl())];
+        foreach (var pid in pids)
+            Pin(pid);
+        // The pool weighs as much as the machine beside it, so that its two have half as much each.
+        await ApplyAsync(host, new CpuControl { Shares = 1000 }, "one", "two");
+        Assert.InRange(await RatioAsync(pids[2], pids[0]), 1.5, 2.66);
+    }
+
+    [Fact]
+    public async Task TheMachinesOfAPoolStayWithinItsLimitTogether()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await OpenAsync(room);
+        var clock = (await host.ObserveAsync(Cancellation)).Facts.CpuClock;
+        Assert.SkipWhen(clock.Value == 0, "This machine does not say what its CPUs' clock is.");
+        int[] pids = [await StartAsync(room, host, "one", new CpuControl()), await StartAsync(room, host, "two", new CpuControl())];
+        await ApplyAsync(host, new CpuControl { Limit = new Megahertz(clock.Value / 5) }, "one", "two");
+        // Each is measured over the same time.
+        var used = await Task.WhenAll(pids.Select(p => UsedAsync(p, TimeSpan.FromSeconds(8))));
+        Assert.InRange(used.Sum(), 0.1, 0.23);
+    }
+
+    private static async Task ApplyAsync(IHost host, CpuControl cpu, params string[] names)
+    {
+        var machines = (await host.ObserveAsync(Cancellation)).Machines.Where(m => names.Contains(m.Spec?.Name)).Select(m => m.Id);
+        await MachineRoom.ExecuteAsync(host, new ApplyPools([new HostPool(new EntityId(EntityKind.ResourcePool, Guid.NewGuid()), null, cpu, [.. machines])]));
+    }
+
     private static async Task<IHost> OpenAsync(MachineRoom room)
     {
         var host = await room.OpenHostAsync("a");

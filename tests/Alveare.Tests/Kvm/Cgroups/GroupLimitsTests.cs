@@ -14,7 +14,7 @@ public sealed class GroupLimitsTests
     [Fact]
     public void AMachineWithoutControlsWeighsByItsCpusAndHasNoLimit()
     {
-        var limits = GroupLimits.Of(SpecOf(2, ResourceControls.None), 2000, Clock);
+        var limits = GroupLimits.Of(SpecOf(2, ResourceControls.None), 2000, null, Clock);
         Assert.Equal(
             [("cpu.shares", "2048"), ("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "-1"), ("memory.soft_limit_in_bytes", "0")], limits.Version1);
         Assert.Equal([("cpu.weight", "200"), ("cpu.max", "max 100000"), ("memory.low", "0")], limits.Version2);
@@ -27,7 +27,7 @@ public sealed class GroupLimitsTests
         {
             Cpu = new CpuControl { Limit = new Megahertz(400) }, Memory = new MemoryControl { Reservation = Bytes.FromMib(64) },
         };
-        var limits = GroupLimits.Of(SpecOf(1, controls), 4000, Clock);
+        var limits = GroupLimits.Of(SpecOf(1, controls), 4000, null, Clock);
         Assert.Equal(
             [("cpu.shares", "4096"), ("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "20000"), ("memory.soft_limit_in_bytes", "67108864")], limits.Version1);
         Assert.Equal([("cpu.weight", "400"), ("cpu.max", "20000 100000"), ("memory.low", "67108864")], limits.Version2);
@@ -38,7 +38,7 @@ public sealed class GroupLimitsTests
     [InlineData(ShareScale.Max, "262144", "10000")]
     public void WhatTheKernelDoesNotTakeIsTheNextThatItTakes(int shares, string version1, string version2)
     {
-        var limits = GroupLimits.Of(SpecOf(1, new ResourceControls { Cpu = new CpuControl { Limit = new Megahertz(1) } }), shares, Clock);
+        var limits = GroupLimits.Of(SpecOf(1, new ResourceControls { Cpu = new CpuControl { Limit = new Megahertz(1) } }), shares, null, Clock);
         Assert.Equal(version1, limits.Version1.First().Value);
         Assert.Equal(version2, limits.Version2.First().Value);
         Assert.Equal("1000 100000", limits.Version2.ElementAt(1).Value);
@@ -46,7 +46,27 @@ public sealed class GroupLimitsTests
 
     [Fact]
     public void WithoutAClockThereIsNoLimit() =>
-        Assert.Null(GroupLimits.Of(SpecOf(1, new ResourceControls { Cpu = new CpuControl { Limit = new Megahertz(400) } }), 1000, Megahertz.Zero).Cpus);
+        Assert.Null(GroupLimits.Of(SpecOf(1, new ResourceControls { Cpu = new CpuControl { Limit = new Megahertz(400) } }), 1000, null, Megahertz.Zero).Cpus);
+
+    [Fact]
+    public void WhatAPoolLeavesToAMachineIsALimitAsItsOwnAndTheSmallerCounts()
+    {
+        var limited = new ResourceControls { Cpu = new CpuControl { Limit = new Megahertz(400) } };
+        Assert.Equal(0.1, GroupLimits.Of(SpecOf(1, limited), 1000, 200, Clock).Cpus);
+        Assert.Equal(0.2, GroupLimits.Of(SpecOf(1, limited), 1000, 800, Clock).Cpus);
+        Assert.Equal(0.4, GroupLimits.Of(SpecOf(1, ResourceControls.None), 1000, 800, Clock).Cpus);
+    }
+
+    [Fact]
+    public void WhatDiffersByLittleIsNotWorthAWrite()
+    {
+        var limits = new GroupLimits(1000, 0.5, Bytes.Zero);
+        Assert.True(limits.IsNear(new GroupLimits(1020, 0.505, Bytes.Zero)));
+        Assert.False(limits.IsNear(limits with { Shares = 1100 }));
+        Assert.False(limits.IsNear(limits with { Cpus = 0.55 }));
+        Assert.False(limits.IsNear(limits with { Cpus = null }));
+        Assert.False(limits.IsNear(limits with { Memory = new Bytes(1) }));
+    }
 
     [Fact]
     public void EachFileIsWrittenWhereItIsAndMissingOnesAreNamed()

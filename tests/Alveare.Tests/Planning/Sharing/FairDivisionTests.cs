@@ -86,6 +86,22 @@ public sealed class FairDivisionTests
         NeverLess(claims, claims[0] with { Demand = claims[0].Demand + more }));
 
     [Fact]
+    public void WhoDividesByTheWeightsAmongThoseWhoWantSomethingDividesAsFairly() => Claims.Where(c => c.Sum(x => x.Least) < Whole).Sample(claims =>
+    {
+        var weights = FairDivision.Weigh(Whole, claims);
+        var byWeight = FairDivision.Divide(Whole, [.. claims.Zip(weights, (c, w) => new Claim(0, Math.Max(w, 1e-9)) { Demand = c.Wanted })]);
+        Assert.All(byWeight.Zip(FairDivision.Divide(Whole, claims)), p => Assert.Equal(p.Second, p.First, 1e-4));
+    });
+
+    [Fact]
+    public void AMachineThatRestsWeighsWhatItsSharesWouldGiveIt()
+    {
+        ImmutableArray<Claim> claims = [new(0, 1000) { Demand = 1 }, new(0, 1000), new(0, 2000), new(600, 10) { Demand = 1 }];
+        var weights = FairDivision.Weigh(Whole, claims);
+        Assert.Equal((weights[1], 2 * weights[1], 600), (weights[0], weights[2], weights[3]));
+    }
+
+    [Fact]
     public void AMachineThatWantsLittleLeavesTheRestToTheOthersByTheirShares()
     {
         ImmutableArray<Claim> claims = [new(0, 1000) { Demand = 100 }, new(0, 1000), new(0, 2000)];

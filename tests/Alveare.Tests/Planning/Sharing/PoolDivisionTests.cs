@@ -54,6 +54,17 @@ public sealed class PoolDivisionTests
     }));
 
     [Fact]
+    public void WhoDividesByTheMachinesWeightsAloneDividesAsTheTreeDoes() => Trees.Where(t => !IsCramped(t)).Sample(tree =>
+    {
+        var (parts, weights) = (PoolDivision.Divide(Whole, tree), PoolDivision.Weigh(Whole, tree));
+        var machines = All(tree).Where(n => n.Children is null).ToList();
+        if (machines.Sum(m => parts[m.Id]) < Whole - Noise)
+            return;
+        var byWeight = FairDivision.Divide(Whole, [.. machines.Select(m => new Claim(0, Math.Max(weights[m.Id], 1e-9)) { Demand = m.Own.Wanted })]);
+        Assert.All(machines.Zip(byWeight), m => Assert.Equal(parts[m.First.Id], m.Second, 1e-4));
+    });
+
+    [Fact]
     public void WhatOneMachineOfAPoolDoesNotWantGoesToTheOtherOfThePool()
     {
         // Two pools weigh the same: the second machine of the first has what the first leaves, not the machine of the other pool.

@@ -1,0 +1,67 @@
+using System.Collections.Immutable;
+using Alveare.Model;
+using Alveare.Model.Hosts;
+using Alveare.Model.Resources;
+
+namespace Alveare.Planning.Sharing;
+
+/// <summary>Splits the resource pools of a cluster among its hosts: of everything that a pool has, each host gets the part that the pool's machines
+/// there are entitled to.</summary>
+/// <remarks>So hosts can divide by themselves, each what it has, and yet hold a pool as a whole to its reservation, limit and shares
+/// (Gulati et al., "VMware Distributed Resource Management", 2012, section 3: "divvying").</remarks>
+public static class PoolDivvying
+{
+    // A host divides what it measures anew every few seconds: parts that differ by less are the same to it.
+    private const double Same = 0.05;
+
+    /// <summary>The pools as each host is to see them; a host on which no machine of any pool runs is not among them.</summary>
+    /// <param name="capacity">Of the cluster, in megahertz.</param>
+    /// <param name="running">What each machine that runs claims, in megahertz.</param>
+    /// <param name="pools">The cluster's, with all machines in them.</param>
+    /// <param name="hosts">Where each machine is, running or not.</param>
+    public static ImmutableDictionary<EntityId, ImmutableArray<HostPool>> Divvy(
+        double capacity, IReadOnlyDictionary<EntityId, Claim> running, IReadOnlyCollection<HostPool> pools, IReadOnlyDictionary<EntityId, EntityId> hosts)
+    {
+        var tree = PoolTree.Of(running, pools);
+        var parts = PoolDivision.DivideAll(capacity, tree);
+        var divvied = new Dictionary<EntityId, List<HostPool>>();
+        var byId = pools.ToDictionary(p => p.Pool);
+        foreach (var node in Pools(tree))
+        {
+            var pool = byId[node.Id];
+            var machines = PoolTree.MachinesOf(node).ToList();
+            var whole = machines.Sum(m => parts[m]);
+            foreach (var here in machines.GroupBy(m => hosts[m]))
+            {
+                var part = whole > 0 ? here.Sum(m => parts[m]) / whole : (double)here.Count() / machines.Count;
+                if (!divvied.TryGetValue(here.Key, out var list))
+                    divvied.Add(here.Key, list = []);
+                list.Add(pool with { Cpu = Part(pool.Cpu, part), Machines = [.. pool.Machines.Where(m => hosts.GetValueOrDefault(m) == here.Key).Order()] });
+            }
+        }
+
+        return divvied.ToImmutableDictionary(d => d.Key, d => d.Value.OrderBy(p => p.Pool).ToImmutableArray());
+    }
+
+    /// <summary>Whether a host that works with one division need not be told the other.</summary>
+    public static bool AreNear(ImmutableArray<HostPool> one, ImmutableArray<HostPool> other) =>
+        one.Length == other.Length && one.Zip(other).All(p =>
+            p.First.Pool == p.Second.Pool && p.First.Parent == p.Second.Parent && p.First.Machines.SequenceEqual(p.Second.Machines) && AreNear(p.First.Cpu, p.Second.Cpu));
+
+    private static bool AreNear(CpuControl one, CpuControl other) =>
+        AreNear(one.Reservation.Value, other.Reservation.Value) && AreNear(one.Limit?.Value ?? 0, other.Limit?.Value ?? 0) && AreNear(one.Shares ?? 0, other.Shares ?? 0);
+
+    private static bool AreNear(long one, long other) => Math.Abs(one - other) <= Same * Math.Max(one, other);
+
+    private static CpuControl Part(CpuControl whole, double part) => new()
+    {
+        Reservation = new((long)(whole.Reservation.Value * part)),
+        Limit = whole.Limit is { } limit ? new Megahertz(Math.Max(1, (long)Math.Ceiling(limit.Value * part))) : null,
+        Shares = Math.Max(1, (int)Math.Round((whole.Shares ?? ShareScale.NormalPoolCpu) * part)),
+    };
+
+    // Those in which a machine runs.
+    private static IEnumerable<ShareNode> Pools(IEnumerable<ShareNode> nodes) => nodes
+        .Where(n => n.Children is not null && PoolTree.MachinesOf(n).Any())
+        .SelectMany(n => Pools(n.Children!).Prepend(n));
+}

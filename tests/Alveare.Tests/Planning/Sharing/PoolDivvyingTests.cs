@@ -1,0 +1,79 @@
+using System.Collections.Immutable;
+using Alveare.Model;
+using Alveare.Model.Hosts;
+using Alveare.Model.Resources;
+using Alveare.Planning.Sharing;
+using CsCheck;
+using Xunit;
+
+namespace Alveare.Tests.Planning.Sharing;
+
+/// <summary>The parts of a cluster's pools that its hosts get.</summary>
+public sealed class PoolDivvyingTests
+{
+    private static readonly EntityId Outer = new(EntityKind.ResourcePool, Number(1));
+    private static readonly EntityId Inner = new(EntityKind.ResourcePool, Number(2));
+
+    [Fact]
+    public void AHostHasThePartThatItsMachinesAreEntitledTo()
+    {
+        // On the first host a machine that wants 3000, on the second one that wants 1000: of 2400 that the limit leaves them the first has 1400 and the second 1000.
+        var hosts = Divvy([(1, 1, Outer, 3000), (2, 2, Outer, 1000), (3, 2, null, 500)], new CpuControl { Reservation = new(1200), Limit = new(2400), Shares = 4000 });
+        var (first, second) = (Assert.Single(hosts[Host(1)]).Cpu, Assert.Single(hosts[Host(2)]).Cpu);
+        Assert.Equal((1400, 1000), (first.Limit!.Value.Value, second.Limit!.Value.Value));
+        Assert.Equal((700, 500), (first.Reservation.Value, second.Reservation.Value));
+        Assert.Equal((2333, 1667), (first.Shares, second.Shares));
+        Assert.Equal([Vm(1)], Assert.Single(hosts[Host(1)]).Machines);
+    }
+
+    [Fact]
+    public void APoolWithoutMachinesOnAHostIsNotThere()
+    {
+        var hosts = Divvy([(1, 1, Inner, 1000), (2, 2, null, 1000)], new CpuControl());
+        Assert.Equal([Outer, Inner], hosts[Host(1)].Select(p => p.Pool));
+        Assert.False(hosts.ContainsKey(Host(2)));
+    }
+
+    [Fact]
+    public void ThePartsOfAPoolAreThePool() =>
+        Gen.Select(Gen.Int[1, 4], Gen.Int[0, 2], Gen.Double[0, 3000]).Array[1, 12].Sample(drawn =>
+        {
+            var control = new CpuControl { Reservation = new(3000), Limit = new(6000), Shares = 4000 };
+            var hosts = Divvy([.. drawn.Select((d, i) => (i + 1, d.Item1, d.Item2 switch { 0 => default(EntityId?), 1 => Outer, _ => Inner }, d.Item3))], control);
+            foreach (var pool in new[] { Outer, Inner })
+            {
+                var parts = hosts.Values.SelectMany(h => h).Where(p => p.Pool == pool).Select(p => p.Cpu).ToList();
+                if (parts.Count == 0)
+                    continue;
+                var whole = pool == Outer ? control : new CpuControl { Shares = ShareScale.NormalPoolCpu };
+                Assert.InRange(parts.Sum(p => p.Reservation.Value), whole.Reservation.Value - parts.Count, whole.Reservation.Value);
+                Assert.InRange(parts.Sum(p => p.Limit?.Value ?? 0), whole.Limit?.Value ?? 0, (whole.Limit?.Value ?? 0) + parts.Count);
+                Assert.InRange(parts.Sum(p => p.Shares!.Value), whole.Shares!.Value - parts.Count, whole.Shares.Value + parts.Count);
+            }
+        });
+
+    [Fact]
+    public void SmallDifferencesAreNotWorthTelling()
+    {
+        ImmutableArray<HostPool> Pools(long reservation, params int[] vms) => [new(Outer, null, new CpuControl { Reservation = new(reservation), Shares = 4000 }, [.. vms.Select(Vm)])];
+        Assert.True(PoolDivvying.AreNear(Pools(1000, 1), Pools(1040, 1)));
+        Assert.False(PoolDivvying.AreNear(Pools(1000, 1), Pools(1100, 1)));
+        Assert.False(PoolDivvying.AreNear(Pools(1000, 1), Pools(1000, 1, 2)));
+        Assert.False(PoolDivvying.AreNear(Pools(1000, 1), []));
+    }
+
+    private static ImmutableDictionary<EntityId, ImmutableArray<HostPool>> Divvy((int Vm, int Host, EntityId? Pool, double Demand)[] machines, CpuControl outer) => PoolDivvying.Divvy(
+        10_000,
+        machines.ToDictionary(m => Vm(m.Vm), m => new Claim(0, 1000) { Demand = m.Demand, Limit = 4000 }),
+        [
+            new(Outer, new EntityId(EntityKind.Cluster, Number(9)), outer, [.. machines.Where(m => m.Pool == Outer).Select(m => Vm(m.Vm))]),
+            new(Inner, Outer, new CpuControl(), [.. machines.Where(m => m.Pool == Inner).Select(m => Vm(m.Vm))]),
+        ],
+        machines.ToDictionary(m => Vm(m.Vm), m => Host(m.Host)));
+
+    private static EntityId Vm(int number) => EntityId.Vm(Number(number));
+
+    private static EntityId Host(int number) => EntityId.Host(Number(number));
+
+    private static Guid Number(int number) => new(number, 0, 0, new byte[8]);
+}
