@@ -72,8 +72,10 @@ internal static class VmCommands
     {
         var reservation = Takes.Number("--cpu-reservation", "CPU in MHz that it is promised; 0 for none");
         var limit = Takes.Number("--cpu-limit", "CPU in MHz that it never exceeds; 0 for no limit");
-        var shares = Takes.Number("--cpu-shares", "What it weighs against others when CPU is short; 0 for normal, 1000 per virtual CPU");
+        var shares = Takes.SharesBySize("--cpu-shares", "What it weighs against others when CPU is short: low, normal (1000 per virtual CPU), high or a number");
         var memory = Takes.Size("--memory-reservation", "Memory that is left to it when memory is short");
+        var memoryLimit = Takes.Size("--memory-limit", "Memory that its process never exceeds; 0M for no limit");
+        var memoryShares = Takes.SharesBySize("--memory-shares", "What it weighs against others when memory is short: low, normal (10 per MiB), high or a number");
         var disk = Takes.Number("--disk", "Which disk the following are about, from 1; without it they are about every disk");
         var iops = Takes.Number("--iops-limit", "Reads and writes a second that a disk never exceeds; 0 for no limit");
         var diskBandwidth = Takes.Rate("--disk-bandwidth-limit", "Bytes read and written a second that a disk never exceeds; 0 for no limit");
@@ -82,13 +84,15 @@ internal static class VmCommands
         (string Name, Option<long?> Option)[] shaping = [.. Shaping("out", "sends"), .. Shaping("in", "is sent")];
         return OperationCommand.OnMany(
             commands, "vm.set-resources", "Change what machines are promised, held to and weigh, also while they run",
-            [reservation, limit, shares, memory, disk, iops, diskBandwidth, diskShares, nic, .. shaping.Select(s => s.Option)],
+            [reservation, limit, shares, memory, memoryLimit, memoryShares, disk, iops, diskBandwidth, diskShares, nic, .. shaping.Select(s => s.Option)],
             run => Task.FromResult<JsonObject?>(Takes.Body(
             [
                 ("cpuReservation", run.Value(reservation)),
                 ("cpuLimit", run.Value(limit)),
-                ("cpuShares", run.Value(shares)),
+                Takes.SharesMember("cpu", run.Value(shares)),
                 ("memoryReservation", run.Value(memory)),
+                ("memoryLimit", run.Value(memoryLimit)),
+                Takes.SharesMember("memory", run.Value(memoryShares)),
                 ("disk", run.Value(disk)),
                 ("iopsLimit", run.Value(iops)),
                 ("diskBandwidthLimit", run.Value(diskBandwidth)),

@@ -102,6 +102,23 @@ public static class Takes
         return option;
     }
 
+    /// <summary>Shares as a number, or as a word whose number the server makes of the object's size; see <see cref="SharesMember"/>.</summary>
+    public static Option<string?> SharesBySize(string name, string description)
+    {
+        var option = Text(name, description, "SHARES");
+        option.CompletionSources.Add("low", "normal", "high");
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: var given }, ..] && given is not ("low" or "normal" or "high") && !int.TryParse(given, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
+                result.AddError($"{name} is '{given}', expected low, normal, high or a whole number.");
+        });
+        return option;
+    }
+
+    /// <summary>The member of a body for shares that were given as a number or a word.</summary>
+    public static (string Name, object? Value) SharesMember(string resource, string? given) =>
+        int.TryParse(given, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? ($"{resource}Shares", number) : ($"{resource}ShareLevel", given);
+
     /// <summary>May be given several times.</summary>
     public static Option<long[]> Sizes(string name, string description) => new(name)
     {

@@ -101,7 +101,7 @@ public sealed record ClusterReading(
             CpuShares = ShareScale.CpuShares(controls.Cpu, spec.Cpus),
             // A machine that runs is promised all its memory, whatever it takes now: placement and migration count it so too.
             MemReservationMb = memory,
-            MemShares = ShareScale.NormalMemory * memory,
+            MemShares = controls.Memory.Shares ?? ShareScale.NormalMemory * memory,
         };
     }
 

@@ -47,9 +47,14 @@ internal sealed class MachineChanges(MachineGround ground, MachineMaking making)
                 {
                     Reservation = operation.CpuReservation ?? cpu.Reservation,
                     Limit = operation.CpuLimit is { } limit ? (limit.Value == 0 ? null : limit) : cpu.Limit,
-                    Shares = operation.CpuShares is { } shares ? (shares == 0 ? null : shares) : cpu.Shares,
+                    Shares = Shares(operation.CpuShares, operation.CpuShareLevel, ShareScale.NormalCpu * spec.Cpus, cpu.Shares),
                 },
-                Memory = new MemoryControl { Reservation = operation.MemoryReservation ?? memory.Reservation },
+                Memory = new MemoryControl
+                {
+                    Reservation = operation.MemoryReservation ?? memory.Reservation,
+                    Limit = operation.MemoryLimit is { } most ? (most == Bytes.Zero ? null : most) : memory.Limit,
+                    Shares = Shares(operation.MemoryShares, operation.MemoryShareLevel, ShareScale.NormalMemory * spec.Memory.Mib, memory.Shares),
+                },
             },
             Disks = DeviceControls.Disks(operation, vm.Name, spec.Disks),
             Nics = DeviceControls.Nics(operation, vm.Name, spec.Nics),
@@ -72,6 +77,13 @@ internal sealed class MachineChanges(MachineGround ground, MachineMaking making)
         };
         await ground.ExecuteAsync(MachineGround.HostOf(vm), vm.Id, set, m => m?.Spec is { } now && now == set.ApplyTo(now));
     }
+
+    private static int? Shares(int? number, ShareLevel? level, long normal, int? present) => (number, level) switch
+    {
+        (_, { } word) => ShareScale.Of(word, normal),
+        (0, _) => null,
+        _ => number ?? present,
+    };
 
     public Task MarkTemplateAsync(MarkTemplate operation, TaskContext context) => MarkAsync(ground.Now.Get<VirtualMachine>(operation.Target), isTemplate: true);
 

@@ -38,7 +38,7 @@ public sealed class PoolSharing
             {
                 break;
             }
-            catch (Exception e) when (e is not OperationCanceledException)
+            catch (Exception e)
             {
                 _logger.LogError(e, "Dividing resource pools among hosts broke.");
             }

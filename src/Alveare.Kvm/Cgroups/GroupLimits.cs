@@ -9,7 +9,8 @@ namespace Alveare.Kvm.Cgroups;
 /// <param name="Shares">CPU shares as administrators count them (1000 is a normal virtual CPU), raised where its own would not give what it is promised.</param>
 /// <param name="Cpus">The most CPU time per time, in CPUs; null for no limit.</param>
 /// <param name="Memory">What is left to it when memory is short.</param>
-public sealed record GroupLimits(int Shares, double? Cpus, Bytes Memory)
+/// <param name="MostMemory">What it never exceeds; null for no limit.</param>
+public sealed record GroupLimits(int Shares, double? Cpus, Bytes Memory, Bytes? MostMemory = null)
 {
     // The kernel's default: long enough that a guest is not stopped at every turn, short enough that it does not notice.
     private const int PeriodMicroseconds = 100_000;
@@ -29,33 +30,40 @@ public sealed record GroupLimits(int Shares, double? Cpus, Bytes Memory)
         clock.Value == 0 || (spec.Resources.Cpu.Limit is null && ofPool is null)
             ? null
             : Math.Min(spec.Resources.Cpu.Limit?.Value ?? double.PositiveInfinity, ofPool ?? double.PositiveInfinity) / clock.Value,
-        spec.Resources.Memory.Reservation);
+        spec.Resources.Memory.Reservation,
+        spec.Resources.Memory.Limit);
 
     /// <summary>Whether a group that is held to the other need not be touched for these.</summary>
     public bool IsNear(GroupLimits other) =>
         Memory == other.Memory
+        && MostMemory == other.MostMemory
         && Math.Abs(Shares - other.Shares) <= SameShares * other.Shares
         && Cpus is null == other.Cpus is null
         && Math.Abs((Cpus ?? 0) - (other.Cpus ?? 0)) <= SameCpus * (other.Cpus ?? 0);
 
     /// <summary>The files of version 1 of the interface and what is written into them.</summary>
     /// <remarks>A normal virtual CPU weighs as much as a normal process there: 1024. Of memory the kernel first takes what is above the soft limits, so a
-    /// machine that is promised nothing has one of 0: without any it would be spared before those that are promised some.</remarks>
+    /// machine that is promised nothing has one of 0: without any it would be spared before those that are promised some. A machine that takes more than its
+    /// limit where there is nothing to swap to would be killed: it waits instead, until the limit is raised.</remarks>
     public IEnumerable<(string File, string Value)> Version1 =>
     [
         Weight1(Shares),
         ("cpu.cfs_period_us", Number(PeriodMicroseconds)),
         ("cpu.cfs_quota_us", Cpus is null ? "-1" : Number(Quota)),
         ("memory.soft_limit_in_bytes", Number(Memory.Value)),
+        ("memory.oom_control", MostMemory is null ? "0" : "1"),
+        ("memory.limit_in_bytes", MostMemory is { } most ? Number(most.Value) : "-1"),
     ];
 
     /// <summary>The files of version 2.</summary>
-    /// <remarks>A normal virtual CPU weighs as much as a normal process there: 100. The scale ends at 10,000: a hundred of them.</remarks>
+    /// <remarks>A normal virtual CPU weighs as much as a normal process there: 100. The scale ends at 10,000: a hundred of them. A machine that takes more
+    /// than its limit is slowed down; memory.max would have it killed.</remarks>
     public IEnumerable<(string File, string Value)> Version2 =>
     [
         Weight2(Shares),
         ("cpu.max", $"{(Cpus is null ? "max" : Number(Quota))} {Number(PeriodMicroseconds)}"),
         ("memory.low", Number(Memory.Value)),
+        ("memory.high", MostMemory is { } most ? Number(most.Value) : "max"),
     ];
 
     internal static (string File, string Value) Weight1(long shares) => ("cpu.shares", Number(Math.Clamp(shares * 1024 / ShareScale.NormalCpu, 2, 262_144)));

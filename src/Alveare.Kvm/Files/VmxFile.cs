@@ -104,6 +104,10 @@ public static partial class VmxFile
             yield return ("sched.cpu.shares", Number(shares));
         if (spec.Resources.Memory.Reservation.Value != 0)
             yield return ("sched.mem.min", Number(spec.Resources.Memory.Reservation.Mib));
+        if (spec.Resources.Memory.Limit is { } memoryLimit)
+            yield return ("sched.mem.max", Number(memoryLimit.Mib));
+        if (spec.Resources.Memory.Shares is { } memoryShares)
+            yield return ("sched.mem.shares", Number(memoryShares));
         for (var i = 0; i < spec.Disks.Length; i++)
         {
             yield return ($"{Disk(i)}.present", "TRUE");
@@ -151,7 +155,7 @@ public static partial class VmxFile
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 
     [GeneratedRegex(
-        """\A(\.encoding|displayName|uuid\.bios|numvcpus|memSize|firmware|sched\.cpu\.(min|max|shares)|sched\.mem\.min|sched\.scsi\d+:\d+\.(throughputCap|shares)|alveare\.(format|end|cpuModel|template|customizationSeed)|scsi\d+:\d+\.(present|fileName)|alveare\.scsi\d+:\d+\.(capacity|format|bandwidthLimit)|ethernet\d+\.(present|networkName|addressType|address|generatedAddress)|alveare\.ethernet\d+\.(out|in)(Limit|Peak|Burst))\z""",
+        """\A(\.encoding|displayName|uuid\.bios|numvcpus|memSize|firmware|sched\.cpu\.(min|max|shares)|sched\.mem\.(min|max|shares)|sched\.scsi\d+:\d+\.(throughputCap|shares)|alveare\.(format|end|cpuModel|template|customizationSeed)|scsi\d+:\d+\.(present|fileName)|alveare\.scsi\d+:\d+\.(capacity|format|bandwidthLimit)|ethernet\d+\.(present|networkName|addressType|address|generatedAddress)|alveare\.ethernet\d+\.(out|in)(Limit|Peak|Burst))\z""",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex OwnKey();
 

@@ -22,6 +22,8 @@ internal sealed partial class VmxReader(VmxText text)
         [(SpecPart.CpuLimit, 0)] = "sched.cpu.max",
         [(SpecPart.CpuShares, 0)] = "sched.cpu.shares",
         [(SpecPart.MemoryReservation, 0)] = "sched.mem.min",
+        [(SpecPart.MemoryLimit, 0)] = "sched.mem.max",
+        [(SpecPart.MemoryShares, 0)] = "sched.mem.shares",
     };
 
     public MachineSpec Read()
@@ -42,30 +44,34 @@ internal sealed partial class VmxReader(VmxText text)
             Disks = ReadDisks(),
             Nics = ReadNics(),
         };
-        spec = spec with { Resources = ReadResources(spec.Cpus) };
+        spec = spec with { Resources = ReadResources(spec.Cpus, spec.Memory) };
         if (MachineSpecRules.Check(spec).FirstOrDefault() is { } flaw)
             throw Broken(flaw);
         return spec;
     }
 
-    private ResourceControls ReadResources(int cpus) => new()
+    private ResourceControls ReadResources(int cpus, Bytes size) => new()
     {
         Cpu = new CpuControl
         {
             Reservation = new Megahertz(text.Find("sched.cpu.min") is { } least ? Number(least, 0, MachineLimits.MaxMegahertz) : 0),
             Limit = text.Find("sched.cpu.max") is { Value: not ("-1" or "unlimited") } most ? new Megahertz(Number(most, 1, MachineLimits.MaxMegahertz)) : null,
-            Shares = text.Find("sched.cpu.shares") switch
-            {
-                null or { Value: "normal" } => null,
-                { Value: "low" } => ShareScale.NormalCpu * cpus / 2,
-                { Value: "high" } => ShareScale.NormalCpu * cpus * 2,
-                { } shares => (int)Number(shares, 1, ShareScale.Max),
-            },
+            Shares = ReadShares("sched.cpu.shares", ShareScale.NormalCpu * cpus),
         },
         Memory = new MemoryControl
         {
             Reservation = Bytes.FromMib(text.Find("sched.mem.min") is { } reserved ? Number(reserved, 0, MachineLimits.MaxMemory.Mib) : 0),
+            Limit = text.Find("sched.mem.max") is { Value: not ("-1" or "unlimited") } mostMemory ? Bytes.FromMib(Number(mostMemory, MachineLimits.MinMemoryLimit.Mib, MachineLimits.MaxMemory.Mib)) : null,
+            Shares = ReadShares("sched.mem.shares", ShareScale.NormalMemory * size.Mib),
         },
+    };
+
+    private int? ReadShares(string key, long normal) => text.Find(key) switch
+    {
+        null or { Value: "normal" } => null,
+        { Value: "low" } => ShareScale.Of(ShareLevel.Low, normal),
+        { Value: "high" } => ShareScale.Of(ShareLevel.High, normal),
+        { } shares => (int)Number(shares, 1, ShareScale.Max),
     };
 
     private ImmutableArray<DiskSpec> ReadDisks()
@@ -93,13 +99,7 @@ internal sealed partial class VmxReader(VmxText text)
     {
         IopsLimit = text.Find($"sched.{disk}.throughputCap") is { Value: not "off" } most ? (int)Number(most, MachineLimits.MinIops, MachineLimits.MaxIops) : null,
         BandwidthLimit = ReadBandwidth($"alveare.{disk}.bandwidthLimit"),
-        Shares = text.Find($"sched.{disk}.shares") switch
-        {
-            null or { Value: "normal" } => null,
-            { Value: "low" } => ShareScale.NormalDisk / 2,
-            { Value: "high" } => ShareScale.NormalDisk * 2,
-            { } shares => (int)Number(shares, 1, ShareScale.Max),
-        },
+        Shares = ReadShares($"sched.{disk}.shares", ShareScale.NormalDisk),
     };
 
     private Bytes? ReadBandwidth(string key) =>

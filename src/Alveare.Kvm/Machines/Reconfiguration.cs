@@ -1,8 +1,10 @@
 using Alveare.Core.Tasks;
 using Alveare.Kvm.Qemu;
+using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
+using Alveare.Model.Resources;
 
 namespace Alveare.Kvm.Machines;
 
@@ -22,12 +24,23 @@ public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEn
             return;
         }
 
+        RequireRoom(machine, run, set.Resources.Memory);
         var config = machine.Current.Config;
         ground.WriteSpec(config, set.ApplyTo(ground.ReadSpec(machine)));
         var before = machine.Current.Spec!;
         machine.Change(m => m with { Spec = set.ApplyTo(m.Spec!) });
         enforcement.Apply(machine);
         await ThrottleAsync(machine, run, before, machine.Current.Spec!);
+    }
+
+    // What a process has taken cannot be taken from it without somewhere to swap it to.
+    private static void RequireRoom(Machine machine, MachineRun run, MemoryControl memory)
+    {
+        if (memory.Limit is not { } limit || limit == machine.Current.Spec?.Resources.Memory.Limit)
+            return;
+        using var process = System.Diagnostics.Process.GetProcessById(run.Process.Pid);
+        if (new Bytes(process.WorkingSet64) is var taken && limit < taken)
+            throw new FaultException(new InvalidArgument($"Virtual machine '{machine.Name}'", "the memory limit", $"{limit}", $"at least the {taken} that its QEMU takes now"));
     }
 
     private static async Task ThrottleAsync(Machine machine, MachineRun run, MachineSpec before, MachineSpec now)

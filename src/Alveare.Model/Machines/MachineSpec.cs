@@ -112,6 +112,9 @@ public static class MachineLimits
     public const int MaxNics = 10;
     public static readonly Bytes MinMemory = Bytes.FromMib(16);
     public static readonly Bytes MaxMemory = Bytes.FromGib(6144);
+
+    /// <summary>Of the memory that a machine's process is held to: QEMU without a guest takes about half of it.</summary>
+    public static readonly Bytes MinMemoryLimit = Bytes.FromMib(128);
     public static readonly Bytes MinDisk = Bytes.FromMib(1);
     public static readonly Bytes MaxDisk = Bytes.FromGib(62 * 1024);
 }

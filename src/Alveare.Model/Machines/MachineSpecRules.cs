@@ -24,6 +24,8 @@ public enum SpecPart
     CpuLimit,
     CpuShares,
     MemoryReservation,
+    MemoryLimit,
+    MemoryShares,
     DiskIopsLimit,
     DiskBandwidthLimit,
     DiskShares,
@@ -56,6 +58,8 @@ public sealed record SpecFlaw(SpecPart Part, int Index, string Given, string Exp
         SpecPart.CpuLimit => "the CPU limit",
         SpecPart.CpuShares => "the CPU shares",
         SpecPart.MemoryReservation => "the memory reservation",
+        SpecPart.MemoryLimit => "the memory limit",
+        SpecPart.MemoryShares => "the memory shares",
         SpecPart.DiskIopsLimit => $"the IOPS limit of disk {Index + 1}",
         SpecPart.DiskBandwidthLimit => $"the bandwidth limit of disk {Index + 1}",
         SpecPart.DiskShares => $"the shares of disk {Index + 1}",
@@ -117,6 +121,15 @@ public static partial class MachineSpecRules
             yield return new SpecFlaw(SpecPart.CpuShares, 0, Invariant($"{cpu.Shares}"), Invariant($"1 to {ShareScale.Max}"));
         if (memory.Reservation < Bytes.Zero || memory.Reservation > spec.Memory || memory.Reservation.Value % Mib != 0)
             yield return new SpecFlaw(SpecPart.MemoryReservation, 0, Invariant($"{memory.Reservation.Value} bytes"), $"whole MiB from 0 to the machine's {spec.Memory}");
+        if (memory.Limit is { } memoryLimit && (memoryLimit < MachineLimits.MinMemoryLimit || memoryLimit > MachineLimits.MaxMemory || memoryLimit < memory.Reservation || memoryLimit.Value % Mib != 0))
+        {
+            yield return new SpecFlaw(
+                SpecPart.MemoryLimit, 0, Invariant($"{memoryLimit.Value} bytes"),
+                $"none, or whole MiB from {MachineLimits.MinMemoryLimit} (what QEMU itself needs) to {MachineLimits.MaxMemory} and not below the reservation of {memory.Reservation}");
+        }
+
+        if (memory.Shares is < 1 or > ShareScale.Max)
+            yield return new SpecFlaw(SpecPart.MemoryShares, 0, Invariant($"{memory.Shares}"), Invariant($"1 to {ShareScale.Max}"));
     }
 
     private static IEnumerable<SpecFlaw> CheckDisks(MachineSpec spec)

@@ -1,5 +1,6 @@
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
+using Alveare.Model.Resources;
 using Alveare.Model.Security;
 
 namespace Alveare.Model.Operations;
@@ -142,7 +143,19 @@ public sealed record SetResources : Operation
     /// <summary>0 for normal: 1000 per virtual CPU.</summary>
     public int? CpuShares { get; init; }
 
+    /// <summary>The shares in a word, instead of a number.</summary>
+    public ShareLevel? CpuShareLevel { get; init; }
+
     public Bytes? MemoryReservation { get; init; }
+
+    /// <summary>0 for none.</summary>
+    public Bytes? MemoryLimit { get; init; }
+
+    /// <summary>0 for normal: 10 per MiB.</summary>
+    public int? MemoryShares { get; init; }
+
+    /// <summary>The shares in a word, instead of a number.</summary>
+    public ShareLevel? MemoryShareLevel { get; init; }
 
     /// <summary>The disk that the following are about, from 1; null for every disk.</summary>
     public int? Disk { get; init; }

@@ -45,19 +45,30 @@ public record MemoryControl
 {
     /// <summary>What the host's kernel is to leave to the machine when memory is short.</summary>
     public Bytes Reservation { get; init; }
+
+    /// <summary>The most that a machine's process takes; null for none.</summary>
+    public Bytes? Limit { get; init; }
+
+    /// <summary>Null for normal: <see cref="ShareScale.NormalMemory"/> per MiB, <see cref="ShareScale.NormalPoolMemory"/> for a pool.</summary>
+    public int? Shares { get; init; }
 }
 
 /// <summary>The memory of a resource pool.</summary>
 public sealed record PoolMemoryControl : MemoryControl
 {
-    /// <summary>Null for none.</summary>
-    public Bytes? Limit { get; init; }
-
-    /// <summary>Null for normal: <see cref="ShareScale.NormalPoolMemory"/>.</summary>
-    public int? Shares { get; init; }
-
     /// <summary>What it lacks for the reservations in it, it asks of the pool above.</summary>
     public bool IsExpandable { get; init; } = true;
+}
+
+/// <summary>Shares in words.</summary>
+public enum ShareLevel
+{
+    /// <summary>Half of normal.</summary>
+    Low,
+    Normal,
+
+    /// <summary>Twice normal.</summary>
+    High,
 }
 
 /// <summary>The usual numbers of shares, those that administrators know from vSphere; low is half and high is twice of each.</summary>
@@ -79,6 +90,14 @@ public static class ShareScale
     public const int NormalPoolMemory = 16 * 1024 * NormalMemory;
 
     public const int Max = 1_000_000;
+
+    /// <summary>The shares that a word stands for; null, which stays normal whatever the machine becomes, for normal.</summary>
+    public static int? Of(ShareLevel level, long normal) => level switch
+    {
+        ShareLevel.Low => (int)Math.Clamp(normal / 2, 1, Max),
+        ShareLevel.High => (int)Math.Clamp(normal * 2, 1, Max),
+        _ => null,
+    };
 
     /// <summary>The CPU shares that a machine has, in effect.</summary>
     public static int CpuShares(CpuControl control, int cpus) => control.Shares ?? NormalCpu * cpus;

@@ -3,6 +3,7 @@ using System.Globalization;
 using Alveare.Core.Hosts;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model;
+using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Resources;
 using Xunit;
@@ -98,6 +99,38 @@ public sealed class ResourceTests
         // Each is measured over the same time.
         var used = await Task.WhenAll(pids.Select(p => UsedAsync(p, TimeSpan.FromSeconds(8))));
         Assert.InRange(used.Sum(), 0.1, 0.23);
+    }
+
+    [Fact]
+    public async Task AMemoryLimitIsInForceWhileTheGuestRunsAndNotBelowWhatItTakes()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await OpenAsync(room);
+        var machine = await CreateAsync(room, host, "held");
+        await MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, Limit(300)));
+        await MachineRoom.ExecuteAsync(host, new StartMachine(machine, 0));
+        var pid = Assert.Single(room.LivingProcesses());
+        await JoinedAsync(host, pid);
+        Assert.Equal(Bytes.FromMib(300), LimitOf(pid));
+        await MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, Limit(400)));
+        Assert.Equal(Bytes.FromMib(400), LimitOf(pid));
+        var fault = await Assert.ThrowsAsync<FaultException>(() => MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, Limit(1))));
+        Assert.Contains("that its QEMU takes now", fault.Message, StringComparison.Ordinal);
+        await MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, ResourceControls.None));
+        Assert.Null(LimitOf(pid));
+
+        static ResourceControls Limit(long mib) => new() { Memory = new MemoryControl { Limit = Bytes.FromMib(mib) } };
+    }
+
+    // In the hierarchy of version 1 that has the memory controller, or else in version 2.
+    private static Bytes? LimitOf(int pid)
+    {
+        var groups = File.ReadAllLines($"/proc/{pid}/cgroup").Select(l => l.Split(':', 3)).ToList();
+        var old = groups.FirstOrDefault(g => g[1].Split(',').Contains("memory"));
+        var file = old is not null ? $"/sys/fs/cgroup/memory{old[2]}/memory.limit_in_bytes" : $"/sys/fs/cgroup{groups.Single(g => g[1].Length == 0)[2]}/memory.high";
+        var text = File.ReadAllText(file).Trim();
+        // Without a limit version 1 says the most that it can count.
+        return text == "max" || long.Parse(text, CultureInfo.InvariantCulture) is > 1L << 60 ? null : new Bytes(long.Parse(text, CultureInfo.InvariantCulture));
     }
 
     private static async Task ApplyAsync(IHost host, CpuControl cpu, params string[] names)

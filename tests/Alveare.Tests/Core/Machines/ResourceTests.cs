@@ -29,6 +29,27 @@ public sealed class ResourceTests
     }
 
     [Fact]
+    public async Task SharesAreGivenInNumbersOrInWords()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        // Two CPUs, 512 MiB.
+        var id = await site.CreateAsync("a");
+        async Task<(int?, int?)> SetAsync(SetResources operation)
+        {
+            await site.SucceedAsync(operation);
+            return (site.Vm(id).Spec!.Resources.Cpu.Shares, site.Vm(id).Spec!.Resources.Memory.Shares);
+        }
+
+        Assert.Equal((4000, 2560), await SetAsync(new SetResources { Target = id, CpuShareLevel = ShareLevel.High, MemoryShareLevel = ShareLevel.Low }));
+        Assert.Equal((null, 77), await SetAsync(new SetResources { Target = id, CpuShareLevel = ShareLevel.Normal, MemoryShares = 77 }));
+        Assert.Equal((1000, null), await SetAsync(new SetResources { Target = id, CpuShareLevel = ShareLevel.Low, MemoryShares = 0, MemoryLimit = Bytes.FromMib(256) }));
+        Assert.Equal(256, site.Vm(id).Spec!.Resources.Memory.Limit!.Value.Mib);
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, MemoryReservation = Bytes.FromMib(300) });
+        await site.SucceedAsync(new SetResources { Target = id, MemoryLimit = Bytes.Zero });
+        Assert.Null(site.Vm(id).Spec!.Resources.Memory.Limit);
+    }
+
+    [Fact]
     public async Task WhatMakesNoSenseIsRefusedAndNothingChanges()
     {
         await using var site = await MachineSite.OpenAsync();
@@ -38,6 +59,8 @@ public sealed class ResourceTests
         await site.FailAsync<InvalidArgument>(new SetResources { Target = id, CpuShares = -5 });
         await site.FailAsync<InvalidArgument>(new SetResources { Target = id, CpuShares = int.MaxValue });
         await site.FailAsync<InvalidArgument>(new SetResources { Target = id, MemoryReservation = Bytes.FromGib(64) });
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, MemoryLimit = Bytes.FromMib(127) });
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, MemoryShares = -1 });
         await site.FailAsync<InvalidArgument>(new SetResources { Target = id, CpuLimit = new(long.MaxValue) });
         Assert.Equal(ResourceControls.None, site.Vm(id).Spec!.Resources);
     }

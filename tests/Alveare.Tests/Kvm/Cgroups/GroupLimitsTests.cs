@@ -16,8 +16,8 @@ public sealed class GroupLimitsTests
     {
         var limits = GroupLimits.Of(SpecOf(2, ResourceControls.None), 2000, null, Clock);
         Assert.Equal(
-            [("cpu.shares", "2048"), ("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "-1"), ("memory.soft_limit_in_bytes", "0")], limits.Version1);
-        Assert.Equal([("cpu.weight", "200"), ("cpu.max", "max 100000"), ("memory.low", "0")], limits.Version2);
+            [("cpu.shares", "2048"), ("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "-1"), ("memory.soft_limit_in_bytes", "0"), ("memory.oom_control", "0"), ("memory.limit_in_bytes", "-1")], limits.Version1);
+        Assert.Equal([("cpu.weight", "200"), ("cpu.max", "max 100000"), ("memory.low", "0"), ("memory.high", "max")], limits.Version2);
     }
 
     [Fact]
@@ -25,12 +25,12 @@ public sealed class GroupLimitsTests
     {
         var controls = new ResourceControls
         {
-            Cpu = new CpuControl { Limit = new Megahertz(400) }, Memory = new MemoryControl { Reservation = Bytes.FromMib(64) },
+            Cpu = new CpuControl { Limit = new Megahertz(400) }, Memory = new MemoryControl { Reservation = Bytes.FromMib(64), Limit = Bytes.FromMib(256) },
         };
         var limits = GroupLimits.Of(SpecOf(1, controls), 4000, null, Clock);
         Assert.Equal(
-            [("cpu.shares", "4096"), ("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "20000"), ("memory.soft_limit_in_bytes", "67108864")], limits.Version1);
-        Assert.Equal([("cpu.weight", "400"), ("cpu.max", "20000 100000"), ("memory.low", "67108864")], limits.Version2);
+            [("cpu.shares", "4096"), ("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "20000"), ("memory.soft_limit_in_bytes", "67108864"), ("memory.oom_control", "1"), ("memory.limit_in_bytes", "268435456")], limits.Version1);
+        Assert.Equal([("cpu.weight", "400"), ("cpu.max", "20000 100000"), ("memory.low", "67108864"), ("memory.high", "268435456")], limits.Version2);
     }
 
     [Theory]

@@ -39,10 +39,11 @@ internal static class VmxGen
 
     private static readonly Gen<ResourceControls> Resources = Gen.Select(
         Gen.Long[0, 5000], Gen.Long[5000, MachineLimits.MaxMegahertz].Nullable(), Gen.Int[1, ShareScale.Max].Nullable(), Gen.Long[0, MachineLimits.MinMemory.Mib],
-        (reservation, limit, shares, memory) => new ResourceControls
+        Gen.Long[MachineLimits.MinMemoryLimit.Mib, MachineLimits.MaxMemory.Mib].Nullable(), Gen.Int[1, ShareScale.Max].Nullable(),
+        (reservation, limit, shares, memory, memoryLimit, memoryShares) => new ResourceControls
         {
             Cpu = new CpuControl { Reservation = new(reservation), Limit = limit is { } most ? new Megahertz(most) : null, Shares = shares },
-            Memory = new MemoryControl { Reservation = Bytes.FromMib(memory) },
+            Memory = new MemoryControl { Reservation = Bytes.FromMib(memory), Limit = memoryLimit is { } mib ? Bytes.FromMib(mib) : null, Shares = memoryShares },
         });
 
     public static readonly Gen<MachineSpec> Spec = Gen.Select(
