@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Alveare.Core.Tasks;
+using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
