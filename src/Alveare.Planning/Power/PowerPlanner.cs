@@ -1,0 +1,117 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Alveare.Planning.Clusters;
+using Alveare.Planning.Snapshots;
+using Alveare.Planning.WhatIf;
+
+namespace Alveare.Planning.Power;
+
+/// <summary>Decides which hosts of a cluster sleep and which are woken: by what is used of those that are on, kept within a band around a target.</summary>
+/// <remarks><para>After Gulati et al. 2012 ("VMware Distributed Resource Management", section on power management): hosts are woken when the band is
+/// left upwards, and put to standby when it is left downwards, one after the other as long as what stays on is used to the target at most. That is half
+/// a band below where it would be woken again, so nothing goes back and forth.</para>
+/// <para>A host sleeps only if its machines find places among those that stay on, with room for all that they are promised and no rule broken, and
+/// without loading any of these above the band. The emptiest host first; ties go to the lower id. What is woken is the smallest host that is enough, or
+/// else the largest and so on.</para></remarks>
+public static class PowerPlanner
+{
+    /// <summary>The steps, which are either all wakes or all standbys; in the order in which they are to be done.</summary>
+    public static ImmutableArray<PowerStep> Plan(PowerView view, PowerTerms terms)
+    {
+        var wakes = Wakes(view, terms);
+        return wakes.IsEmpty && view.Coming.IsEmpty ? Standbys(view, terms) : wakes;
+    }
+
+    private static ImmutableArray<PowerStep> Wakes(PowerView view, PowerTerms terms)
+    {
+        var load = PowerLoad.Of(view.Snapshot, view.Soon);
+        var on = view.Snapshot.Hosts.Concat(view.Coming).ToList();
+        var asleep = view.Asleep.OrderBy(h => Size(h, view.Asleep)).ThenBy(h => h.Id, StringComparer.Ordinal).ToList();
+        var steps = ImmutableArray.CreateBuilder<PowerStep>();
+        while (asleep.Count > 0 && WhyWake(view, load, on, terms, steps.Count > 0) is { } why)
+        {
+            var next = asleep.Find(h => WhyWake(view, load, [.. on, h], terms, hasBegun: true) is null) ?? asleep[^1];
+            asleep.Remove(next);
+            on.Add(next);
+            steps.Add(new(PowerAction.Wake, next.Id, string.Create(CultureInfo.InvariantCulture, $"{why}; with {next.Id} {100 * load.Of(on):0.0} % of them are")));
+        }
+
+        return steps.ToImmutable();
+    }
+
+    /// <summary>Why a host more is needed, or null. Once one is woken, it goes on until the target is reached.</summary>
+    private static string? WhyWake(PowerView view, PowerLoad load, List<SnapshotHost> on, PowerTerms terms, bool hasBegun)
+    {
+        if (on.Count < terms.LeastHosts)
+            return string.Create(CultureInfo.InvariantCulture, $"{on.Count} hosts are on, and {terms.LeastHosts} are to be");
+        if (terms.KeepsSpare && !load.FitsWithoutOne(on))
+            return string.Create(CultureInfo.InvariantCulture, $"the {on.Count} hosts that are on could not carry their machines if one failed");
+        var used = load.Of(on);
+        if (used <= (hasBegun ? terms.Target : terms.Upper))
+            return null;
+        var isExpected = load != PowerLoad.Of(view.Snapshot, null);
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{100 * used:0.0} % of the hosts that are on {(isExpected ? "will be needed, by the same hour of earlier weeks" : "are needed")}, and at most {100 * (hasBegun ? terms.Target : terms.Upper):0.#} % should be");
+    }
+
+    private static ImmutableArray<PowerStep> Standbys(PowerView view, PowerTerms terms)
+    {
+        var steps = ImmutableArray.CreateBuilder<PowerStep>();
+        var snapshot = view.Snapshot;
+        var load = PowerLoad.Of(snapshot, view.Later);
+        var (before, hosts) = (load.Of(snapshot.Hosts), snapshot.Hosts.Length);
+        if (before >= terms.Lower)
+            return [];
+        // Again from the start after each: what had no place, or a rule in its way, may have it now.
+        while (Next(snapshot, load, view, terms) is { } next)
+        {
+            snapshot = next.After;
+            steps.Add(new(PowerAction.Standby, next.Host, string.Create(
+                CultureInfo.InvariantCulture,
+                $"{100 * before:0.0} % of {hosts} hosts is needed, less than {100 * terms.Lower:0.#} %; of {snapshot.Hosts.Length} without {next.Host} it is {100 * load.Of(snapshot.Hosts):0.0} %, and {100 * terms.Target:0.#} % may be")));
+        }
+
+        return steps.ToImmutable();
+    }
+
+    private static (string Host, ClusterSnapshot After)? Next(ClusterSnapshot snapshot, PowerLoad load, PowerView view, PowerTerms terms)
+    {
+        if (snapshot.Hosts.Length <= terms.LeastHosts)
+            return null;
+        var taken = snapshot.Vms.GroupBy(v => v.Host).ToDictionary(g => g.Key, g => g.Sum(v => v.ConsumedMb), StringComparer.Ordinal);
+        foreach (var host in snapshot.Hosts
+            .Where(h => view.MaySleep.Contains(h.Id))
+            .OrderBy(h => taken.GetValueOrDefault(h.Id))
+            .ThenBy(h => h.Id, StringComparer.Ordinal))
+        {
+            var rest = snapshot.Hosts.Remove(host);
+            if (load.Of(rest) <= terms.Target && (!terms.KeepsSpare || load.FitsWithoutOne(rest)) && Without(snapshot, host, terms) is { } after)
+                return (host.Id, after);
+        }
+
+        return null;
+    }
+
+    /// <summary>The cluster once the host is empty and gone; null when it cannot be emptied, or others would be loaded too much.</summary>
+    private static ClusterSnapshot? Without(ClusterSnapshot snapshot, SnapshotHost host, PowerTerms terms)
+    {
+        var plan = Evacuation.Maintenance(snapshot, host.Id);
+        if (!plan.Stuck.IsEmpty)
+            return null;
+        var to = plan.Moves.ToDictionary(m => m.Vm, m => m.To, StringComparer.Ordinal);
+        var after = snapshot with
+        {
+            Hosts = snapshot.Hosts.Remove(host),
+            Vms = [.. snapshot.Vms.Select(v => v with { Host = to.GetValueOrDefault(v.Id, v.Host) })],
+        };
+        var (state, targets) = (new ClusterState(new Cluster(after)), to.Values.ToHashSet(StringComparer.Ordinal));
+        var isTooMuch = state.Cluster.Hosts.Where(h => targets.Contains(h.Id))
+            .Select(h => state.Cluster.HostNumbers[h.Id])
+            .Any(h => Math.Max(state.CpuLoad[h], state.MemLoad[h]) > terms.Upper);
+        return isTooMuch ? null : after;
+    }
+
+    private static double Size(SnapshotHost host, ImmutableArray<SnapshotHost> among) =>
+        (host.CpuMhz / among.Max(h => h.CpuMhz)) + (host.MemMb / among.Max(h => h.MemMb));
+}

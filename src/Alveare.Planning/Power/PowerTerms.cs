@@ -1,0 +1,42 @@
+using System.Collections.Immutable;
+using Alveare.Planning.Snapshots;
+
+namespace Alveare.Planning.Power;
+
+/// <summary>How much of a cluster is to stay on.</summary>
+/// <param name="Target">Share of the hosts that are on which is to be used, such as 0.63.</param>
+/// <param name="Band">Hosts are woken when more than target and band is used, and put to standby when less than target without band is.</param>
+/// <param name="LeastHosts">So many stay on, 1 or more.</param>
+/// <param name="KeepsSpare">What the machines ask for and are promised must fit the hosts that are on without the largest of them.</param>
+public sealed record PowerTerms(double Target = 0.63, double Band = 0.18, int LeastHosts = 1, bool KeepsSpare = false)
+{
+    public double Upper => Target + Band;
+
+    public double Lower => Target - Band;
+}
+
+/// <summary>A cluster as power saving sees it.</summary>
+/// <param name="Snapshot">The hosts that are on, with their machines.</param>
+/// <param name="MaySleep">Ids of those that could be put to standby.</param>
+/// <param name="Coming">Hosts that are being woken: they are counted on.</param>
+/// <param name="Asleep">Hosts in standby that can be woken.</param>
+/// <param name="Soon">What is expected before a host that is woken now would be up; null when nothing is known.</param>
+/// <param name="Later">What is expected before a host that goes to sleep now has been worth it.</param>
+public sealed record PowerView(
+    ClusterSnapshot Snapshot,
+    ImmutableArray<string> MaySleep,
+    ImmutableArray<SnapshotHost> Coming,
+    ImmutableArray<SnapshotHost> Asleep,
+    HourLoad? Soon = null,
+    HourLoad? Later = null);
+
+/// <summary>What becomes of a host.</summary>
+public enum PowerAction
+{
+    Standby,
+    Wake,
+}
+
+/// <summary>One decision.</summary>
+/// <param name="Reason">Why, in words and numbers.</param>
+public sealed record PowerStep(PowerAction Action, string Host, string Reason);

@@ -1,0 +1,128 @@
+using System.Collections.Immutable;
+using Alveare.Planning.Power;
+using Alveare.Planning.Snapshots;
+using Xunit;
+
+namespace Alveare.Tests.Planning.Power;
+
+/// <summary>Which hosts sleep and wake, with numbers that can be checked by hand.</summary>
+public sealed class PowerPlannerTests
+{
+    private const int Week = LoadForecast.HoursPerWeek;
+
+    [Fact]
+    public void TenHostsAtFortyPercentBecomeSeven()
+    {
+        var steps = PowerPlanner.Plan(View(on: 10, cpuEach: 4_000), new PowerTerms());
+        Assert.Equal(3, steps.Select(s => s.Host).Distinct().Count());
+        Assert.Equal("40.0 % of 10 hosts is needed, less than 45 %; of 9 without h0 it is 44.4 %, and 63 % may be", steps[0].Reason);
+        Assert.EndsWith("it is 57.1 %, and 63 % may be", steps[2].Reason);
+    }
+
+    [Theory]
+    [InlineData(4_500)]
+    [InlineData(6_300)]
+    [InlineData(8_100)]
+    public void WithinTheBandNothingIsDone(int cpuEach) => Assert.Empty(PowerPlanner.Plan(View(on: 10, cpuEach: cpuEach, asleep: 3), new PowerTerms()));
+
+    [Fact]
+    public void AboveTheBandTheSmallestHostThatIsEnoughIsWoken()
+    {
+        var view = View(on: 4, cpuEach: 8_500) with
+        {
+            Asleep = [new("big", 40_000, 65_536), new("small", 5_000, 65_536), new("right", 15_000, 65_536)],
+        };
+        var step = Assert.Single(PowerPlanner.Plan(view, new PowerTerms()));
+        Assert.Equal((PowerAction.Wake, "right"), (step.Action, step.Host));
+        Assert.Equal("85.0 % of the hosts that are on are needed, and at most 81 % should be; with right 61.8 % of them are", step.Reason);
+    }
+
+    [Fact]
+    public void WhatEarlierWeeksExpectWakesHostsAndKeepsThemOn()
+    {
+        var expected = new HourLoad(1, 38_000, 0);
+        var quiet = View(on: 4, cpuEach: 1_000, asleep: 3);
+        Assert.NotEmpty(PowerPlanner.Plan(quiet, new PowerTerms()));
+        Assert.Empty(PowerPlanner.Plan(quiet with { Later = expected }, new PowerTerms()));
+        var steps = PowerPlanner.Plan(quiet with { Soon = expected, Later = expected }, new PowerTerms());
+        Assert.Equal(["z0", "z1", "z2"], steps.Select(s => s.Host).Order());
+        Assert.Contains("the same hour of earlier weeks", steps[0].Reason);
+    }
+
+    [Fact]
+    public void WhatIsPromisedCountsAsLoad()
+    {
+        var view = View(on: 4, cpuEach: 500);
+        view = view with { Snapshot = view.Snapshot with { Vms = [.. view.Snapshot.Vms.Select(v => v with { MemReservationMb = 40_000 })] } };
+        Assert.Empty(PowerPlanner.Plan(view, new PowerTerms()));
+    }
+
+    [Fact]
+    public void ASpareAndALeastNumberOfHostsStayOn()
+    {
+        var view = View(on: 5, cpuEach: 100);
+        Assert.Equal(4, PowerPlanner.Plan(view, new PowerTerms()).Length);
+        Assert.Equal(3, PowerPlanner.Plan(view, new PowerTerms(KeepsSpare: true)).Length);
+        Assert.Equal(2, PowerPlanner.Plan(view, new PowerTerms(LeastHosts: 3)).Length);
+        var few = View(on: 1, cpuEach: 100, asleep: 3);
+        Assert.Equal(2, PowerPlanner.Plan(few, new PowerTerms(LeastHosts: 3)).Length);
+        Assert.Contains("if one failed", Assert.Single(PowerPlanner.Plan(few, new PowerTerms(KeepsSpare: true))).Reason);
+    }
+
+    [Fact]
+    public void WhileAHostIsComingNoneSleepsAndItIsCountedOn()
+    {
+        Assert.Empty(PowerPlanner.Plan(View(on: 4, cpuEach: 100) with { Coming = [new("c", 10_000, 65_536)] }, new PowerTerms()));
+        Assert.Empty(PowerPlanner.Plan(View(on: 4, cpuEach: 8_500, asleep: 1) with { Coming = [new("c", 20_000, 65_536)] }, new PowerTerms()));
+    }
+
+    [Fact]
+    public void AMachineThatCannotLeaveKeepsItsHostOn()
+    {
+        var view = View(on: 3, cpuEach: 500);
+        view = view with { Snapshot = view.Snapshot with { Vms = [.. view.Snapshot.Vms.Select(v => v with { OnlyOn = [v.Host] })] } };
+        Assert.Empty(PowerPlanner.Plan(view, new PowerTerms()));
+    }
+
+    [Fact]
+    public void AnHourIsExpectedToBeAsInEarlierWeeksButForTheOddOne()
+    {
+        const long hour = 500_000;
+        HourLoad[] past = [new(hour - Week, 100, 10), new(hour - (2 * Week), 110, 10), new(hour - (3 * Week), 9_000, 10), new(hour - (4 * Week), 0, 10)];
+        Assert.Equal(new HourLoad(hour, 105, 10), LoadForecast.Of(hour, past));
+        Assert.Equal(new HourLoad(hour, 105, 10), LoadForecast.Of(hour, past[..2]));
+        Assert.Equal(110, LoadForecast.Of(hour, past[..3])!.Value.CpuMhz);
+        Assert.Null(LoadForecast.Of(hour + 1, past));
+        // More than four weeks ago, and the hour itself, say nothing.
+        Assert.Null(LoadForecast.Of(hour, [new(hour - (5 * Week), 1, 1), new(hour, 1, 1), new(hour + Week, 1, 1)]));
+    }
+
+    [Fact]
+    public void APastOfMonthsStaysFourWeeksLong()
+    {
+        ImmutableArray<HourLoad> past = [];
+        for (var hour = 0L; hour < 10 * Week; hour++)
+            past = LoadForecast.With(past, new(hour, hour, 0));
+        Assert.Equal(10 * Week - 1, past[^1].Hour);
+        Assert.InRange(past.Length, 4 * Week, 5 * Week);
+        var next = DateTimeOffset.UnixEpoch.AddHours(10 * Week);
+        Assert.Equal(7.5 * Week, LoadForecast.Between(next, TimeSpan.Zero, past)!.Value.CpuMhz);
+        Assert.Equal((7.5 * Week) + 1, LoadForecast.Between(next, TimeSpan.FromMinutes(61), past)!.Value.CpuMhz);
+    }
+
+    private static PowerView View(int on, int cpuEach, int asleep = 0) => new(
+        new ClusterSnapshot
+        {
+            Hosts = [.. Enumerable.Range(0, on).Select(n => new SnapshotHost($"h{n}", 10_000, 65_536))],
+            Vms =
+            [
+                .. Enumerable.Range(0, on * 10).Select(n => new SnapshotVm
+                {
+                    Id = $"vm{n:00}", Host = $"h{n / 10}", CpuDemandMhz = cpuEach / 10.0, MemMb = 256, ConsumedMb = 256, ActiveMb = 64,
+                }),
+            ],
+        },
+        [.. Enumerable.Range(0, on).Select(n => $"h{n}")],
+        [],
+        [.. Enumerable.Range(0, asleep).Select(n => new SnapshotHost($"z{n}", 10_000, 65_536))]);
+}
