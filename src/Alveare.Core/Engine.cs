@@ -31,6 +31,7 @@ public sealed class Engine : IAsyncDisposable
 {
     private readonly CancellationTokenSource _end = new();
     private readonly ControllerPasswords _passwords;
+    private readonly LoadRecord _loads;
     private readonly StrayRegistrations _strays;
     private Task _loops = Task.CompletedTask;
 
@@ -65,9 +66,10 @@ public sealed class Engine : IAsyncDisposable
         var evacuation = new HostEvacuation(machines);
         new MaintenanceOperations(machines, evacuation, Events).Register(Tasks);
         new RollingMaintenanceOperations(machines, Events).Register(Tasks);
-        new PowerSetting(Inventory, power, _passwords).Register(Tasks);
+        new PowerSettings(Inventory, power, _passwords).Register(Tasks);
         new StandbyOperations(machines, evacuation, new HostWaker(machines, power, _passwords), Events).Register(Tasks);
-        Balancing = new ClusterBalancing(machines, Events, logs.CreateLogger<ClusterBalancing>());
+        _loads = new LoadRecord(store, clock);
+        Balancing = new ClusterBalancing(machines, _loads, Events, logs.CreateLogger<ClusterBalancing>());
         new BalanceHandlers(Inventory, Balancing).Register(Tasks);
         _strays = new StrayRegistrations(machines, Events, logs.CreateLogger<StrayRegistrations>());
     }
@@ -102,6 +104,7 @@ public sealed class Engine : IAsyncDisposable
         Users.Load();
         Sessions.Load();
         _passwords.Load();
+        _loads.Load();
         var left = Tasks.Load();
         var busy = Tasks.Hold(left);
         await Inventory.ApplyAsync(stored => AsUnheard(stored, busy));

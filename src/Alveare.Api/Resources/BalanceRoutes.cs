@@ -13,7 +13,7 @@ internal static class BalanceRoutes
 
     public static IEnumerable<ApiRoute> All =>
     [
-        new("GET", "clusters/{id}/recommendations", Tag, "Moves that balancing recommends, in the order in which they are to be made.", RecommendationsAsync)
+        new("GET", "clusters/{id}/recommendations", Tag, "What balancing and power saving recommend; moves in the order in which they are to be made.", RecommendationsAsync)
         {
             Id = "listRecommendations", Answer = typeof(Listing<Recommendation>),
         },

@@ -70,12 +70,13 @@ internal static class BalanceCommands
     private static Command Recommendations(CliCommands commands)
     {
         var cluster = Takes.Existing(commands, "cluster");
-        return commands.New("recommendations", "List the moves that balancing recommends, in the order in which they are to be made", [cluster], async run =>
+        return commands.New("recommendations", "List what the cluster would do by itself: moves, in the order in which they are to be made, and hosts to put to standby or to wake", [cluster], async run =>
         {
             var id = await run.IdOfAsync("cluster", run.Value(cluster));
             run.WriteList<RecommendationDto>(
                 (await run.AskAsync(c => c.ListAsync($"clusters/{id}/recommendations", run.Interrupted))).Items,
                 new("ID", r => r.Id),
+                new("KIND", r => r.Kind),
                 new("VM", r => r.VmName),
                 new("FROM", r => r.FromName),
                 new("TO", r => r.ToName),
@@ -90,7 +91,7 @@ internal static class BalanceCommands
         var cluster = Takes.Existing(commands, "cluster");
         var ids = new Argument<string[]>("RECOMMENDATION") { Arity = ArgumentArity.ZeroOrMore, Description = "Ids of those to apply; all by default", HelpName = "RECOMMENDATION" };
         return OperationCommand.On(
-            commands, "cluster.apply-recommendations", "apply-recommendations", "Make moves that balancing recommends", [cluster, ids],
+            commands, "cluster.apply-recommendations", "apply-recommendations", "Do what balancing and power saving recommend", [cluster, ids],
             run => run.IdOfAsync("cluster", run.Value(cluster)),
             (run, _) => Task.FromResult<JsonObject?>(Takes.Body(("recommendations", run.Value(ids).OrNull()))));
     }

@@ -1,10 +1,11 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Alveare.Cli.Running;
 
 namespace Alveare.Cli.Commands;
 
-/// <summary>Hosts that sleep to save power: <c>host set-power</c>, <c>enter-standby</c> and <c>exit-standby</c>.</summary>
+/// <summary>Hosts that sleep to save power: <c>host set-power</c>, <c>enter-standby</c>, <c>exit-standby</c> and <c>cluster set-power-saving</c>.</summary>
 internal static class PowerCommands
 {
     public static IEnumerable<Command> OfHosts(CliCommands commands) =>
@@ -13,6 +14,32 @@ internal static class PowerCommands
         Plain(commands, "enter-standby", "standby", "Move a host's machines to others and power it down until it is woken"),
         Plain(commands, "exit-standby", "wake", "Wake a host that is in standby and wait until it runs machines again"),
     ];
+
+    public static OperationCommand OfClusters(CliCommands commands)
+    {
+        var cluster = Takes.Existing(commands, "cluster");
+        var mode = Takes.Choice("--mode", "What it does by itself", "off", "manual", "automatic");
+        var target = Takes.Number("--target", "Percent of the hosts that are on which is to be used, 30 to 90; 63 at first");
+        var band = Takes.Number("--band", "Percent around the target, 5 to 40: hosts wake above it and sleep below it; 18 at first");
+        var least = Takes.Number("--least-hosts", "So many hosts stay on; 1 at first");
+        var spare = Takes.Choice("--keep-spare", "Whether the hosts that are on must be able to carry their machines if one fails", "yes", "no");
+        var standbyAfter = Takes.Number("--standby-after", "Seconds that a host must not be needed before it sleeps, 60 to 86400; 2400 at first");
+        var wakeAfter = Takes.Number("--wake-after", "Seconds that a host more must be needed before one wakes, 60 to 86400; 300 at first");
+        return OperationCommand.On(
+            commands, "cluster.set-power-saving", "set-power-saving", "Change how a cluster puts hosts to standby and wakes them",
+            [cluster, mode, target, band, least, spare, standbyAfter, wakeAfter],
+            run => run.IdOfAsync("cluster", run.Value(cluster)),
+            (run, _) => Task.FromResult<JsonObject?>(Takes.Body(
+                ("mode", run.Value(mode)),
+                ("targetPercent", run.Value(target)),
+                ("bandPercent", run.Value(band)),
+                ("leastHosts", run.Value(least)),
+                ("keepsSpare", run.Value(spare) is { } word ? word == "yes" : null),
+                ("standbyAfter", Span(run.Value(standbyAfter))),
+                ("wakeAfter", Span(run.Value(wakeAfter))))));
+    }
+
+    private static string? Span(int? seconds) => seconds is { } given ? TimeSpan.FromSeconds(given).ToString("c", CultureInfo.InvariantCulture) : null;
 
     private static OperationCommand Plain(CliCommands commands, string verb, string alias, string description)
     {

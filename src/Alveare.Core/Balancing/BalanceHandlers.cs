@@ -33,7 +33,7 @@ internal sealed class BalanceHandlers(InventoryWriter inventory, ClusterBalancin
     private static void Conclude(TaskContext context, IReadOnlyList<TaskRecord?> ended)
     {
         context.Cancellation.ThrowIfCancellationRequested();
-        context.Report(100, string.Create(CultureInfo.InvariantCulture, $"{ended.Count(t => t?.State == TaskState.Succeeded)} of {ended.Count} moves made"));
+        context.Report(100, string.Create(CultureInfo.InvariantCulture, $"{ended.Count(t => t?.State == TaskState.Succeeded)} of {ended.Count} done"));
         if (ended.FirstOrDefault(t => t?.Fault is not null) is { } failed)
             throw new FaultException(failed.Fault!);
     }

@@ -1,5 +1,6 @@
 using Alveare.Core.Events;
 using Alveare.Core.Machines;
+using Alveare.Core.Power;
 using Alveare.Core.Security;
 using Alveare.Core.Tasks;
 using Alveare.Model;
@@ -8,6 +9,7 @@ using Alveare.Model.Events;
 using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Tasks;
+using Alveare.Planning.Power;
 using Microsoft.Extensions.Logging;
 
 namespace Alveare.Core.Balancing;
@@ -33,16 +35,18 @@ public sealed class ClusterBalancing
     private readonly MoveHistory _history;
     private readonly MoveRunner _runner;
     private readonly RecommendationBook _book;
+    private readonly PowerSaver _power;
     private readonly SlotBudget _turns = new(1);
     private readonly Dictionary<EntityId, long> _lastTurns = [];
     private readonly Dictionary<EntityId, Task> _rounds = [];
 
-    internal ClusterBalancing(MachineGround ground, EventLog events, ILogger logger)
+    internal ClusterBalancing(MachineGround ground, LoadRecord loads, EventLog events, ILogger logger)
     {
         (_ground, _events, _logger) = (ground, events, logger);
         _history = new MoveHistory(ground.Clock);
         _runner = new MoveRunner(ground, _history, events);
         _book = new RecommendationBook(ground.Clock);
+        _power = new PowerSaver(ground, loads, events);
     }
 
     /// <summary>What the cluster's last round recommends, in the order in which it is to be done.</summary>
@@ -80,41 +84,62 @@ public sealed class ClusterBalancing
     {
         using var turn = await _turns.TakeAsync([id], cancellation);
         var cluster = _ground.Now.Get<Cluster>(id);
-        var plan = Plan(cluster);
-        if (_book.Replace(id, plan.Recommended))
-        {
-            _events.Add(
-                EventSeverity.Info,
-                "balance.recommends",
-                $"Cluster '{cluster.Name}' would be balanced better by {Moves(plan.Recommended.Count)}, which wait to be applied.",
-                id);
-        }
-
-        if (plan.Automatic.Count == 0)
+        var reading = Read(id);
+        var plan = Plan(reading);
+        var power = await _power.DecideAsync(reading);
+        var isAutomatic = cluster.PowerSaving.Mode == PowerSavingMode.Automatic;
+        Announce(cluster, _book.Replace(id, [.. plan.Recommended.Select(m => m.ToDraft()), .. isAutomatic ? [] : power.Select(p => p.ToDraft())]));
+        if (isAutomatic)
+            await _power.BeginAsync(power, PowerSaver.Hand);
+        // A host that goes to standby is emptied by that.
+        var leaving = power.Where(p => isAutomatic && p.Action == PowerAction.Standby).Select(p => p.Host).ToHashSet();
+        var moves = plan.Automatic.Where(m => !leaving.Contains(m.From) && !leaving.Contains(m.To)).ToList();
+        if (moves.Count == 0)
             return [];
-        _events.Add(EventSeverity.Info, "balance.begins", $"Cluster '{cluster.Name}' is balanced by {Moves(plan.Automatic.Count)}.", id);
-        return await _runner.RunAsync(id, plan.Automatic, Hand, GoodFor(cluster), cancellation);
+        _events.Add(EventSeverity.Info, "balance.begins", $"Cluster '{cluster.Name}' is balanced by {Moves(moves.Count)}.", id);
+        return await _runner.RunAsync(id, moves, Hand, GoodFor(cluster), cancellation);
     }
 
-    /// <summary>Makes recommended moves in a user's name; answers how they ended.</summary>
+    /// <summary>Does what is recommended in a user's name; answers how it ended.</summary>
     internal async Task<IReadOnlyList<TaskRecord?>> ApplyAsync(EntityId id, IReadOnlyCollection<string>? ids, Session session, CancellationToken cancellation)
     {
-        using var turn = await _turns.TakeAsync([id], cancellation);
-        var moves = _book.Take(id, ids)
-            .Select(r => new ClusterMove(r.Vm, r.VmName, r.From, r.FromName, r.To, r.ToName, r.Reason, r.Gain, r.Cost))
-            .ToList();
-        return await _runner.RunAsync(id, moves, session, TimeSpan.MaxValue, cancellation);
+        IReadOnlyList<TaskRecord> begun;
+        var ended = new List<TaskRecord?>();
+        using (await _turns.TakeAsync([id], cancellation))
+        {
+            var taken = _book.Take(id, ids);
+            ended.AddRange(await _runner.RunAsync(
+                id, [.. taken.Where(r => r.Kind == RecommendationKind.Move).Select(ClusterMove.Of)], session, TimeSpan.MaxValue, cancellation));
+            begun = await _power.BeginAsync(taken.Where(r => r.Kind != RecommendationKind.Move).Select(PowerDecision.Of), session);
+        }
+
+        // Balancing goes on while hosts come and go.
+        foreach (var task in begun)
+            ended.Add(await _ground.Tasks.WaitAsync(task.Id, cancellation));
+        return ended;
+    }
+
+    private void Announce(Cluster cluster, IReadOnlyList<Recommendation> news)
+    {
+        var moves = news.Count(r => r.Kind == RecommendationKind.Move);
+        if (moves > 0)
+        {
+            moves = _book.Of(cluster.Id).Count(r => r.Kind == RecommendationKind.Move);
+            _events.Add(
+                EventSeverity.Info, "balance.recommends", $"Cluster '{cluster.Name}' would be balanced better by {Moves(moves)}, which wait to be applied.", cluster.Id);
+        }
+
+        foreach (var made in news.Where(r => r.Kind != RecommendationKind.Move))
+            _events.Add(EventSeverity.Info, "power.recommends", $"Cluster '{cluster.Name}': a task that {PowerDecision.Of(made).Words} waits to be applied: {made.Reason}.", cluster.Id);
     }
 
     private static string Moves(int count) => count == 1 ? "one move" : $"{count} moves";
 
     private static TimeSpan GoodFor(Cluster cluster) => cluster.Balancing.Interval > PlanGoodFor ? cluster.Balancing.Interval : PlanGoodFor;
 
-    private RoundPlan Plan(Cluster cluster)
+    private RoundPlan Plan(ClusterReading reading)
     {
-        var now = _ground.Now;
-        _history.See([.. now.OfType<VirtualMachine>()]);
-        var reading = ClusterReading.Of(now, cluster, _ground.Statistics, Targets());
+        _history.See([.. _ground.Now.OfType<VirtualMachine>()]);
         var resting = new Dictionary<EntityId, string>();
         foreach (var vm in reading.Vms.Values)
         {

@@ -17,14 +17,15 @@ internal sealed class RecommendationBook(TimeProvider clock)
             return _all.GetValueOrDefault(cluster, []);
     }
 
-    /// <summary>Puts these in place of the cluster's earlier ones; a move that was recommended before keeps its id and its time. Answers whether any is new.</summary>
-    public bool Replace(EntityId cluster, IReadOnlyList<ClusterMove> moves)
+    /// <summary>Puts these in place of the cluster's earlier ones; what was recommended before keeps its id and its time. Answers those that are new.</summary>
+    /// <param name="drafts">Without id and time.</param>
+    public IReadOnlyList<Recommendation> Replace(EntityId cluster, IEnumerable<Recommendation> drafts)
     {
         lock (_gate)
         {
             var before = _all.GetValueOrDefault(cluster, []);
-            _all[cluster] = [.. moves.Select(m => Made(m, before.FirstOrDefault(r => r.Vm == m.Vm && r.From == m.From && r.To == m.To)))];
-            return _all[cluster].Any(r => before.All(b => b.Id != r.Id));
+            _all[cluster] = [.. drafts.Select(d => Made(d, before.FirstOrDefault(r => IsSame(r, d))))];
+            return [.. _all[cluster].Where(r => before.All(b => b.Id != r.Id))];
         }
     }
 
@@ -44,18 +45,11 @@ internal sealed class RecommendationBook(TimeProvider clock)
         }
     }
 
-    private Recommendation Made(ClusterMove move, Recommendation? before) => new()
+    private static bool IsSame(Recommendation one, Recommendation other) =>
+        (one.Kind, one.Vm, one.From, one.To) == (other.Kind, other.Vm, other.From, other.To);
+
+    private Recommendation Made(Recommendation draft, Recommendation? before) => draft with
     {
-        Id = before?.Id ?? $"rec-{++_last}",
-        Vm = move.Vm,
-        VmName = move.VmName,
-        From = move.From,
-        FromName = move.FromName,
-        To = move.To,
-        ToName = move.ToName,
-        Reason = move.Reason,
-        Gain = Math.Round(move.Gain, 3),
-        Cost = Math.Round(move.Cost, 3),
-        MadeAt = before?.MadeAt ?? clock.GetUtcNow(),
+        Id = before?.Id ?? $"rec-{++_last}", MadeAt = before?.MadeAt ?? clock.GetUtcNow(),
     };
 }

@@ -21,7 +21,7 @@ internal sealed class ClusterPools
     {
         (_now, _cluster, _promises) = (now, cluster, promises);
         var hosts = now.Children<Host>(cluster.Id)
-            .Where(h => h is { Connection: HostConnection.Connected, Maintenance: HostMaintenance.None, Facts: not null })
+            .Where(h => h is { Connection: HostConnection.Connected, Maintenance: HostMaintenance.None, Standby: HostStandby.None, Facts: not null })
             .Select(h => h.Facts!)
             .ToList();
         var pools = now.PoolsOf(cluster.Id).ToList();

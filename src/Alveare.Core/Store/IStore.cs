@@ -28,6 +28,9 @@ public static class StoreKind
     public const string Session = "session";
     public const string Meta = "meta";
 
+    /// <summary>What clusters were asked for, hour by hour.</summary>
+    public const string Load = "load";
+
     /// <summary>Passwords: read by the engine alone.</summary>
     public const string Secret = "secret";
 }

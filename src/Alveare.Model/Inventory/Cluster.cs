@@ -8,6 +8,8 @@ public sealed record Cluster : Entity
 {
     public BalanceSettings Balancing { get; init; } = BalanceSettings.Default;
 
+    public PowerSavingSettings PowerSaving { get; init; } = PowerSavingSettings.Default;
+
     public ImmutableArray<ClusterGroup> VmGroups { get; init; } = [];
 
     public ImmutableArray<ClusterGroup> HostGroups { get; init; } = [];
@@ -19,7 +21,8 @@ public sealed record Cluster : Entity
     public string? CpuBaseline { get; init; }
 
     public bool Equals(Cluster? other) =>
-        base.Equals(other) && CpuBaseline == other.CpuBaseline && Balancing == other.Balancing && VmGroups.SequenceEqual(other.VmGroups)
+        base.Equals(other) && CpuBaseline == other.CpuBaseline && Balancing == other.Balancing && PowerSaving == other.PowerSaving
+        && VmGroups.SequenceEqual(other.VmGroups)
         && HostGroups.SequenceEqual(other.HostGroups) && Rules.SequenceEqual(other.Rules);
 
     public override int GetHashCode() => HashCode.Combine(base.GetHashCode(), Balancing, Rules.Length);

@@ -25,7 +25,7 @@ public sealed record SetBalancing : Operation
 [Operation(EntityKind.Cluster, "balance", Privilege.VmMigrate, "Plan a cluster's balance now: make the moves that its mode lets it make, and recommend the others.", Cancellable = true)]
 public sealed record BalanceCluster : Operation;
 
-[Operation(EntityKind.Cluster, "apply-recommendations", Privilege.VmMigrate, "Make the moves that balancing recommends.", Cancellable = true)]
+[Operation(EntityKind.Cluster, "apply-recommendations", Privilege.VmMigrate, "Make the moves, standbys and wakes that the cluster recommends.", Cancellable = true)]
 public sealed record ApplyRecommendations : Operation
 {
     /// <summary>Ids of those to apply; null for all that there are.</summary>

@@ -7,9 +7,13 @@ namespace Alveare.Planning.Power;
 /// <remarks>Promises count as load: a machine that starts finds no room among what is promised, however little of it is used.</remarks>
 internal readonly record struct PowerLoad(double CpuMhz, double MemMb)
 {
-    public static PowerLoad Of(ClusterSnapshot snapshot, HourLoad? expected) => new(
-        Most(snapshot.Vms.Sum(Cluster.CpuOf), snapshot.Vms.Sum(v => v.CpuReservationMhz), expected?.CpuMhz ?? 0),
-        Most(snapshot.Vms.Sum(Cluster.MemOf), snapshot.Vms.Sum(v => v.MemReservationMb), expected?.MemMb ?? 0));
+    public static PowerLoad Of(PowerView view, HourLoad? expected)
+    {
+        var vms = view.Snapshot.Vms;
+        return new(
+            Most(vms.Sum(Cluster.CpuOf), Math.Max(vms.Sum(v => v.CpuReservationMhz), view.PromisedMhz), expected?.CpuMhz ?? 0),
+            Most(vms.Sum(Cluster.MemOf), Math.Max(vms.Sum(v => v.MemReservationMb), view.PromisedMb), expected?.MemMb ?? 0));
+    }
 
     /// <summary>The share of the hosts' scarcer resource that is needed.</summary>
     public double Of(IReadOnlyCollection<SnapshotHost> hosts) => hosts.Count == 0

@@ -24,7 +24,7 @@ public static class PowerPlanner
 
     private static ImmutableArray<PowerStep> Wakes(PowerView view, PowerTerms terms)
     {
-        var load = PowerLoad.Of(view.Snapshot, view.Soon);
+        var load = PowerLoad.Of(view, view.Soon);
         var on = view.Snapshot.Hosts.Concat(view.Coming).ToList();
         var asleep = view.Asleep.OrderBy(h => Size(h, view.Asleep)).ThenBy(h => h.Id, StringComparer.Ordinal).ToList();
         var steps = ImmutableArray.CreateBuilder<PowerStep>();
@@ -49,7 +49,7 @@ public static class PowerPlanner
         var used = load.Of(on);
         if (used <= (hasBegun ? terms.Target : terms.Upper))
             return null;
-        var isExpected = load != PowerLoad.Of(view.Snapshot, null);
+        var isExpected = load != PowerLoad.Of(view, null);
         return string.Create(
             CultureInfo.InvariantCulture,
             $"{100 * used:0.0} % of the hosts that are on {(isExpected ? "will be needed, by the same hour of earlier weeks" : "are needed")}, and at most {100 * (hasBegun ? terms.Target : terms.Upper):0.#} % should be");
@@ -59,7 +59,7 @@ public static class PowerPlanner
     {
         var steps = ImmutableArray.CreateBuilder<PowerStep>();
         var snapshot = view.Snapshot;
-        var load = PowerLoad.Of(snapshot, view.Later);
+        var load = PowerLoad.Of(view, view.Later);
         var (before, hosts) = (load.Of(snapshot.Hosts), snapshot.Hosts.Length);
         if (before >= terms.Lower)
             return [];

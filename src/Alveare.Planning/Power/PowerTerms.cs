@@ -20,6 +20,8 @@ public sealed record PowerTerms(double Target = 0.63, double Band = 0.18, int Le
 /// <param name="MaySleep">Ids of those that could be put to standby.</param>
 /// <param name="Coming">Hosts that are being woken: they are counted on.</param>
 /// <param name="Asleep">Hosts in standby that can be woken.</param>
+/// <param name="PromisedMhz">CPU that the cluster has promised to its machines and resource pools, also to pools that are empty.</param>
+/// <param name="PromisedMb">Memory, likewise.</param>
 /// <param name="Soon">What is expected before a host that is woken now would be up; null when nothing is known.</param>
 /// <param name="Later">What is expected before a host that goes to sleep now has been worth it.</param>
 public sealed record PowerView(
@@ -28,7 +30,9 @@ public sealed record PowerView(
     ImmutableArray<SnapshotHost> Coming,
     ImmutableArray<SnapshotHost> Asleep,
     HourLoad? Soon = null,
-    HourLoad? Later = null);
+    HourLoad? Later = null,
+    double PromisedMhz = 0,
+    double PromisedMb = 0);
 
 /// <summary>What becomes of a host.</summary>
 public enum PowerAction

@@ -90,9 +90,9 @@ public sealed record CpuSurveyDto(string? Baseline, string? HighestLevel, IReadO
 /// <summary>What one host of a cluster can give a guest.</summary>
 public sealed record HostCpuSurveyDto(string Host, string Cpu, string Level, string? NextLevel, IReadOnlyList<string> MissingOfNext);
 
-/// <summary>A move that balancing would make.</summary>
+/// <summary>What a cluster would do: move a machine, put a host to standby, or wake one.</summary>
 public sealed record RecommendationDto(
-    string Id, string Vm, string VmName, string From, string FromName, string To, string ToName, string Reason, double Gain, double Cost, DateTimeOffset MadeAt);
+    string Id, string Kind, string? Vm, string? VmName, string? From, string? FromName, string? To, string? ToName, string Reason, double Gain, double Cost, DateTimeOffset MadeAt);
 
 /// <summary>A rule of a cluster, in words, and whether it is broken now.</summary>
 public sealed record RuleAnswerDto(RuleDto Rule, string Text, IReadOnlyList<string> Machines, bool IsBroken);

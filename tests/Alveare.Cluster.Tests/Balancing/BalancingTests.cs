@@ -63,15 +63,15 @@ public sealed class BalancingTests(TestCluster cluster) : IAsyncLifetime
         IReadOnlyList<RecommendationDto> recommended = [];
         await Until.TrueAsync(
             async () => (recommended = await RecommendedAsync()).Count > 0, Bound, () => "a move off the hot host is recommended");
-        Assert.All(recommended, r => Assert.True(r.FromName == Hot && Names.Contains(r.VmName), r.Reason));
+        Assert.All(recommended, r => Assert.True(r.FromName == Hot && Names.Contains(r.VmName!), r.Reason));
         var first = recommended[0];
         Assert.All(await PlacesAsync(), place => Assert.Equal(Hot, place));
         Assert.DoesNotContain(await MigrationsAsync(), t => t.User == "balancing");
 
         await RunAsync("cluster.apply-recommendations", _cluster, new JsonObject { ["recommendations"] = new JsonArray(first.Id) });
-        var moved = await cluster.Site.MachineAsync(first.VmName);
+        var moved = await cluster.Site.MachineAsync(first.VmName!);
         Assert.Equal((first.To, "on"), (moved.Host, moved.Power));
-        Assert.Equal([first.ToName], cluster.HostsWithQemu(moved));
+        Assert.Equal([first.ToName!], cluster.HostsWithQemu(moved));
         Assert.Contains(await MigrationsAsync(), t => t.Target == moved.Id && t.User == "admin" && t.Reason == first.Reason);
 
         // Back it goes, and now the cluster may move by itself. What has just come to its host rests there, so it is the other one.

@@ -81,7 +81,7 @@ public sealed class ClusterBalancingTests
         var first = cluster.Recommended;
         Assert.NotEmpty(first);
         Assert.Empty(cluster.Migrations);
-        Assert.All(first, r => Assert.True(r.Gain > r.Cost && r.FromName == "h1" && r.VmName == cluster.Site.Vm(r.Vm).Name));
+        Assert.All(first, r => Assert.True(r.Gain > r.Cost && r.FromName == "h1" && r.VmName == cluster.Site.Vm(r.Vm!.Value).Name));
 
         // The next round finds the same, and what is the same keeps its id.
         cluster.Tell(TimeSpan.FromMinutes(1), _ => 150);
@@ -108,7 +108,7 @@ public sealed class ClusterBalancingTests
         Assert.Single(cluster.Migrations);
 
         await cluster.Site.SucceedAsync(new ApplyRecommendations { Target = id });
-        Assert.All(recommended, r => Assert.Equal(r.To, cluster.Site.Vm(r.Vm).Host));
+        Assert.All(recommended, r => Assert.Equal(r.To, cluster.Site.Vm(r.Vm!.Value).Host));
         Assert.Empty(cluster.Recommended);
         await cluster.Site.SucceedAsync(new ApplyRecommendations { Target = id });
     }
@@ -127,7 +127,7 @@ public sealed class ClusterBalancingTests
         await cluster.BalanceAsync();
         Assert.Equal([all[7]], cluster.Migrations.Select(t => t.Target));
         Assert.NotEmpty(cluster.Recommended);
-        Assert.All(cluster.Recommended, r => Assert.Contains(r.Vm, all.Skip(4).Take(3)));
+        Assert.All(cluster.Recommended, r => Assert.Contains(r.Vm!.Value, all.Skip(4).Take(3)));
 
         await cluster.Site.SucceedAsync(new SetBalancing { Target = cluster.Site.Cluster, WithoutOverride = [all[0]], Overrides = [new(all[1], BalanceMode.Full)] });
         var modes = cluster.Site.Now.Get<Cluster>(cluster.Site.Cluster).Balancing.Overrides;

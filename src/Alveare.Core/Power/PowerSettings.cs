@@ -1,5 +1,6 @@
 using Alveare.Core.Inventory;
 using Alveare.Core.Tasks;
+using Alveare.Model.Clusters;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
@@ -7,12 +8,56 @@ using Alveare.Model.Operations;
 
 namespace Alveare.Core.Power;
 
-/// <summary>The operation that says how a host is woken.</summary>
-internal sealed class PowerSetting(InventoryWriter inventory, IHostPower power, ControllerPasswords passwords)
+/// <summary>The operations that say how a host is woken, and how a cluster saves power.</summary>
+internal sealed class PowerSettings(InventoryWriter inventory, IHostPower power, ControllerPasswords passwords)
 {
     private const int FingerprintDigits = 64;
 
-    public void Register(TaskEngine tasks) => tasks.Handle<SetHostPower>(SetAsync);
+    public void Register(TaskEngine tasks)
+    {
+        tasks.Handle<SetHostPower>(SetAsync);
+        tasks.Handle<SetPowerSaving>((operation, _) => inventory.ApplyAsync(now => InventoryEdit.Of(Changed(now.Get<Cluster>(operation.Target), operation))));
+    }
+
+    private static Cluster Changed(Cluster cluster, SetPowerSaving asked)
+    {
+        if (asked.Mode is { } mode && !Enum.IsDefined(mode))
+            throw Wrong(cluster, "the mode", $"{(int)mode}", "off, manual or automatic");
+        Require(cluster, "the target", asked.TargetPercent, PowerSavingSettings.MinTarget, PowerSavingSettings.MaxTarget);
+        Require(cluster, "the band", asked.BandPercent, PowerSavingSettings.MinBand, PowerSavingSettings.MaxBand);
+        Require(cluster, "the least number of hosts", asked.LeastHosts, 1, PowerSavingSettings.MaxLeastHosts);
+        Require(cluster, "the time before a standby", asked.StandbyAfter);
+        Require(cluster, "the time before a wake", asked.WakeAfter);
+        var before = cluster.PowerSaving;
+        var after = before with
+        {
+            Mode = asked.Mode ?? before.Mode,
+            TargetPercent = asked.TargetPercent ?? before.TargetPercent,
+            BandPercent = asked.BandPercent ?? before.BandPercent,
+            LeastHosts = asked.LeastHosts ?? before.LeastHosts,
+            KeepsSpare = asked.KeepsSpare ?? before.KeepsSpare,
+            StandbyAfter = asked.StandbyAfter ?? before.StandbyAfter,
+            WakeAfter = asked.WakeAfter ?? before.WakeAfter,
+        };
+        return after.BandPercent < after.TargetPercent && after.TargetPercent + after.BandPercent <= 100
+            ? cluster with { PowerSaving = after }
+            : throw Wrong(cluster, "the band", $"{after.TargetPercent} % plus and minus {after.BandPercent} %", "one within 0 to 100 %");
+    }
+
+    private static void Require(Cluster cluster, string what, int? given, int least, int most)
+    {
+        if (given < least || given > most)
+            throw Wrong(cluster, what, $"{given}", $"{least} to {most}");
+    }
+
+    private static void Require(Cluster cluster, string what, TimeSpan? given)
+    {
+        if (given < PowerSavingSettings.MinPatience || given > PowerSavingSettings.MaxPatience)
+            throw Wrong(cluster, what, $"{given:c}", $"{PowerSavingSettings.MinPatience.TotalMinutes:0} minute to {PowerSavingSettings.MaxPatience.TotalHours:0} hours");
+    }
+
+    private static FaultException Wrong(Cluster cluster, string argument, string given, string expected) =>
+        new(new InvalidArgument($"Cluster '{cluster.Name}'", argument, given, expected));
 
     private async Task SetAsync(SetHostPower asked, TaskContext context)
     {

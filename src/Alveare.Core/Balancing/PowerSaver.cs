@@ -1,0 +1,134 @@
+using System.Collections.Immutable;
+using Alveare.Core.Events;
+using Alveare.Core.Inventory;
+using Alveare.Core.Machines;
+using Alveare.Core.Power;
+using Alveare.Core.Security;
+using Alveare.Model;
+using Alveare.Model.Clusters;
+using Alveare.Model.Events;
+using Alveare.Model.Faults;
+using Alveare.Model.Inventory;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
+using Alveare.Planning.Power;
+using Cluster = Alveare.Model.Inventory.Cluster;
+
+namespace Alveare.Core.Balancing;
+
+/// <summary>Decides in a round of balancing which hosts sleep and which are woken, once that has been so for long enough, and has it done.</summary>
+/// <remarks>What is decided is done by tasks that nobody waits for: a host takes minutes to come, and balancing goes on meanwhile. Hosts go to standby one
+/// at a time, so that none is emptied onto the next.</remarks>
+internal sealed class PowerSaver(MachineGround ground, LoadRecord loads, EventLog events)
+{
+    /// <summary>The user in whose name hosts are put to standby and woken.</summary>
+    public static readonly Session Hand = Session.System with { User = "power-saving" };
+
+    /// <summary>A host that could not be put to standby is left on for so long.</summary>
+    private static readonly TimeSpan Rest = TimeSpan.FromHours(1);
+
+    private readonly Dictionary<EntityId, (long? Quiet, long? Busy)> _since = [];
+    private readonly Dictionary<EntityId, long> _failed = [];
+    private readonly Lock _gate = new();
+
+    /// <summary>What is due now: standbys, or wakes.</summary>
+    public async Task<ImmutableArray<PowerDecision>> DecideAsync(ClusterReading reading)
+    {
+        var (now, cluster) = (ground.Now, reading.Cluster);
+        if (reading.Snapshot.Hosts.Length > 0)
+            await loads.NoteAsync(cluster.Id, reading.Snapshot.Vms.Sum(Planning.Clusters.Cluster.CpuOf), reading.Snapshot.Vms.Sum(Planning.Clusters.Cluster.MemOf));
+        var settings = cluster.PowerSaving;
+        var hosts = now.Children<Host>(cluster.Id).ToDictionary(h => h.Name, h => h.Id, StringComparer.Ordinal);
+        var steps = settings.Mode == PowerSavingMode.Off
+            ? []
+            : PowerPlanner.Plan(PowerReading.Of(now, reading, loads.Of(cluster.Id), ground.Clock.GetUtcNow(), IsResting), TermsOf(settings));
+        return [.. Due(cluster, steps, IsBetween(now, cluster)).Select(s => new PowerDecision(s.Action, hosts[s.Host], s.Host, s.Reason))];
+    }
+
+    /// <summary>Begins what was decided, each as a task of its own; answers those that were begun.</summary>
+    public async Task<IReadOnlyList<TaskRecord>> BeginAsync(IEnumerable<PowerDecision> decisions, Session session)
+    {
+        var begun = new List<TaskRecord>();
+        foreach (var decision in decisions)
+        {
+            try
+            {
+                var task = await ground.Tasks.SubmitAsync(session, decision.ToOperation(), decision.Reason);
+                begun.Add(task);
+                events.Add(EventSeverity.Info, "power.begins", $"{task.Id} {decision.Words}: {decision.Reason}.", decision.Host, session.User);
+                _ = WatchAsync(task, decision);
+            }
+            catch (FaultException e) when (session == Hand)
+            {
+                events.Add(EventSeverity.Info, "power.skipped", $"Host '{decision.HostName}' stays as it is: {e.Message}", decision.Host, session.User);
+            }
+        }
+
+        return begun;
+    }
+
+    private static PowerTerms TermsOf(PowerSavingSettings settings) =>
+        new(settings.TargetPercent / 100.0, settings.BandPercent / 100.0, settings.LeastHosts, settings.KeepsSpare);
+
+    // Its machines are being moved, and are nowhere to be counted.
+    private static bool IsBetween(InventorySnapshot now, Cluster cluster) =>
+        now.Children<Host>(cluster.Id).Any(h => h.Standby is HostStandby.Entering or HostStandby.Exiting || h.Maintenance == HostMaintenance.Entering);
+
+    private ImmutableArray<PowerStep> Due(Cluster cluster, ImmutableArray<PowerStep> steps, bool isBetween)
+    {
+        var settings = cluster.PowerSaving;
+        var wakes = steps.Any(s => s.Action == PowerAction.Wake);
+        lock (_gate)
+        {
+            var (quiet, busy) = _since.GetValueOrDefault(cluster.Id);
+            busy = wakes ? busy ?? ground.Clock.GetTimestamp() : null;
+            quiet = isBetween ? quiet : !steps.IsEmpty && !wakes ? quiet ?? ground.Clock.GetTimestamp() : null;
+            var isDue = wakes ? IsOver(busy, settings.WakeAfter) : !isBetween && IsOver(quiet, settings.StandbyAfter);
+            // What is woken now has its time to take load before more are.
+            _since[cluster.Id] = (quiet, wakes && isDue && settings.Mode == PowerSavingMode.Automatic ? null : busy);
+            return !isDue ? [] : wakes || settings.Mode == PowerSavingMode.Manual ? steps : steps[..Math.Min(1, steps.Length)];
+        }
+    }
+
+    private bool IsOver(long? since, TimeSpan patience) => since is { } began && ground.Clock.GetElapsedTime(began) >= patience;
+
+    private bool IsResting(EntityId host)
+    {
+        lock (_gate)
+            return _failed.TryGetValue(host, out var at) && ground.Clock.GetElapsedTime(at) < Rest;
+    }
+
+    private async Task WatchAsync(TaskRecord task, PowerDecision decision)
+    {
+        var ended = await ground.Tasks.WaitAsync(task.Id, CancellationToken.None);
+        if (ended.State == TaskState.Succeeded || decision.Action == PowerAction.Wake)
+            return;
+        lock (_gate)
+            _failed[decision.Host] = ground.Clock.GetTimestamp();
+        events.Add(EventSeverity.Warning, "power.backs-off", $"Host '{decision.HostName}' is left on for {Rest.TotalMinutes:0} minutes: {ended.Fault?.Message ?? "its standby was cancelled."}", decision.Host);
+    }
+}
+
+/// <summary>What becomes of a host of the site.</summary>
+internal sealed record PowerDecision(PowerAction Action, EntityId Host, string HostName, string Reason)
+{
+    public string Words => Action == PowerAction.Wake ? $"wakes host '{HostName}'" : $"puts host '{HostName}' to standby";
+
+    public Operation ToOperation() => Action == PowerAction.Wake ? new ExitStandby { Target = Host } : new EnterStandby { Target = Host };
+
+    public Recommendation ToDraft() => new()
+    {
+        Id = "",
+        Kind = Action == PowerAction.Wake ? RecommendationKind.Wake : RecommendationKind.Standby,
+        From = Action == PowerAction.Wake ? null : Host,
+        FromName = Action == PowerAction.Wake ? null : HostName,
+        To = Action == PowerAction.Wake ? Host : null,
+        ToName = Action == PowerAction.Wake ? HostName : null,
+        Reason = Reason,
+        MadeAt = default,
+    };
+
+    public static PowerDecision Of(Recommendation made) => made.Kind == RecommendationKind.Wake
+        ? new(PowerAction.Wake, made.To!.Value, made.ToName!, made.Reason)
+        : new(PowerAction.Standby, made.From!.Value, made.FromName!, made.Reason);
+}
