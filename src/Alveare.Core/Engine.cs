@@ -47,7 +47,8 @@ public sealed class Engine : IAsyncDisposable
         Hosts = new HostSessions(connector, Inventory, Events, Statistics, clock, logs.CreateLogger<HostSessions>());
         Consoles = new MachineConsoles(Inventory, Tasks, Hosts, Events, Feed, clock, ids);
 
-        new ContainerOperations(Inventory, ids).Register(Tasks);
+        _loads = new LoadRecord(store, clock);
+        new ContainerOperations(Inventory, _loads, ids).Register(Tasks);
         new CpuBaselineOperations(Inventory).Register(Tasks);
         new RuleOperations(Inventory, Events).Register(Tasks);
         new ArrangeOperations(Inventory, Hosts).Register(Tasks);
@@ -68,7 +69,6 @@ public sealed class Engine : IAsyncDisposable
         new RollingMaintenanceOperations(machines, Events).Register(Tasks);
         new PowerSettings(Inventory, power, _passwords).Register(Tasks);
         new StandbyOperations(machines, evacuation, new HostWaker(machines, power, _passwords), Events).Register(Tasks);
-        _loads = new LoadRecord(store, clock);
         Balancing = new ClusterBalancing(machines, _loads, Events, logs.CreateLogger<ClusterBalancing>());
         new BalanceHandlers(Inventory, Balancing).Register(Tasks);
         _strays = new StrayRegistrations(machines, Events, logs.CreateLogger<StrayRegistrations>());

@@ -1,4 +1,5 @@
 using Alveare.Core.Inventory;
+using Alveare.Core.Power;
 using Alveare.Core.Tasks;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -8,7 +9,7 @@ using Alveare.Model.Operations;
 namespace Alveare.Core.Site;
 
 /// <summary>Datacenters, folders and clusters: the tree that the site's objects are ordered in.</summary>
-internal sealed class ContainerOperations(InventoryWriter inventory, IdSource ids)
+internal sealed class ContainerOperations(InventoryWriter inventory, LoadRecord loads, IdSource ids)
 {
     public void Register(TaskEngine tasks)
     {
@@ -43,7 +44,14 @@ internal sealed class ContainerOperations(InventoryWriter inventory, IdSource id
         context.SetResult(made!.Id);
     }
 
-    private Task RemoveAsync(RemoveContainer operation, TaskContext context) => inventory.ApplyAsync(now =>
+    private async Task RemoveAsync(RemoveContainer operation, TaskContext context)
+    {
+        await inventory.ApplyAsync(now => Removal(now, operation));
+        if (operation.Object.Kind == EntityKind.Cluster)
+            await loads.ForgetAsync(operation.Object);
+    }
+
+    private static InventoryEdit Removal(InventorySnapshot now, RemoveContainer operation)
     {
         var container = now.Get<Entity>(operation.Object);
         if (container is not (Datacenter or Cluster or Folder))
@@ -52,7 +60,7 @@ internal sealed class ContainerOperations(InventoryWriter inventory, IdSource id
         if (held > 0)
             throw new FaultException(new InvalidState(container.Name, $"not empty (it holds {held} objects)", "empty"));
         return InventoryEdit.Remove(container.Id);
-    });
+    }
 
     private EntityId NewId(EntityKind kind) => new(kind, ids.NewUuid());
 }

@@ -105,11 +105,13 @@ public static class PowerPlanner
             Hosts = snapshot.Hosts.Remove(host),
             Vms = [.. snapshot.Vms.Select(v => v with { Host = to.GetValueOrDefault(v.Id, v.Host) })],
         };
+        // Maintenance may break what only should hold; saving power may not.
+        var broken = new ClusterState(new Cluster(snapshot)).Broken;
         var (state, targets) = (new ClusterState(new Cluster(after)), to.Values.ToHashSet(StringComparer.Ordinal));
         var isTooMuch = state.Cluster.Hosts.Where(h => targets.Contains(h.Id))
             .Select(h => state.Cluster.HostNumbers[h.Id])
             .Any(h => Math.Max(state.CpuLoad[h], state.MemLoad[h]) > terms.Upper);
-        return isTooMuch ? null : after;
+        return isTooMuch || state.Broken > broken ? null : after;
     }
 
     private static double Size(SnapshotHost host, ImmutableArray<SnapshotHost> among) =>

@@ -99,7 +99,7 @@ public sealed class ClusterBalancingTests
         await cluster.BalanceAsync();
         var recommended = cluster.Recommended;
         await cluster.Site.SucceedAsync(new ApplyRecommendations { Target = id, Recommendations = [recommended[0].Id, recommended[0].Id] });
-        Assert.Equal(recommended[0].To, cluster.Site.Vm(recommended[0].Vm).Host);
+        Assert.Equal(recommended[0].To, cluster.Site.Vm(recommended[0].Vm!.Value).Host);
         Assert.Equal("anna", Assert.Single(cluster.Migrations).User);
         Assert.Equal(recommended.Skip(1).Select(r => r.Id), cluster.Recommended.Select(r => r.Id));
 

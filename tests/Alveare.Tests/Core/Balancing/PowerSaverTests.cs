@@ -1,6 +1,7 @@
 using Alveare.Model;
 using Alveare.Model.Clusters;
 using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
@@ -82,7 +83,7 @@ public sealed class PowerSaverTests
     public async Task AHostThatCouldNotGoToStandbyIsLeftOnForAnHour()
     {
         await using var cluster = await OpenAsync(PowerSavingMode.Automatic, wakeable: 1);
-        cluster.Site.Hosts.Refuse<Model.Hosts.PowerDownHost>(new HostStaysOn("h3", "its agent was given no command"));
+        cluster.Site.Hosts.Refuse<PowerDownHost>(new HostStaysOn("h3", "its agent was given no command"));
         await QuietAsync(cluster, TimeSpan.FromMinutes(41));
         await EndAsync(cluster, Assert.Single(PowerTasks(cluster)));
         await cluster.Site.UntilAsync(_ => cluster.Site.Engine.Events.Since(0).Any(e => e.Kind == "power.backs-off"), "it backs off");
