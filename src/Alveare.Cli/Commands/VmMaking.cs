@@ -117,7 +117,7 @@ internal static class VmMaking
     /// <summary>The options that say where a machine goes.</summary>
     private sealed class Place(CliCommands commands)
     {
-        private readonly Option<string?> _on = Takes.Text("--on", "Host or cluster to put it on; placement chooses otherwise", "HOST|CLUSTER");
+        private readonly Option<string?> _on = Takes.Text("--on", "Host or cluster to put it on, or resource pool to put it into; placement chooses otherwise", "HOST|CLUSTER|POOL");
         private readonly Option<string?> _folder = Takes.Existing(commands, "--folder", "folder", "Folder in the inventory");
 
         public Option<string?> Datastore { get; } = Takes.Existing(commands, "--datastore", "datastore", "Datastore of its files; may be left out when it is clear");

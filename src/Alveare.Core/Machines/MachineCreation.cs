@@ -39,7 +39,7 @@ internal sealed class MachineCreation(MachineGround ground, MachineMaking making
         using var room = Place(spec, new NamedDatastore(datastore.Id, datastore.Name), null, operation.Location, datacenter, willRun: false);
         await making.MakeAsync(
             new NewMachine(
-                spec.Uuid, operation.Name, container, datastore.Id, room.Host,
+                spec.Uuid, operation.Name, container, datastore.Id, room.Host, MachinePlacement.PoolOf(operation.Location),
                 directory => spec with { Disks = MachineLayout.Disks(directory, capacities.Select(c => (c, DiskFormat.Qcow2)), []) },
                 (config, whole) => new CreateMachine(config, whole)),
             context);
@@ -63,7 +63,7 @@ internal sealed class MachineCreation(MachineGround ground, MachineMaking making
         using var room = Place(spec, datastore, from, operation.Location, datacenter, operation.PowerOn);
         await making.MakeAsync(
             new NewMachine(
-                spec.Uuid, operation.Name, container, datastore.Id, room.Host,
+                spec.Uuid, operation.Name, container, datastore.Id, room.Host, MachinePlacement.PoolOf(operation.Location),
                 directory => spec with { Disks = MachineLayout.Disks(directory, formats, []) },
                 (config, whole) => new CloneMachine(source.Config, config, whole, operation.Kind, operation.Customization)),
             context,

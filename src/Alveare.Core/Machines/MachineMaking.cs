@@ -20,6 +20,7 @@ internal sealed record NewMachine(
     EntityId Container,
     EntityId Datastore,
     EntityId Host,
+    EntityId? Pool,
     Func<string, MachineSpec> Spec,
     Func<DatastorePath, MachineSpec, HostCommand> Command)
 {
@@ -134,6 +135,7 @@ internal sealed class MachineMaking(MachineGround ground)
                 Id = plan.Id,
                 Name = plan.Name,
                 Parent = plan.Container,
+                Pool = plan.Pool is { } pool ? now.Get<ResourcePool>(pool).Id : null,
                 Config = MachineLayout.Config(plan.Datastore, directory),
                 Spec = plan.Spec(directory),
                 BusyTask = task,

@@ -50,7 +50,7 @@ internal sealed class MachineRegistration(MachineGround ground)
 
         // An orphan that is found again keeps its name and its folder.
         if (before.Find(machine.Id) is null)
-            await PutAsync(machine, host, container);
+            await PutAsync(machine, host, container, MachinePlacement.PoolOf(operation.Location));
         context.SetResult(machine.Id);
     }
 
@@ -153,14 +153,14 @@ internal sealed class MachineRegistration(MachineGround ground)
             : InventoryEdit.Nothing;
 
     // Its session has put it into the datacenter already, under a name that was free there.
-    private Task PutAsync(HostMachine machine, EntityId host, EntityId container) => ground.Inventory.ApplyAsync(now =>
+    private Task PutAsync(HostMachine machine, EntityId host, EntityId container, EntityId? pool) => ground.Inventory.ApplyAsync(now =>
     {
         var name = Names.Cleaned(machine.Spec?.Name ?? machine.Config.FileName[..^Extension.Length]);
         var vm = now.Find(machine.Id) as VirtualMachine ?? throw new FaultException(
             new Interrupted($"Registering '{name}'", $"host '{ground.NameOf(host)}' does not have it any more"));
-        return vm.Parent == container
-            ? InventoryEdit.Nothing
-            : InventoryEdit.Of(vm with { Parent = container, Name = FreeName(now, container, name) });
+        var placed = vm.Parent == container ? vm : vm with { Parent = container, Name = FreeName(now, container, name) };
+        placed = placed with { Pool = pool ?? vm.Pool };
+        return placed == vm ? InventoryEdit.Nothing : InventoryEdit.Of(placed);
     });
 
     private static string FreeName(InventorySnapshot now, EntityId container, string wanted)

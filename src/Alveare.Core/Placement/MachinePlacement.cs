@@ -11,7 +11,7 @@ namespace Alveare.Core.Placement;
 /// <summary>Chooses the host of a new or starting machine among those that its operation allows.</summary>
 public static class MachinePlacement
 {
-    /// <summary>The hosts that a location (a host, a cluster, or null for the whole datacenter) allows.</summary>
+    /// <summary>The hosts that a location (a host, a cluster, a resource pool of one, or null for the whole datacenter) allows.</summary>
     public static IReadOnlyList<Host> HostsOf(InventorySnapshot now, Datacenter datacenter, EntityId? location, string machine)
     {
         switch (location is { } given ? now.Find(given) : datacenter)
@@ -20,12 +20,14 @@ public static class MachinePlacement
                 return [.. HostsUnder(now, all.Id)];
             case Cluster cluster when now.DatacenterOf(cluster.Id)?.Id == datacenter.Id:
                 return [.. HostsUnder(now, cluster.Id)];
+            case ResourcePool pool when now.DatacenterOf(pool.Id)?.Id == datacenter.Id:
+                return [.. HostsUnder(now, now.ClusterOfPool(pool.Id)!.Id)];
             case Host host when now.DatacenterOf(host.Id)?.Id == datacenter.Id:
                 return [host];
             case null:
-                throw new FaultException(new NotFound("host or cluster", location.ToString()!));
+                throw new FaultException(new NotFound("host, cluster or resource pool", location.ToString()!));
             case { } other:
-                throw new FaultException(new InvalidArgument(machine, "the location", $"'{other.Name}'", $"a host or cluster of datacenter '{datacenter.Name}'"));
+                throw new FaultException(new InvalidArgument(machine, "the location", $"'{other.Name}'", $"a host, cluster or resource pool of datacenter '{datacenter.Name}'"));
         }
     }
 
@@ -52,6 +54,9 @@ public static class MachinePlacement
         var answer = Placer.Choose(needs, rooms, preferred);
         return answer.Host ?? throw new FaultException(new NoHostFits(needs.Name, answer.Refusals));
     }
+
+    /// <summary>The resource pool that a location stands for, or null.</summary>
+    public static EntityId? PoolOf(EntityId? location) => location is { Kind: EntityKind.ResourcePool } ? location : null;
 
     private static IEnumerable<Host> HostsUnder(InventorySnapshot now, EntityId container) =>
         now.Children(container).SelectMany(child => child switch

@@ -95,8 +95,8 @@ public sealed class ResourceEnforcement(
         if (present is not null && (isChanged ? limits == present : limits.IsNear(present)))
             return;
         var missing = groups?.Apply(one.Run.Record.Attachments.ControlGroups, limits, present) ?? ["any control group"];
-        if (missing.Count == 0)
-            inForce.AddOrUpdate(one.Run, limits);
+        // Also what this kernel lacks: it will not have it the next time either.
+        inForce.AddOrUpdate(one.Run, limits);
         if (!isChanged || one.Spec.Resources == ResourceControls.None)
             return;
         if (missing.Count > 0)

@@ -16,7 +16,7 @@ public sealed record CreateVm : Operation
 
     public required EntityId Datastore { get; init; }
 
-    /// <summary>Host or cluster to place it on; null lets placement choose among all hosts of the datacenter.</summary>
+    /// <summary>Host or cluster to place it on, or resource pool to put it into; null lets placement choose among all hosts of the datacenter.</summary>
     public EntityId? Location { get; init; }
 
     public int Cpus { get; init; } = 1;

@@ -121,6 +121,25 @@ public sealed class PoolTests
     }
 
     [Fact]
+    public async Task AMachineIsMadeInAPoolOnAHostOfItsCluster()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2);
+        var other = (await site.SucceedAsync(new CreateCluster { Target = site.Datacenter, Name = "other" })).Result!.Value;
+        await site.SucceedAsync(new Move { Target = EntityId.Root, Object = site.Host(2), Into = other });
+        var pool = await CreateAsync(site, new CreatePool { Target = other, Name = "prod", CpuReservation = new(1000), CpuExpandable = false });
+        var made = (await site.SucceedAsync(site.Creation("a") with { Location = pool })).Result!.Value;
+        Assert.Equal((pool, site.Host(2)), (site.Vm(made).Pool, site.Vm(made).Host));
+        // A clone is promised what its source is, and there is not so much left for both.
+        await site.SucceedAsync(new SetResources { Target = made, CpuReservation = new(600) });
+        var clone = (await site.SucceedAsync(new CloneVm { Target = made, Name = "b", Location = pool, PowerOn = true })).Result!.Value;
+        Assert.Equal((pool, PowerState.On), (site.Vm(clone).Pool, site.Vm(clone).Power));
+        await site.FailAsync<InsufficientPoolReservation>(new PowerOn { Target = made, Host = site.Host(2) });
+        await site.SucceedAsync(new UnregisterVm { Target = made });
+        await site.SucceedAsync(new RegisterVm { Target = site.Datacenter, Datastore = site.Datastore, Path = "a/a.vmx", Location = pool });
+        Assert.Equal(pool, site.Vm(made).Pool);
+    }
+
+    [Fact]
     public async Task AMachineThatLeavesItsClusterLeavesItsPool()
     {
         await using var site = await MachineSite.OpenAsync(hosts: 3);
