@@ -27,6 +27,8 @@ public sealed class StrayRegistrationTests
         Assert.Null(await site.OnHostAsync(1, id));
         Assert.NotNull(await site.OnHostAsync(2, id));
         Assert.Equal(site.Host(2), site.Vm(id).Host);
+        // It is told once the task is under way, and may come after its end.
+        await site.UntilAsync(_ => site.Engine.Events.Since(0).Any(e => e.Kind == "vm.registered-twice"), "it is told");
         var told = Assert.Single(site.Engine.Events.Since(0), e => e.Kind == "vm.registered-twice");
         Assert.Contains("on host 'h2', its place, and off but registered on 'h1' too", told.Message, StringComparison.Ordinal);
     }
