@@ -72,7 +72,7 @@ public sealed class KvmHost : IHost
         surroundings = new Surroundings(portGroups, groups, setup.User);
         var launcher = new Launcher(setup, ground, surroundings, log, options.Time);
         enforcement = new ResourceEnforcement(
-            state, machines, groups, new TapShaping(options.HostId), facts.CpuClock, facts.CpuCapacity, () => registry.Content.Pools);
+            state, machines, groups, new TapShaping(options.HostId), config => BlockDevices.WhyNoWeights(ground.PathOf(config)), facts.CpuClock, facts.CpuCapacity, () => registry.Content.Pools);
         reconfiguration = new Reconfiguration(ground, images, enforcement);
         power = new PowerControl(state, launcher, ground, surroundings, log)
         {

@@ -6,7 +6,7 @@ namespace Alveare.Cli.Output;
 /// <summary>A record of the server as indented <c>name: value</c> lines, sizes in human units.</summary>
 public static class RecordView
 {
-    private static readonly string[] Sizes = ["memory", "memoryReserved", "memoryForGuests", "capacity", "free", "transferred", "total", "remaining"];
+    private static readonly string[] Sizes = ["memory", "memoryReserved", "memoryForGuests", "capacity", "free", "transferred", "total", "remaining", "bandwidthLimit", "average", "peak", "burst"];
 
     public static string Format(JsonElement record)
     {

@@ -76,29 +76,48 @@ public static class Takes
         return option;
     }
 
-    public static Option<long?> SizeOrZero(string name, string description)
+    public static Option<long?> SizeOrZero(string name, string description) => new(name)
     {
-        var option = Size(name, description);
-        var size = option.CustomParser!;
-        option.CustomParser = result => result.Tokens[0].Value == "0" ? 0 : size(result);
-        return option;
-    }
+        Description = description,
+        HelpName = "SIZE",
+        CustomParser = result =>
+        {
+            if (result.Tokens[0].Value == "0")
+                return 0;
+            if (Amounts.TryParseSize(result.Tokens[0].Value, out var bytes))
+                return bytes;
+            result.AddError($"{name} is '{result.Tokens[0].Value}', expected a size with its unit, such as 512M or 2G, or 0.");
+            return null;
+        },
+    };
 
     /// <summary>Shares as a number or as one of the usual words.</summary>
     public static Option<int?> Shares(string name, string description, int normal)
     {
-        var option = Number(name, $"{description}: low, normal ({normal}), high or a number");
-        var number = option.CustomParser!;
-        option.HelpName = "SHARES";
-        option.CompletionSources.Add("low", "normal", "high");
-        option.CustomParser = result => result.Tokens[0].Value switch
+        var option = new Option<int?>(name)
         {
-            "low" => normal / 2,
-            // 0 is the server's word for it.
-            "normal" => 0,
-            "high" => normal * 2,
-            _ => number(result),
+            Description = $"{description}: low, normal ({normal}), high or a number",
+            HelpName = "SHARES",
+            CustomParser = result =>
+            {
+                switch (result.Tokens[0].Value)
+                {
+                    case "low":
+                        return normal / 2;
+                    case "normal":
+                        // The server's word for it.
+                        return 0;
+                    case "high":
+                        return normal * 2;
+                    case var text when int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number):
+                        return number;
+                    case var text:
+                        result.AddError($"{name} is '{text}', expected low, normal, high or a whole number of at most {int.MaxValue}.");
+                        return null;
+                }
+            },
         };
+        option.CompletionSources.Add("low", "normal", "high");
         return option;
     }
 

@@ -76,7 +76,7 @@ public sealed record ControlGroupHierarchies
         path != "/" && !Systemd.Any(s => path == s || path.StartsWith(s + "/", StringComparison.Ordinal));
 
     private static IEnumerable<KeyValuePair<string, string>> Of(string mountPoint, string[] options, HashSet<string> confined) =>
-        ((string[])["cpu", "cpuacct", "memory"])
+        ((string[])["blkio", "cpu", "cpuacct", "memory"])
             .Where(c => options.Contains(c) && !confined.Contains(c))
             .Select(c => KeyValuePair.Create(c, mountPoint));
 }

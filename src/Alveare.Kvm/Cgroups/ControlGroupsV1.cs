@@ -39,6 +39,9 @@ internal sealed class ControlGroupsV1(ImmutableArray<string> roots, string accou
 
     public void Weigh(long shares) => GroupLimits.Write(trees.Select(t => t.Parent), [GroupLimits.Weight1(shares)]);
 
+    public bool WeighDisks(ImmutableArray<string> groups, long shares, long all) =>
+        DiskWeight.Write(groups, shares) && DiskWeight.Write(trees.Select(t => t.Parent), all);
+
     public CpuCounter? CounterOf(ImmutableArray<string> groups) =>
         groups.FirstOrDefault(trees.First(t => t.Root == accounting).Contains) is { } group
             ? new CpuCounter(Path.Combine(group, "cpuacct.usage"), "", 1)

@@ -5,7 +5,7 @@ namespace Alveare.Kvm.Cgroups;
 /// <summary>Control groups of version 2: one hierarchy for all controllers.</summary>
 internal sealed class ControlGroupsV2(string root, string parentName) : IControlGroups
 {
-    private static readonly string[] Wanted = ["cpu", "memory"];
+    private static readonly string[] Wanted = ["cpu", "memory", "io"];
 
     private readonly ControlGroupTree tree = new(root, parentName);
     private readonly Lock sync = new();
@@ -41,6 +41,9 @@ internal sealed class ControlGroupsV2(string root, string parentName) : IControl
         GroupLimits.Write(groups.Where(tree.Contains), limits.Version2.Except(present?.Version2 ?? []));
 
     public void Weigh(long shares) => GroupLimits.Write([tree.Parent], [GroupLimits.Weight2(shares)]);
+
+    public bool WeighDisks(ImmutableArray<string> groups, long shares, long all) =>
+        DiskWeight.Write(groups.Where(tree.Contains), shares) && DiskWeight.Write([tree.Parent], all);
 
     // Counted with or without the cpu controller.
     public CpuCounter? CounterOf(ImmutableArray<string> groups) =>

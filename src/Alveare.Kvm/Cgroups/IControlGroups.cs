@@ -20,6 +20,10 @@ public interface IControlGroups
     /// <param name="present">What they are held to already: what is the same is not written again.</param>
     IReadOnlyList<string> Apply(ImmutableArray<string> groups, GroupLimits limits, GroupLimits? present);
 
+    /// <summary>Lets a machine weigh shares of disks against the others; false when this kernel has no weights of disks.</summary>
+    /// <param name="all">The shares of all machines: what they weigh together against the rest of the host.</param>
+    bool WeighDisks(ImmutableArray<string> groups, long shares, long all);
+
     /// <summary>Lets all machines together weigh as much against the rest of the host as they would one by one.</summary>
     void Weigh(long shares);
 

@@ -15,11 +15,13 @@ namespace Alveare.Kvm.Machines;
 /// that its promise and shares give it while the others want what they do (<see cref="PoolDivision.Weigh"/>), and the quotas of machines in a
 /// pool with a limit are what the pool's limit gives each of them.</remarks>
 /// <param name="groups">Null where the machine has no control groups to offer.</param>
+/// <param name="whyNoWeights">Why the disk below a file is not shared by weight, or null when it is.</param>
 /// <param name="clock">Of one of this host's CPUs.</param>
 /// <param name="capacity">Of all of them.</param>
 /// <param name="pools">This host's part of them, as it was told last.</param>
 public sealed class ResourceEnforcement(
-    HostState state, MachineTable machines, IControlGroups? groups, TapShaping taps, Megahertz clock, Megahertz capacity, Func<ImmutableArray<HostPool>> pools)
+    HostState state, MachineTable machines, IControlGroups? groups, TapShaping taps, Func<DatastorePath, string?> whyNoWeights, Megahertz clock,
+    Megahertz capacity, Func<ImmutableArray<HostPool>> pools)
 {
     // Who uses so much of its quota may want any amount.
     private const double NearQuota = 0.85;
@@ -68,8 +70,10 @@ public sealed class ResourceEnforcement(
             if (changed is not null || (long)whole != wholeInForce)
                 groups?.Weigh((long)whole);
             wholeInForce = (long)whole;
-            if (changed is not null)
-                Shape(changed);
+            if (changed is null)
+                return;
+            Shape(changed);
+            WeighDisks(changed, running.Sum(r => DiskShares(r.Spec)));
         }
     }
 
@@ -79,6 +83,21 @@ public sealed class ResourceEnforcement(
         var isKnown = demands.TryGetValue(one.Run, out var cpus) && !(inForce.TryGetValue(one.Run, out var present) && cpus >= present.Cpus * NearQuota);
         return isKnown ? claim with { Demand = cpus * clock.Value } : claim;
     }
+
+    private void WeighDisks(Machine machine, long all)
+    {
+        if (machine is not { Run: { } run, Current: { Spec: { } spec, Config: var config } })
+            return;
+        var isWeighed = groups?.WeighDisks(run.Record.Attachments.ControlGroups, DiskShares(spec), all) ?? false;
+        if (spec.Disks.All(d => d.Control.Shares is null))
+            return;
+        if (!isWeighed)
+            Report(machine, "this host's control groups have no weights of disks (io.weight, io.bfq.weight or blkio.bfq.weight)");
+        else if (whyNoWeights(config) is { } why)
+            Report(machine, $"shares of disks do nothing, because {why}");
+    }
+
+    private static long DiskShares(MachineSpec spec) => ShareScale.DiskShares(spec.Disks.Select(d => d.Control));
 
     private void Shape(Machine machine)
     {

@@ -91,6 +91,9 @@ public static class ShareScale
 
     public const int Max = 1_000_000;
 
+    /// <summary>The disk shares that a machine has, in effect: those of its disks together.</summary>
+    public static long DiskShares(IEnumerable<DiskControl> disks) => disks.Sum(d => (long)(d.Shares ?? NormalDisk));
+
     /// <summary>The shares that a word stands for; null, which stays normal whatever the machine becomes, for normal.</summary>
     public static int? Of(ShareLevel level, long normal) => level switch
     {

@@ -38,6 +38,9 @@ public sealed class SiteLifeTests(ApiSite site) : IClassFixture<ApiSite>
         Assert.Equal("on", vm.GetProperty("power").GetString());
 
         Assert.Contains("path: /north/web/web01", await DoneAsync("vm", "show", vm.GetProperty("id").GetString()!), StringComparison.Ordinal);
+        await DoneAsync("vm", "set-resources", "web01", "--disk", "1", "--iops-limit", "500", "--disk-bandwidth-limit", "20M", "--disk-shares", "high");
+        await DoneAsync("vm", "set-resources", "web01", "--iops-limit", "0");
+        Assert.Matches(@"control:\s+bandwidthLimit: 20 MiB\s+shares: 2000\n", await DoneAsync("vm", "show", "web01"));
         var again = await RunAsync("admin", [], null, "vm", "power-on", "web01");
         Assert.Equal(ExitCode.Fault, again.Code);
         Assert.Contains("'web01' is on; this operation needs it to be off", again.Error, StringComparison.Ordinal);
