@@ -28,6 +28,7 @@ public static class RestApi
         .. TaskRoutes.All,
         .. EventRoutes.All,
         .. CpuBaselineRoutes.All,
+        .. MaintenanceRoutes.All,
         .. RuleRoutes.All,
         .. StatisticsRoutes.All,
         .. BalanceRoutes.All,

@@ -64,12 +64,13 @@ public sealed class Engine : IAsyncDisposable
         MigrationOperations.HandleAll(machines);
         new PoolOperations(machines).Register(Tasks);
         Pools = new PoolSharing(machines, logs.CreateLogger<PoolSharing>());
-        var evacuation = new HostEvacuation(machines);
+        Balancing = new ClusterBalancing(machines, _loads, Events, logs.CreateLogger<ClusterBalancing>());
+        Maintenance = new MaintenancePlanner(machines, () => Balancing.Cost);
+        var evacuation = new HostEvacuation(machines, Maintenance, Events);
         new MaintenanceOperations(machines, evacuation, Events).Register(Tasks);
         new RollingMaintenanceOperations(machines, Events).Register(Tasks);
         new PowerSettings(Inventory, power, _passwords).Register(Tasks);
         new StandbyOperations(machines, evacuation, new HostWaker(machines, power, _passwords), Events).Register(Tasks);
-        Balancing = new ClusterBalancing(machines, _loads, Events, logs.CreateLogger<ClusterBalancing>());
         new BalanceHandlers(Inventory, Balancing).Register(Tasks);
         _strays = new StrayRegistrations(machines, Events, logs.CreateLogger<StrayRegistrations>());
     }
@@ -95,6 +96,8 @@ public sealed class Engine : IAsyncDisposable
     public ClusterBalancing Balancing { get; }
 
     public PoolSharing Pools { get; }
+
+    public MaintenancePlanner Maintenance { get; }
 
     /// <summary>Loads what is stored, ends what an earlier run left half-done, and begins to talk to the hosts. Call once.</summary>
     public async Task StartAsync(CancellationToken cancellation)

@@ -31,6 +31,7 @@ public static class FaultTable
         [typeof(RuleConflict)] = 409,
         [typeof(StartsAfter)] = 409,
         [typeof(GroupLeftBehind)] = 409,
+        [typeof(MachinesNotStarted)] = 409,
         [typeof(HostsLeftInMaintenance)] = 409,
         [typeof(HostNotEmptied)] = 409,
         [typeof(HostStaysOn)] = 409,

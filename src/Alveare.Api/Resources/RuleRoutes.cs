@@ -14,7 +14,7 @@ internal static class RuleRoutes
 {
     public static IEnumerable<ApiRoute> All =>
     [
-        new("GET", "clusters/{id}/rules", "Balancing", "The cluster's rules, each with its machines and whether it is broken now.", ListAsync)
+        new("GET", "clusters/{id}/rules", "Balancing", "The cluster's rules, each with its machines and those of them that break it now.", ListAsync)
         {
             Id = "listRules", Answer = typeof(Listing<RuleAnswer>),
         },
@@ -26,12 +26,14 @@ internal static class RuleRoutes
         var position = ChangeStream.PositionOf(call.Engine.Feed);
         var now = call.Engine.Inventory.Current;
         var cluster = now.Get<Cluster>(call.RouteId(EntityKind.Cluster, "cluster"));
-        var broken = ClusterRules.Broken(cluster, [.. now.Children<Host>(cluster.Id).Select(h => h.Id)], now.PlaceOf).Select(b => b.Name).ToHashSet(StringComparer.Ordinal);
+        var broken = ClusterRules.Breaking(cluster, [.. now.Children<Host>(cluster.Id).Select(h => h.Id)], now.PlaceOf);
+        ImmutableArray<string> Names(IEnumerable<EntityId> ids) => [.. ids.Select(id => now.Find(id)?.Name).OfType<string>()];
         var rules = cluster.Rules.Select(r => new RuleAnswer(
             r,
             ClusterRules.Text(r),
-            [.. ClusterRules.MembersOf(cluster, r).Select(id => now.Find(id)?.Name).OfType<string>()],
-            broken.Contains(r.Name))).ToList();
+            Names(ClusterRules.MembersOf(cluster, r)),
+            broken.ContainsKey(r.Name),
+            Names(broken.GetValueOrDefault(r.Name, [])))).ToList();
         return call.AnswerAsync(new Listing<RuleAnswer>(rules, rules.Count, position));
     }
 
@@ -39,5 +41,6 @@ internal static class RuleRoutes
     /// <param name="Text">The rule in words.</param>
     /// <param name="Machines">Names of its machines that there are.</param>
     /// <param name="IsBroken">Machines that run break it now.</param>
-    private sealed record RuleAnswer(ClusterRule Rule, string Text, ImmutableArray<string> Machines, bool IsBroken);
+    /// <param name="Breaking">Names of those machines.</param>
+    private sealed record RuleAnswer(ClusterRule Rule, string Text, ImmutableArray<string> Machines, bool IsBroken, ImmutableArray<string> Breaking);
 }

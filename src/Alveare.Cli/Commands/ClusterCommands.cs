@@ -11,7 +11,7 @@ internal static class ClusterCommands
 {
     private const string NoBaseline = "none";
 
-    public static IEnumerable<Command> Of(CliCommands commands) => [CpuBaseline(commands), SetCpuBaseline(commands), RollingMaintenance(commands)];
+    public static IEnumerable<Command> Of(CliCommands commands) => [CpuBaseline(commands), SetCpuBaseline(commands), RollingMaintenance(commands), PowerOnVms(commands)];
 
     private static Command CpuBaseline(CliCommands commands)
     {
@@ -50,6 +50,33 @@ internal static class ClusterCommands
             (run, _) => Task.FromResult<JsonObject?>(Takes.Body(
                 ("atOnce", run.Value(atOnce)),
                 ("hold", run.Value(hold) is { } seconds ? TimeSpan.FromSeconds(seconds).ToString("c", CultureInfo.InvariantCulture) : null))));
+    }
+
+    private static OperationCommand PowerOnVms(CliCommands commands)
+    {
+        var name = Takes.Existing(commands, "cluster");
+        var vms = new Argument<string[]>("VM") { Arity = ArgumentArity.ZeroOrMore, Description = "Machines to power on", HelpName = "VM" };
+        vms.CompletionSources.Add(NameCompletion.Of(commands, "vm"));
+        var all = Takes.Flag("--all", "All machines of the cluster that are off");
+        var wait = Takes.Number("--guest-wait", "Seconds to wait at most after each step until its guest agents answer; 0 by default");
+        var command = OperationCommand.On(
+            commands, "cluster.power-on-vms", "power-on-vms", "Power on machines of a cluster in the order that its start-after rules give", [name, vms, all, wait],
+            run => run.IdOfAsync("cluster", run.Value(name)),
+            async (run, _) =>
+            {
+                var ids = new List<string>();
+                foreach (var vm in run.Value(vms)!)
+                    ids.Add(await run.IdOfAsync("vm", vm));
+                return Takes.Body(
+                    ("vms", ids.ToArray()),
+                    ("guestWait", run.Value(wait) is { } seconds ? TimeSpan.FromSeconds(seconds).ToString("c", CultureInfo.InvariantCulture) : null));
+            });
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(all) == result.GetValue(vms) is { Length: > 0 })
+                result.AddError("Name machines, or give --all; not both and not neither.");
+        });
+        return command;
     }
 
     private static OperationCommand SetCpuBaseline(CliCommands commands)

@@ -1,4 +1,7 @@
 using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Alveare.Cli.Output;
 using Alveare.Cli.Running;
@@ -38,6 +41,7 @@ internal static class HostCommands
             Plain(commands, "disconnect", "Stop talking to a host; its machines run on"),
             Plain(commands, "reconnect", "Talk to a disconnected host again"),
             Plain(commands, "remove", "Remove a host and its machines from the inventory; machines run on"),
+            MaintenancePlan(commands),
             Plain(commands, "enter-maintenance", "Move a host's machines to others and let none come, for work on it"),
             Plain(commands, "exit-maintenance", "Let a host run machines again"),
             .. PowerCommands.OfHosts(commands),
@@ -55,6 +59,39 @@ internal static class HostCommands
 
     private static OperationCommand Plain(CliCommands commands, string verb, string description) =>
         OperationCommand.OnMany(commands, $"host.{verb}", description, [], _ => Task.FromResult<JsonObject?>(null));
+
+    private static Command MaintenancePlan(CliCommands commands)
+    {
+        var name = Takes.Existing(commands, "host");
+        return commands.New("maintenance-plan", "Show where a host's machines would go for maintenance, how long it takes and what cannot leave", [name], async run =>
+        {
+            var path = $"hosts/{await run.IdOfAsync("host", run.Value(name))}/maintenance-plan";
+            var plan = await run.AskAsync(c => c.GetAsync<MaintenancePlanDto>(path, run.Interrupted));
+            if (run.IsJson)
+                run.WriteRecord(JsonSerializer.SerializeToElement(plan, RestJson.Contract<MaintenancePlanDto>()));
+            else
+                run.Environment.Out.Write(Text(plan));
+            return plan.IsPossible ? ExitCode.Done : ExitCode.Fault;
+        });
+    }
+
+    private static string Text(MaintenancePlanDto plan)
+    {
+        var text = new StringBuilder(Table.Format(
+            plan.Moves,
+            [
+                new("VM", m => m.Name),
+                new("TO", m => m.ToName),
+                new("HOW", m => m.IsLive ? "live" : "by registration"),
+                new("MEMORY", m => m.IsLive ? Amounts.Size(m.Memory) : null, IsNumber: true),
+                new("SECONDS", m => m.IsLive ? m.Seconds.ToString("0.0", CultureInfo.InvariantCulture) : null, IsNumber: true),
+                new("WITH", m => m.With),
+            ]));
+        text.AppendLine(CultureInfo.InvariantCulture, $"about {Math.Ceiling(plan.Seconds):0} s in all");
+        foreach (var stay in plan.Staying)
+            text.AppendLine(CultureInfo.InvariantCulture, $"{stay.Name} {(stay.IsInTheWay ? "cannot leave" : "stays, off")}: {stay.Reason}");
+        return text.ToString();
+    }
 
     private static OperationCommand Join(CliCommands commands)
     {

@@ -16,7 +16,9 @@ internal static class RuleCommands
         "Rules over where a cluster's machines run",
         [
             List(commands),
+            Show(commands),
             Create(commands),
+            Set(commands),
             Named(commands, "cluster.enable-rule", "enable", "Let a rule count again", "rule", ("isEnabled", true)),
             Named(commands, "cluster.enable-rule", "disable", "Let a rule not count for now", "rule", ("isEnabled", false)),
             Named(commands, "cluster.remove-rule", "remove", "Remove a rule", "rule"),
@@ -38,10 +40,54 @@ internal static class RuleCommands
                 new("HOLDS", r => r.Rule.IsMust ? "must" : "should"),
                 new("PRIORITY", r => r.Rule.Priority.ToString(CultureInfo.InvariantCulture), IsNumber: true),
                 new("STATE", r => !r.Rule.IsEnabled ? "disabled" : r.IsBroken ? "broken" : "kept"),
+                new("BROKEN BY", r => string.Join(", ", r.Breaking)),
                 new("MACHINES", r => string.Join(", ", r.Machines)),
                 new("RULE", r => r.Text));
             return ExitCode.Done;
         });
+    }
+
+    private static Command Show(CliCommands commands)
+    {
+        var (name, cluster) = (Takes.Name("NAME", "Name of the rule"), Cluster(commands));
+        return commands.New("show", "Show a rule, and which machines break it now", [name, cluster], async run =>
+        {
+            var id = await run.NamedOrOnlyAsync("cluster", cluster);
+            foreach (var item in (await run.AskAsync(c => c.ListAsync($"clusters/{id}/rules", run.Interrupted))).Items)
+            {
+                if (item.GetProperty("rule").GetProperty("name").GetString() != run.Value(name))
+                    continue;
+                run.WriteRecord(item);
+                return ExitCode.Done;
+            }
+
+            await run.Environment.Error.WriteLineAsync($"There is no rule '{run.Value(name)}' in this cluster.");
+            return ExitCode.Fault;
+        });
+    }
+
+    private static OperationCommand Set(CliCommands commands)
+    {
+        var (name, cluster) = (Takes.Name("NAME", "Name of the rule"), Cluster(commands));
+        var newName = Takes.Text("--name", "Its new name", "NAME");
+        var vms = Takes.Texts("--vm", "A machine of the rule from now on", "VM");
+        var vmGroup = Takes.Text("--vm-group", "The group of its machines", "GROUP");
+        var hostGroup = Takes.Text("--host-group", "The group of hosts that its machines run on, or not", "GROUP");
+        var after = Takes.Text("--after-group", "The group of machines that start first", "GROUP");
+        var holds = Takes.Choice("--holds", "Whether it must hold or only should", "must", "should");
+        var priority = Takes.Number("--priority", "0 to 100; rules with more are mended first");
+        return OperationCommand.On(
+            commands, "cluster.set-rule", "set", "Change a rule; what is not given stays", [name, newName, vms, vmGroup, hostGroup, after, holds, priority, cluster],
+            run => run.NamedOrOnlyAsync("cluster", cluster),
+            async (run, _) => Takes.Body(
+                ("name", run.Value(name)),
+                ("newName", run.Value(newName)),
+                ("vms", run.Value(vms) is { Length: > 0 } named ? await IdsAsync(run, "vm", named) : null),
+                ("vmGroup", run.Value(vmGroup)),
+                ("hostGroup", run.Value(hostGroup)),
+                ("afterGroup", run.Value(after)),
+                ("isPreference", run.Value(holds) is { } word ? word == "should" : null),
+                ("priority", run.Value(priority))));
     }
 
     private static OperationCommand Create(CliCommands commands)

@@ -52,6 +52,9 @@ public sealed class ClusterBalancing
     /// <summary>What the cluster's last round recommends, in the order in which it is to be done.</summary>
     public IReadOnlyList<Recommendation> RecommendationsOf(EntityId cluster) => _book.Of(_ground.Now.Get<Cluster>(cluster).Id);
 
+    /// <summary>What migrations cost, as measured so far.</summary>
+    internal MigrationCost Cost => _runner.Cost;
+
     /// <summary>The cluster as planning sees it now.</summary>
     public ClusterReading Read(EntityId cluster)
     {

@@ -1,3 +1,4 @@
+using Alveare.Model;
 using Alveare.Model.Tasks;
 using Alveare.Planning.Balancing;
 
@@ -34,6 +35,9 @@ public sealed record MigrationCost(double MbPerSecond, double Overhead)
     /// <summary>The terms on which a cluster's moves are judged.</summary>
     public MoveTerms TermsFor(ClusterReading reading) =>
         new(MbPerSecond, Overhead, CpusWhileMoving * reading.Clock.Value / MhzPerGhz, reading.SteadySeconds);
+
+    /// <summary>How long a machine that takes so much memory is expected to move.</summary>
+    public double SecondsFor(Bytes memory) => memory.Value / BytesPerMb * Overhead / MbPerSecond;
 
     private static double Mix(double known, double measured) => ((1 - Weight) * known) + (Weight * measured);
 }

@@ -28,6 +28,7 @@ internal static class MachineOperations
         tasks.Handle<MarkTemplate>(changes.MarkTemplateAsync);
         tasks.Handle<MarkVm>(changes.MarkVmAsync);
         tasks.Handle<PowerOn>(power.StartAsync);
+        tasks.Handle<PowerOnVms>(new OrderedPowerOn(ground).StartAsync);
         tasks.Handle<PowerOff>(power.StopAsync);
         tasks.Handle<ResetVm>(power.ResetAsync);
         tasks.Handle<PauseVm>(power.PauseAsync);

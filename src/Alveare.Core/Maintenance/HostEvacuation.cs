@@ -1,39 +1,40 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using Alveare.Core.Inventory;
+using Alveare.Core.Events;
 using Alveare.Core.Machines;
 using Alveare.Core.Tasks;
 using Alveare.Model;
+using Alveare.Model.Events;
 using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
-using Alveare.Planning.Rules;
 
 namespace Alveare.Core.Maintenance;
 
-/// <summary>Empties a host that takes no machine any more: its machines leave by ordinary migrations, each to the host that placement chooses by
-/// room and rules.</summary>
-internal sealed class HostEvacuation(MachineGround ground)
+/// <summary>Empties a host that takes no machine any more: its machines leave by ordinary migrations, each to the host that was planned for it, and if
+/// that takes it no more, to the one that placement chooses by room and rules.</summary>
+internal sealed class HostEvacuation(MachineGround ground, MaintenancePlanner planner, EventLog events)
 {
-    // So many leave at once: a target takes part in eight migrations, and others' have to find a place too.
-    private const int AtOnce = 4;
-
-    /// <summary>Moves machines away until none is left that can leave. A <see cref="HostNotEmptied"/> fault names those that run on, each with the
+    /// <summary>Says the plan, and moves machines away until none is left that can leave. A <see cref="HostNotEmptied"/> fault names those that run on, each with the
     /// reason; one that is off and whose files no other host sees stays and harms nobody.</summary>
     /// <param name="why">What becomes of the host, such as <c>goes into maintenance</c>.</param>
     public async Task EmptyAsync(EntityId host, string why, TaskContext context)
     {
         var total = Left(host).Count;
+        var plan = planner.Plan(host);
+        context.Report(0, plan.InWords());
+        events.Add(EventSeverity.Info, "host.evacuation-plan", $"By the plan {plan.InWords()}.", host, context.Session.User);
+        var planned = plan.Moves.ToDictionary(m => m.Vm, m => (EntityId?)m.To);
         (ImmutableArray<VirtualMachine> Unit, string? Why)[] staying = [];
-        // Again for those that came by a migration which was under way, or that were busy.
-        for (var round = 0; round < 3 && Left(host) is { Count: > 0 } left && !context.Cancellation.IsCancellationRequested; round++)
+        // Again for those that came by a migration which was under way, or that were busy, or whose target is full by now.
+        for (var round = 0; round < 3 && planner.UnitsOn(host) is { Count: > 0 } left && !context.Cancellation.IsCancellationRequested; round++)
         {
-            var slots = new SlotBudget(AtOnce);
-            staying = await Task.WhenAll(Units(left, host).Select(async unit =>
+            var (slots, isFirst) = (new SlotBudget(MaintenancePlanner.AtOnce), round == 0);
+            staying = await Task.WhenAll(left.Select(async unit =>
             {
                 using var slot = await slots.TakeAsync([host], CancellationToken.None);
-                var stays = context.Cancellation.IsCancellationRequested ? null : await LeaveAsync(unit[0], why, context);
+                var stays = context.Cancellation.IsCancellationRequested ? null : await LeaveAsync(unit[0], isFirst ? planned.GetValueOrDefault(unit[0].Id) : null, why, context);
                 var gone = total - Left(host).Count;
                 context.Report(100.0 * gone / total, string.Create(CultureInfo.InvariantCulture, $"{gone} of {total} machines have left"));
                 return (unit, stays);
@@ -50,30 +51,16 @@ internal sealed class HostEvacuation(MachineGround ground)
             throw new FaultException(new HostNotEmptied(ground.NameOf(host), named));
     }
 
-    /// <summary>Machines that leave as one, each unit in the order of ids.</summary>
-    private List<ImmutableArray<VirtualMachine>> Units(List<VirtualMachine> left, EntityId host)
-    {
-        var now = ground.Now;
-        var (units, taken) = (new List<ImmutableArray<VirtualMachine>>(), new HashSet<EntityId>());
-        foreach (var vm in left.Where(v => !taken.Contains(v.Id)))
-        {
-            ImmutableArray<EntityId> unit = now.ClusterOf(host) is { } cluster ? ClusterRules.MovingWith(cluster, vm.Id, now.PlaceOf) : [vm.Id];
-            units.Add([.. unit.Where(taken.Add).Select(now.Get<VirtualMachine>)]);
-        }
-
-        return units;
-    }
-
     private List<VirtualMachine> Left(EntityId host) => [.. ground.Now.MachinesOn(host)];
 
     /// <summary>Moves one machine with its group; answers why it stays, or null.</summary>
-    private async Task<string?> LeaveAsync(VirtualMachine vm, string why, TaskContext context)
+    private async Task<string?> LeaveAsync(VirtualMachine vm, EntityId? target, string why, TaskContext context)
     {
         string? stays;
         try
         {
             var ended = await ground.Tasks.RunAsync(
-                new MigrateVm { Target = vm.Id, WithGroup = true }, $"host '{ground.NameOf(MachineGround.HostOf(vm))}' {why}", context);
+                new MigrateVm { Target = vm.Id, Host = target, WithGroup = true }, $"host '{ground.NameOf(MachineGround.HostOf(vm))}' {why}", context);
             stays = ended.State == TaskState.Succeeded ? null : ended.Fault?.Message ?? "it was cancelled";
         }
         catch (FaultException e)

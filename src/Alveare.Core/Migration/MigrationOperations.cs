@@ -1,8 +1,5 @@
-using System.Collections.Immutable;
 using System.Globalization;
-using Alveare.Core.Inventory;
 using Alveare.Core.Machines;
-using Alveare.Core.Placement;
 using Alveare.Core.Tasks;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -12,8 +9,6 @@ using Alveare.Model.Machines;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
 using Alveare.Planning.Migration;
-using Alveare.Planning.Placement;
-using Alveare.Planning.Rules;
 
 namespace Alveare.Core.Migration;
 
@@ -25,6 +20,7 @@ internal sealed class MigrationOperations(MachineGround ground)
 
     private readonly SlotBudget _slots = new(SlotsPerHost);
     private readonly GroupMigration _groups = new(ground);
+    private readonly MoveTargets _targets = new(ground);
 
     public static void HandleAll(MachineGround ground)
     {
@@ -48,18 +44,7 @@ internal sealed class MigrationOperations(MachineGround ground)
     /// <summary>A machine that is off only changes its registration.</summary>
     private async Task MoveAsync(VirtualMachine vm, EntityId? named, TaskContext context)
     {
-        var needs = MachineNeeds.Of(MachineGround.SpecOf(vm) with { Name = vm.Name }, vm.Config.Datastore, ground.NameOf(vm.Config.Datastore)) with
-        {
-            Memory = Bytes.Zero,
-        };
-        if (named is { } same && same == vm.Host)
-            throw new FaultException(new InvalidArgument($"Virtual machine '{vm.Name}'", "the target host", $"'{ground.NameOf(same)}', where it already is", "another host"));
-        using var room = ground.Rooms.Promise(
-            vm.Id,
-            Bytes.Zero,
-            now => named is { } id ? [now.Get<Host>(id)] : MachinePlacement.Neighbours(now, vm).Where(h => h.Id != vm.Host),
-            rooms => MachinePlacement.Choose(needs, rooms, isNamed: named is not null),
-            isToRun: false);
+        using var room = _targets.PromiseRegistration(vm, named);
         context.Cancellation.ThrowIfCancellationRequested();
         context.PointOfNoReturn = "the machine is being registered on its new host";
         context.Report(null, $"registering it on host '{ground.NameOf(room.Host)}'");
@@ -70,8 +55,8 @@ internal sealed class MigrationOperations(MachineGround ground)
     private async Task MigrateLiveAsync(VirtualMachine vm, MigrateVm operation, TaskContext context)
     {
         var source = MachineGround.HostOf(vm);
-        var group = operation.WithGroup ? MovingWith(vm, source) : [vm];
-        using var room = PromiseTarget(group, source, operation.Host);
+        var group = operation.WithGroup ? _targets.MovingWith(vm, source) : [vm];
+        using var room = _targets.PromiseLive(group, source, operation.Host);
         // All have their place before one of them moves.
         var followers = await _groups.FollowAsync([.. group.Where(v => v.Id != vm.Id)], vm, operation, room.Host, context);
         try
@@ -91,7 +76,7 @@ internal sealed class MigrationOperations(MachineGround ground)
     {
         using var slot = await TakeSlotAsync([source, target], context);
         // Its place is kept, but much may have changed while it waited: the target is asked for once more.
-        using var still = PromiseTarget([vm], source, target);
+        using var still = _targets.PromiseLive([vm], source, target);
         var machine = await FindOnAsync(source, vm, context);
         if (machine?.Power != PowerState.On)
             throw new FaultException(new InvalidPowerState(vm.Name, machine?.Power ?? PowerState.Unknown, PowerStates.On));
@@ -105,38 +90,10 @@ internal sealed class MigrationOperations(MachineGround ground)
         await new LiveMigration(ground, vm, move, settings, machine.CpuModel, context).RunAsync(machine.LockEpoch);
     }
 
-    private ImmutableArray<VirtualMachine> MovingWith(VirtualMachine vm, EntityId source)
-    {
-        var now = ground.Now;
-        return now.ClusterOf(source) is { } cluster
-            ? [.. ClusterRules.MovingWith(cluster, vm.Id, v => v == vm.Id ? source : now.PlaceOf(v)).Select(now.Get<VirtualMachine>)]
-            : [vm];
-    }
-
     private async Task<HostMachine?> FindOnAsync(EntityId host, VirtualMachine vm, TaskContext context) =>
         (await ground.Hosts.RefreshAsync(host, context.Cancellation)).Machines.FirstOrDefault(m => m.Id == vm.Id);
 
     private int ThreadsOf(EntityId host) => ground.Now.Get<Host>(host).Facts?.CpuThreads ?? 0;
-
-    private PromisedRoom PromiseTarget(ImmutableArray<VirtualMachine> group, EntityId source, EntityId? named)
-    {
-        var specs = group.Select(MachineGround.RunningSpec).ToImmutableArray();
-        return ground.Rooms.Promise(
-            [.. group.Select((vm, n) => new RoomShare(vm.Id, specs[n].Memory, specs[n].Resources))],
-            now => [now.Get<Host>(source), .. named is { } id ? [now.Get<Host>(id)] : MachinePlacement.Neighbours(now, group[0]).Where(h => h.Id != source)],
-            rooms => ChooseTarget(
-                [.. group.Select((vm, n) => new MigrationCandidate(specs[n], vm.Config, ground.NameOf(vm.Config.Datastore), rooms[0], rooms[^1]))],
-                rooms[1..],
-                named is not null));
-    }
-
-    private static EntityId ChooseTarget(ImmutableArray<MigrationCandidate> group, ImmutableArray<HostRoom> others, bool isNamed)
-    {
-        if (isNamed)
-            return MigrationPlacer.Check(group, others[0]) is [var first, ..] ? throw new FaultException(first) : others[0].Id;
-        var answer = MigrationPlacer.Choose(group, others);
-        return answer.Host ?? throw new FaultException(new NoHostFits(group[0].Machine.Name, answer.Refusals));
-    }
 
     private async Task<IDisposable> TakeSlotAsync(IReadOnlyList<EntityId> hosts, TaskContext context)
     {

@@ -40,6 +40,23 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         }
     }
 
+    /// <summary>Makes a plan out of promises, none of which anybody else sees or remains.</summary>
+    public T Rehearse<T>(Func<T> plan)
+    {
+        lock (_gate)
+        {
+            var count = _promises.Count;
+            try
+            {
+                return plan();
+            }
+            finally
+            {
+                _promises.RemoveRange(count, _promises.Count - count);
+            }
+        }
+    }
+
     /// <summary>What the resource pools of a cluster have promised, also to machines on their way into it.</summary>
     internal ClusterPools PoolsOf(InventorySnapshot now, Cluster cluster) => PoolsOf(now, cluster, null);
 

@@ -20,6 +20,7 @@ internal sealed class RuleOperations(InventoryWriter inventory, EventLog events)
     public void Register(TaskEngine tasks)
     {
         tasks.Handle<CreateRule>((operation, _) => ChangeAsync(operation.Target, operation.Name, (now, cluster) => Create(now, cluster, operation)));
+        tasks.Handle<SetRule>((operation, _) => ChangeAsync(operation.Target, operation.Name, (now, cluster) => Set(now, cluster, operation)));
         tasks.Handle<EnableRule>((operation, _) => ChangeAsync(operation.Target, operation.Name, (_, cluster) => Enable(cluster, operation)));
         tasks.Handle<RemoveRule>((operation, _) => ChangeAsync(operation.Target, null, (_, cluster) =>
             cluster with { Rules = cluster.Rules.Remove(RuleOf(cluster, operation.Name)) }));
@@ -39,55 +40,75 @@ internal sealed class RuleOperations(InventoryWriter inventory, EventLog events)
         {
             var before = now.Get<Cluster>(id);
             var after = change(now, before);
-            ImmutableArray<string> conflicts = [.. Conflicts(now, after).Except(Conflicts(now, before))];
-            tolerated = [.. conflicts.Except(Conflicts(now, after with { Rules = [.. after.Rules.Where(r => r.IsMust)] }))];
-            if (conflicts.Length > tolerated.Length)
-                throw new FaultException(new RuleConflict(rule ?? before.Name, [.. conflicts.Except(tolerated)]));
+            var refused = Conflicts(now, Musts(after)).Except(Conflicts(now, Musts(before))).ToImmutableArray();
+            if (!refused.IsEmpty)
+                throw new FaultException(new RuleConflict(rule ?? before.Name, refused));
+            tolerated = [.. Conflicts(now, after).Except(Conflicts(now, before))];
             return InventoryEdit.Of(after);
         });
         if (!tolerated.IsEmpty)
             events.Add(EventSeverity.Warning, "rule.conflict", $"Rules of cluster '{inventory.Current.Find(id)?.Name}' cannot all be kept: {string.Join("; ", tolerated)}.", id);
     }
 
+    private static Cluster Musts(Cluster cluster) => cluster with { Rules = cluster.Rules.RemoveAll(r => !r.IsMust) };
+
     private static ImmutableArray<string> Conflicts(InventorySnapshot now, Cluster cluster) =>
         ClusterRules.Conflicts(cluster, [.. now.Children<Host>(cluster.Id).Select(h => h.Id)], id => now.Find(id)?.Name ?? id.ToString());
 
-    private static Cluster Create(InventorySnapshot now, Cluster cluster, CreateRule asked)
+    private static Cluster Create(InventorySnapshot now, Cluster cluster, CreateRule asked) => cluster with
     {
-        Names.Checked(asked.Name);
-        if (cluster.Rules.Any(r => r.Name == asked.Name))
-            throw new FaultException(new DuplicateName("rule", asked.Name, cluster.Name));
-        var (hosts, after) = (asked.Kind is ClusterRuleKind.OnHosts or ClusterRuleKind.OffHosts, asked.Kind == ClusterRuleKind.StartAfter);
-        Require(asked.Vms.IsEmpty != asked.VmGroup is null, asked, "the machines", "machines and a group, or neither", "either machines or a group of them");
-        Require(hosts == asked.HostGroup is not null, asked, "the host group", asked.HostGroup ?? "missing", hosts ? "a group of hosts" : "none for this kind");
-        Require(after == asked.AfterGroup is not null, asked, "the group to start after", asked.AfterGroup ?? "missing", after ? "a group of machines" : "none for this kind");
-        Require(asked.Priority is >= 0 and <= MaxPriority, asked, "the priority", $"{asked.Priority}", $"0 to {MaxPriority}");
-        Require(Enum.IsDefined(asked.Kind), asked, "the kind", $"{(int)asked.Kind}", "a kind of rule");
-        Require(hosts || after || asked.VmGroup is not null || asked.Vms.Length > 1, asked, "the machines", "one machine", "two or more");
-        foreach (var (group, groups) in new[] { (asked.VmGroup, cluster.VmGroups), (asked.AfterGroup, cluster.VmGroups), (asked.HostGroup, cluster.HostGroups) })
+        Rules = cluster.Rules.Add(Checked(now, cluster, new ClusterRule
+        {
+            Name = FreeName(cluster, asked.Name),
+            Kind = asked.Kind,
+            Vms = asked.Vms,
+            VmGroup = asked.VmGroup,
+            HostGroup = asked.HostGroup,
+            AfterGroup = asked.AfterGroup,
+            IsMust = !asked.IsPreference,
+            Priority = asked.Priority,
+        })),
+    };
+
+    private static Cluster Set(InventorySnapshot now, Cluster cluster, SetRule asked)
+    {
+        var rule = RuleOf(cluster, asked.Name);
+        var hasMachines = asked.Vms is not null || asked.VmGroup is not null;
+        var changed = rule with
+        {
+            Name = asked.NewName is { } name && name != rule.Name ? FreeName(cluster, name) : rule.Name,
+            Vms = hasMachines ? asked.Vms ?? [] : rule.Vms,
+            VmGroup = hasMachines ? asked.VmGroup : rule.VmGroup,
+            HostGroup = asked.HostGroup ?? rule.HostGroup,
+            AfterGroup = asked.AfterGroup ?? rule.AfterGroup,
+            IsMust = asked.IsPreference is { } isPreference ? !isPreference : rule.IsMust,
+            Priority = asked.Priority ?? rule.Priority,
+        };
+        return cluster with { Rules = cluster.Rules.Replace(rule, Checked(now, cluster, changed)) };
+    }
+
+    private static string FreeName(Cluster cluster, string name)
+    {
+        Names.Checked(name);
+        return cluster.Rules.Any(r => r.Name == name) ? throw new FaultException(new DuplicateName("rule", name, cluster.Name)) : name;
+    }
+
+    private static ClusterRule Checked(InventorySnapshot now, Cluster cluster, ClusterRule rule)
+    {
+        var (hosts, after) = (rule.Kind is ClusterRuleKind.OnHosts or ClusterRuleKind.OffHosts, rule.Kind == ClusterRuleKind.StartAfter);
+        Require(rule.Vms.IsEmpty != rule.VmGroup is null, rule, "the machines", "machines and a group, or neither", "either machines or a group of them");
+        Require(hosts == rule.HostGroup is not null, rule, "the host group", rule.HostGroup ?? "missing", hosts ? "a group of hosts" : "none for this kind");
+        Require(after == rule.AfterGroup is not null, rule, "the group to start after", rule.AfterGroup ?? "missing", after ? "a group of machines" : "none for this kind");
+        Require(rule.Priority is >= 0 and <= MaxPriority, rule, "the priority", $"{rule.Priority}", $"0 to {MaxPriority}");
+        Require(Enum.IsDefined(rule.Kind), rule, "the kind", $"{(int)rule.Kind}", "a kind of rule");
+        Require(hosts || after || rule.VmGroup is not null || rule.Vms.Length > 1, rule, "the machines", "one machine", "two or more");
+        foreach (var (group, groups) in new[] { (rule.VmGroup, cluster.VmGroups), (rule.AfterGroup, cluster.VmGroups), (rule.HostGroup, cluster.HostGroups) })
         {
             if (group is not null && groups.All(g => g.Name != group))
                 throw new FaultException(new NotFound(groups == cluster.HostGroups ? "host group" : "group of machines", group));
         }
 
-        return cluster with
-        {
-            Rules =
-            [
-                .. cluster.Rules,
-                new ClusterRule
-                {
-                    Name = asked.Name,
-                    Kind = asked.Kind,
-                    Vms = Machines(now, cluster, asked.Vms, $"rule '{asked.Name}'"),
-                    VmGroup = asked.VmGroup,
-                    HostGroup = asked.HostGroup,
-                    AfterGroup = asked.AfterGroup,
-                    IsMust = !asked.IsPreference,
-                    Priority = asked.Priority,
-                },
-            ],
-        };
+        return rule with { Vms = Machines(now, cluster, rule.Vms, $"rule '{rule.Name}'") };
     }
 
     private static Cluster Enable(Cluster cluster, EnableRule asked)
@@ -142,7 +163,7 @@ internal sealed class RuleOperations(InventoryWriter inventory, EventLog events)
     private static ClusterRule RuleOf(Cluster cluster, string name) =>
         cluster.Rules.FirstOrDefault(r => r.Name == name) ?? throw new FaultException(new NotFound("rule", name));
 
-    private static void Require(bool isSo, CreateRule asked, string argument, string given, string expected)
+    private static void Require(bool isSo, ClusterRule asked, string argument, string given, string expected)
     {
         if (!isSo)
             throw new FaultException(new InvalidArgument($"Rule '{asked.Name}'", argument, given, expected));

@@ -32,6 +32,7 @@ namespace Alveare.Model.Faults;
 [JsonDerivedType(typeof(RuleConflict), nameof(RuleConflict))]
 [JsonDerivedType(typeof(StartsAfter), nameof(StartsAfter))]
 [JsonDerivedType(typeof(GroupLeftBehind), nameof(GroupLeftBehind))]
+[JsonDerivedType(typeof(MachinesNotStarted), nameof(MachinesNotStarted))]
 [JsonDerivedType(typeof(HostsLeftInMaintenance), nameof(HostsLeftInMaintenance))]
 [JsonDerivedType(typeof(HostNotEmptied), nameof(HostNotEmptied))]
 [JsonDerivedType(typeof(HostStaysOn), nameof(HostStaysOn))]
@@ -242,13 +243,20 @@ public sealed record GroupLeftBehind(string Machine, string HostName, ImmutableA
 /// <summary>A rule that cannot be kept, alone or together with others.</summary>
 public sealed record RuleConflict(string Rule, ImmutableArray<string> Conflicts) : Fault
 {
-    public override string Message => $"Rule '{Rule}' is not made, because it could not be kept: {string.Join("; ", Conflicts)}.";
+    public override string Message => $"Rule '{Rule}' is refused, because it could not be kept: {string.Join("; ", Conflicts)}.";
 }
 
 /// <summary>A machine that starts after others which are not on.</summary>
 public sealed record StartsAfter(string Machine, string Rule, ImmutableArray<string> Waiting) : Fault
 {
     public override string Message => $"Virtual machine '{Machine}' starts after {string.Join(", ", Waiting)} by rule '{Rule}': start them first.";
+}
+
+/// <summary>Of machines that were to be powered on some were not.</summary>
+/// <param name="Machines">Each machine, and why.</param>
+public sealed record MachinesNotStarted(string Cluster, ImmutableArray<string> Machines) : Fault
+{
+    public override string Message => $"Machines of cluster '{Cluster}' were not powered on: {string.Join("; ", Machines)}.";
 }
 
 /// <summary>A host that could not be emptied for maintenance or standby: machines stay on it.</summary>

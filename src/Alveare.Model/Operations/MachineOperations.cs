@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 using Alveare.Model.Resources;
@@ -111,6 +112,16 @@ public sealed record CloneVm : Operation
     public bool AsTemplate { get; init; }
 
     public bool PowerOn { get; init; }
+}
+
+[Operation(EntityKind.Cluster, "power-on-vms", Privilege.VmPower, "Power on machines of a cluster in the order that its start-after rules give.", Cancellable = true)]
+public sealed record PowerOnVms : Operation
+{
+    /// <summary>Those to power on; none for all that are off. Those that are on already are left alone.</summary>
+    public ImmutableArray<EntityId> Vms { get; init; } = [];
+
+    /// <summary>How long a step is waited for at most until the guest agents of the one before have answered, up to an hour; 0 for not at all.</summary>
+    public TimeSpan GuestWait { get; init; }
 }
 
 [Operation(EntityKind.VirtualMachine, "mark-template", Privilege.VmConfigure, "Turn a machine into a template.", States = PowerStates.Off)]

@@ -29,6 +29,28 @@ public sealed record CreateRule : Operation
     public int Priority { get; init; } = 50;
 }
 
+[Operation(EntityKind.Cluster, "set-rule", Privilege.InventoryChange, "Change a rule; what is not given stays. Its kind cannot be changed.")]
+public sealed record SetRule : Operation
+{
+    public required string Name { get; init; }
+
+    public string? NewName { get; init; }
+
+    /// <summary>Machines of the rule from now on, in place of those it had or of its group.</summary>
+    public ImmutableArray<EntityId>? Vms { get; init; }
+
+    /// <summary>The group of its machines, in place of the one it had or of machines that it names.</summary>
+    public string? VmGroup { get; init; }
+
+    public string? HostGroup { get; init; }
+
+    public string? AfterGroup { get; init; }
+
+    public bool? IsPreference { get; init; }
+
+    public int? Priority { get; init; }
+}
+
 [Operation(EntityKind.Cluster, "enable-rule", Privilege.InventoryChange, "Let a rule count again, or not for now.")]
 public sealed record EnableRule : Operation
 {

@@ -81,6 +81,16 @@ public static class ClusterRules
         return counted.Where(rule => counted.Book.Broken(rule, counted.Places) > 0, _ => false);
     }
 
+    /// <summary>The machines that break each rule now, by the name of the rule; rules that are kept are not there.</summary>
+    public static ImmutableDictionary<string, ImmutableArray<EntityId>> Breaking(Cluster cluster, IReadOnlyCollection<EntityId> hosts, Func<EntityId, EntityId?> at)
+    {
+        var counted = new Counted(cluster, hosts, at);
+        return Enumerable.Range(0, counted.Book.Count)
+            .Select(rule => (counted.Book[rule].Id, Machines: counted.Book.Breaking(rule, counted.Places).Select(vm => counted.Members[vm]).ToImmutableArray()))
+            .Where(r => !r.Machines.IsEmpty)
+            .ToImmutableDictionary(r => r.Id, r => r.Machines, StringComparer.Ordinal);
+    }
+
     /// <summary>Why a cluster's enabled rules cannot all be kept, each as a sentence; empty when they can.</summary>
     /// <param name="nameOf">What people call a machine or a host.</param>
     public static ImmutableArray<string> Conflicts(Cluster cluster, IReadOnlyCollection<EntityId> hosts, Func<EntityId, string> nameOf)

@@ -69,6 +69,17 @@ public sealed class RuleBook
         return broken;
     }
 
+    /// <summary>The machines that break a rule: those on hosts that it does not allow, those that share a host and should not, and of those that should be
+    /// together all that are not where most of them are.</summary>
+    public IEnumerable<int> Breaking(int rule, int[] at)
+    {
+        var placed = _members[rule].Where(vm => at[vm] >= 0);
+        if (_allowed[rule] is { } allowed)
+            return placed.Where(vm => !allowed[at[vm]]);
+        var hosts = placed.GroupBy(vm => at[vm]).OrderByDescending(h => h.Count()).ThenBy(h => h.Key);
+        return _rules[rule].Kind == RuleKind.Apart ? hosts.Where(h => h.Count() > 1).SelectMany(h => h).Order() : hosts.Skip(1).SelectMany(h => h).Order();
+    }
+
     /// <summary>By how much a move of one machine raises the number of broken rules; below zero when it mends.</summary>
     public int Change(int vm, int to, ReadOnlySpan<int> at)
     {

@@ -17,6 +17,26 @@ public static class StartOrder
             .Where(r => !r.Item2.IsEmpty),
     ];
 
+    /// <summary>Machines in the steps in which they are to start: each after the steps of those that its rules put first, as early as it can.</summary>
+    /// <remarks>Rules that only should hold may contradict: then they are left aside. What still waits for each other comes last.</remarks>
+    public static ImmutableArray<ImmutableArray<EntityId>> Steps(Cluster cluster, IEnumerable<EntityId> vms)
+    {
+        var steps = ImmutableArray.CreateBuilder<ImmutableArray<EntityId>>();
+        for (var left = vms.ToHashSet(); left.Count > 0;)
+        {
+            var waits = left.Order().Select(vm => (Vm: vm, For: WaitsFor(cluster, vm, other => !left.Contains(other)))).ToList();
+            ImmutableArray<EntityId> step = [.. waits.Where(w => w.For.IsEmpty).Select(w => w.Vm)];
+            if (step.IsEmpty)
+                step = [.. waits.Where(w => !w.For.Any(f => f.Rule.IsMust)).Select(w => w.Vm)];
+            if (step.IsEmpty)
+                step = [.. waits.Select(w => w.Vm)];
+            steps.Add(step);
+            left.ExceptWith(step);
+        }
+
+        return steps.ToImmutable();
+    }
+
     /// <summary>Rules that would let machines wait for each other for ever, one sentence for each.</summary>
     internal static IEnumerable<string> Cycles(Cluster cluster)
     {

@@ -94,8 +94,17 @@ public sealed record HostCpuSurveyDto(string Host, string Cpu, string Level, str
 public sealed record RecommendationDto(
     string Id, string Kind, string? Vm, string? VmName, string? From, string? FromName, string? To, string? ToName, string Reason, double Gain, double Cost, DateTimeOffset MadeAt);
 
-/// <summary>A rule of a cluster, in words, and whether it is broken now.</summary>
-public sealed record RuleAnswerDto(RuleDto Rule, string Text, IReadOnlyList<string> Machines, bool IsBroken);
+/// <summary>What putting a host into maintenance does.</summary>
+public sealed record MaintenancePlanDto(string Host, IReadOnlyList<MaintenanceMoveDto> Moves, IReadOnlyList<MaintenanceStayDto> Staying, double Seconds, bool IsPossible);
+
+/// <summary>A machine that leaves a host; bytes and seconds.</summary>
+public sealed record MaintenanceMoveDto(string Vm, string Name, string To, string ToName, bool IsLive, long Memory, double Seconds, string? With);
+
+/// <summary>A machine that no other host takes.</summary>
+public sealed record MaintenanceStayDto(string Vm, string Name, string Reason, bool IsInTheWay);
+
+/// <summary>A rule of a cluster, in words, and which of its machines break it now.</summary>
+public sealed record RuleAnswerDto(RuleDto Rule, string Text, IReadOnlyList<string> Machines, bool IsBroken, IReadOnlyList<string> Breaking);
 
 /// <summary>A rule of a cluster.</summary>
 public sealed record RuleDto(string Name, string Kind, bool IsMust, int Priority, bool IsEnabled);

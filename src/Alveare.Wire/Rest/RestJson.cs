@@ -28,6 +28,7 @@ namespace Alveare.Wire.Rest;
 [JsonSerializable(typeof(RecommendationDto))]
 [JsonSerializable(typeof(RuleAnswerDto))]
 [JsonSerializable(typeof(CpuSurveyDto))]
+[JsonSerializable(typeof(MaintenancePlanDto))]
 [JsonSerializable(typeof(JsonObject))]
 public sealed partial class RestJson : JsonSerializerContext
 {

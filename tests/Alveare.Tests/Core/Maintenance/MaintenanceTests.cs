@@ -6,6 +6,7 @@ using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
+using Alveare.Planning.Migration;
 using Alveare.Tests.Core.Machines;
 using Xunit;
 
@@ -157,4 +158,48 @@ public sealed class MaintenanceTests
             [HostMaintenance.None, HostMaintenance.None, HostMaintenance.In],
             Enumerable.Range(1, 3).Select(n => site.Now.Get<Host>(site.Host(n)).Maintenance));
     }
+
+    [Fact]
+    public async Task ThePlanSaysWhatHappensAndDoesNothing()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3, memory: Bytes.FromGib(4));
+        EntityId[] vms = [await site.CreateAsync("a", host: 1, on: true), await site.CreateAsync("b", host: 1, on: true), await site.CreateAsync("c", host: 1, on: true, memory: Bytes.FromGib(2))];
+        var off = await site.CreateAsync("off", host: 1);
+        await site.CreateAsync("busy", host: 2, on: true, memory: Bytes.FromGib(3));
+        await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "pair", Kind = ClusterRuleKind.Together, Vms = [.. vms[..2]] });
+        var before = site.Now.OfType<VirtualMachine>().Select(v => (v.Id, v.Host)).ToHashSet();
+        var plan = site.Engine.Maintenance.Plan(site.Host(1));
+        Assert.True(before.SetEquals(site.Now.OfType<VirtualMachine>().Select(v => (v.Id, v.Host))));
+        Assert.Equal(HostMaintenance.None, site.Now.Get<Host>(site.Host(1)).Maintenance);
+        Assert.True(plan is { IsPossible: true, Seconds: > 0 });
+        Assert.Equal(("c", site.Host(3)), (plan.Moves[0].Name, plan.Moves[0].To));
+        Assert.Single(plan.Moves, m => m.Name is "a" or "b" && m.With is "a" or "b" && m.With != m.Name);
+        Assert.Equal([off], plan.Moves.Where(m => !m.IsLive).Select(m => m.Vm));
+        // Nothing of what was tried out is kept: the plan is the same again, and the real moves follow it.
+        Assert.Equal(plan.Moves.AsEnumerable(), site.Engine.Maintenance.Plan(site.Host(1)).Moves);
+        await site.SucceedAsync(new EnterMaintenance { Target = site.Host(1) });
+        Assert.All(plan.Moves, m => Assert.Equal(m.To, site.Vm(m.Vm).Host));
+        Assert.Contains(site.Engine.Events.Since(0), e => e.Kind == "host.evacuation-plan" && e.Message.Contains("'c' to h3", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task ThePlanSaysWhatIsInTheWay()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2);
+        EntityId[] vms = [await site.CreateAsync("a", host: 1, on: true), await site.CreateAsync("b", host: 2, on: true)];
+        await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "split", Kind = ClusterRuleKind.Apart, Vms = [.. vms] });
+        var plan = site.Engine.Maintenance.Plan(site.Host(1));
+        Assert.False(plan.IsPossible);
+        var stay = Assert.Single(plan.Staying);
+        Assert.True(stay is { Name: "a", IsInTheWay: true });
+        Assert.Contains("rule 'split'", stay.Reason);
+        Assert.Contains(stay.Reason, Assert.Single((await site.FailAsync<HostNotEmptied>(new EnterMaintenance { Target = site.Host(1) })).Staying));
+    }
+
+    [Theory]
+    [InlineData(1, 10)]
+    [InlineData(2, 5)]
+    [InlineData(4, 4)]
+    public void MovesThatAreMadeAtOnceTakeAsLongAsTheBusiestTurn(int atOnce, double seconds) =>
+        Assert.Equal(seconds, MaintenancePlan.Together([4, 3, 2, 1], atOnce));
 }

@@ -195,6 +195,30 @@ public sealed class RuleTests
     }
 
     [Fact]
+    public async Task ARuleIsChangedAndWhatIsNotNamedStays()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2);
+        EntityId[] vms = [await site.CreateAsync("a", on: true), await site.CreateAsync("b", on: true), await site.CreateAsync("c")];
+        await site.SucceedAsync(Rule(site, "apart", ClusterRuleKind.Apart, vms[1..]));
+        await site.SucceedAsync(Rule(site, "other", ClusterRuleKind.Apart, vms[1..]) with { IsPreference = true });
+        await site.SucceedAsync(new SetRule { Target = site.Cluster, Name = "apart", NewName = "split", Vms = [.. vms[..2]], Priority = 80 });
+        var rule = site.Now.Get<Cluster>(site.Cluster).Rules[0];
+        Assert.Equal(("split", ClusterRuleKind.Apart, 80, true), (rule.Name, rule.Kind, rule.Priority, rule.IsMust));
+        Assert.Equal(vms[..2], rule.Vms);
+        // It counts as it is now.
+        await site.SucceedAsync(new MigrateVm { Target = vms[0] });
+        await site.FailAsync<RuleViolated>(new MigrateVm { Target = vms[0], Host = site.Vm(vms[1]).Host });
+        await site.SucceedAsync(new SetRule { Target = site.Cluster, Name = "split", IsPreference = true });
+        await site.SucceedAsync(new MigrateVm { Target = vms[0], Host = site.Vm(vms[1]).Host });
+        await site.FailAsync<DuplicateName>(new SetRule { Target = site.Cluster, Name = "split", NewName = "other" });
+        await site.FailAsync<InvalidArgument>(new SetRule { Target = site.Cluster, Name = "split", Priority = 101 });
+        await site.FailAsync<InvalidArgument>(new SetRule { Target = site.Cluster, Name = "split", Vms = [vms[0]] });
+        await site.FailAsync<NotFound>(new SetRule { Target = site.Cluster, Name = "gone", Priority = 1 });
+        await site.SucceedAsync(Rule(site, "pair", ClusterRuleKind.Together, vms[..2]));
+        await site.FailAsync<RuleConflict>(new SetRule { Target = site.Cluster, Name = "split", IsPreference = false });
+    }
+
+    [Fact]
     public async Task WhatMakesNoSenseIsRefusedByName()
     {
         await using var site = await MachineSite.OpenAsync();

@@ -36,6 +36,10 @@ public sealed class ClusterRulesTests
                 _ => places.Exists(group.Contains),
             };
             Assert.Equal(expected, !ClusterRules.Broken(cluster, Hosts, v => PlaceOf(v, at)).IsEmpty);
+            // Without those that break it, it is kept.
+            var breaking = ClusterRules.Breaking(cluster, Hosts, v => PlaceOf(v, at)).GetValueOrDefault("r", []);
+            Assert.Equal(expected, !breaking.IsEmpty);
+            Assert.Empty(ClusterRules.Broken(cluster, Hosts, v => breaking.Contains(v) ? null : PlaceOf(v, at)));
         });
 
     [Fact]

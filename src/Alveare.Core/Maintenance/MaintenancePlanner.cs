@@ -1,0 +1,81 @@
+using System.Collections.Immutable;
+using Alveare.Core.Balancing;
+using Alveare.Core.Machines;
+using Alveare.Core.Migration;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
+using Alveare.Planning.Migration;
+
+namespace Alveare.Core.Maintenance;
+
+/// <summary>Plans to empty a host, by the very checks that its moves will pass, without doing anything.</summary>
+/// <remarks>Room is promised to one unit after the other, as the moves will do, and all of it given back in the end. The units that take most memory come
+/// first, because they are the ones that end up with nowhere to go.</remarks>
+public sealed class MaintenancePlanner
+{
+    /// <summary>So many leave at once: a target takes part in eight migrations, and others' have to find a place too.</summary>
+    internal const int AtOnce = 4;
+
+    private readonly MachineGround _ground;
+    private readonly MoveTargets _targets;
+    private readonly Func<MigrationCost> _cost;
+
+    internal MaintenancePlanner(MachineGround ground, Func<MigrationCost> cost) => (_ground, _targets, _cost) = (ground, new MoveTargets(ground), cost);
+
+    /// <summary>What putting the host into maintenance would do now.</summary>
+    public MaintenancePlan Plan(EntityId host)
+    {
+        var name = _ground.Now.Get<Host>(host).Name;
+        var moves = ImmutableArray.CreateBuilder<MaintenanceMove>();
+        var staying = ImmutableArray.CreateBuilder<MaintenanceStay>();
+        return _ground.Rooms.Rehearse(() =>
+        {
+            foreach (var unit in UnitsOn(host))
+            {
+                try
+                {
+                    moves.AddRange(Moves(unit, TargetOf(unit, host)));
+                }
+                catch (FaultException e)
+                {
+                    staying.AddRange(unit.Select(vm => new MaintenanceStay(vm.Id, vm.Name, e.Fault.Message.TrimEnd('.'), vm.MayRun)));
+                }
+            }
+
+            return new MaintenancePlan(name, moves.ToImmutable(), staying.ToImmutable(), MaintenancePlan.Together(moves.Where(m => m.IsLive).Select(m => m.Seconds), AtOnce));
+        });
+    }
+
+    /// <summary>The machines of a host, those together that leave as one; what takes most memory first.</summary>
+    internal List<ImmutableArray<VirtualMachine>> UnitsOn(EntityId host)
+    {
+        var (units, taken) = (new List<ImmutableArray<VirtualMachine>>(), new HashSet<EntityId>());
+        foreach (var vm in _ground.Now.MachinesOn(host))
+        {
+            if (!taken.Contains(vm.Id))
+                units.Add([.. (vm.MayRun ? _targets.MovingWith(vm, host) : [vm]).Where(v => taken.Add(v.Id))]);
+        }
+
+        return [.. units.OrderByDescending(u => u.Sum(v => Takes(v).Value)).ThenBy(u => u[0].Id)];
+    }
+
+    private EntityId TargetOf(ImmutableArray<VirtualMachine> unit, EntityId host)
+    {
+        if (!unit[0].MayRun)
+            return _targets.PromiseRegistration(unit[0], null).Host;
+        return unit.FirstOrDefault(v => v.Power != PowerState.On) is { } still
+            ? throw new FaultException(new InvalidPowerState(still.Name, still.Power, PowerStates.On))
+            : _targets.PromiseLive(unit, host, null).Host;
+    }
+
+    private IEnumerable<MaintenanceMove> Moves(ImmutableArray<VirtualMachine> unit, EntityId to) => unit.Select(vm =>
+        new MaintenanceMove(vm.Id, vm.Name, to, _ground.NameOf(to), vm.MayRun, Takes(vm), vm.MayRun ? _cost().SecondsFor(Takes(vm)) : 0)
+        {
+            With = vm == unit[0] ? null : unit[0].Name,
+        });
+
+    private Bytes Takes(VirtualMachine vm) =>
+        !vm.MayRun ? Bytes.Zero : _ground.Statistics.LatestOfMachine(vm.Id)?.MemoryConsumed is { Value: > 0 } consumed ? consumed : vm.Spec?.Memory ?? Bytes.Zero;
+}

@@ -1,0 +1,65 @@
+using System.Collections.Immutable;
+using Alveare.Core.Inventory;
+using Alveare.Core.Machines;
+using Alveare.Core.Placement;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Inventory;
+using Alveare.Planning.Migration;
+using Alveare.Planning.Placement;
+using Alveare.Planning.Rules;
+
+namespace Alveare.Core.Migration;
+
+/// <summary>Chooses where machines move to, and has their room kept there: for moves, and for plans of moves.</summary>
+internal sealed class MoveTargets(MachineGround ground)
+{
+    /// <summary>A machine, and those where it runs that rules keep together with it.</summary>
+    public ImmutableArray<VirtualMachine> MovingWith(VirtualMachine vm, EntityId source)
+    {
+        var now = ground.Now;
+        return now.ClusterOf(source) is { } cluster
+            ? [.. ClusterRules.MovingWith(cluster, vm.Id, v => v == vm.Id ? source : now.PlaceOf(v)).Select(now.Get<VirtualMachine>)]
+            : [vm];
+    }
+
+    /// <summary>A host for a machine that is off.</summary>
+    /// <param name="named">The host that somebody named; null to choose one.</param>
+    public PromisedRoom PromiseRegistration(VirtualMachine vm, EntityId? named)
+    {
+        var needs = MachineNeeds.Of(MachineGround.SpecOf(vm) with { Name = vm.Name }, vm.Config.Datastore, ground.NameOf(vm.Config.Datastore)) with
+        {
+            Memory = Bytes.Zero,
+        };
+        if (named is { } same && same == vm.Host)
+            throw new FaultException(new InvalidArgument($"Virtual machine '{vm.Name}'", "the target host", $"'{ground.NameOf(same)}', where it already is", "another host"));
+        return ground.Rooms.Promise(
+            vm.Id,
+            Bytes.Zero,
+            now => named is { } id ? [now.Get<Host>(id)] : MachinePlacement.Neighbours(now, vm).Where(h => h.Id != vm.Host),
+            rooms => MachinePlacement.Choose(needs, rooms, isNamed: named is not null),
+            isToRun: false);
+    }
+
+    /// <summary>A host for machines that run on one host and move to another together.</summary>
+    /// <param name="named">The host that somebody named; null to choose one.</param>
+    public PromisedRoom PromiseLive(ImmutableArray<VirtualMachine> group, EntityId source, EntityId? named)
+    {
+        var specs = group.Select(MachineGround.RunningSpec).ToImmutableArray();
+        return ground.Rooms.Promise(
+            [.. group.Select((vm, n) => new RoomShare(vm.Id, specs[n].Memory, specs[n].Resources))],
+            now => [now.Get<Host>(source), .. named is { } id ? [now.Get<Host>(id)] : MachinePlacement.Neighbours(now, group[0]).Where(h => h.Id != source)],
+            rooms => ChooseTarget(
+                [.. group.Select((vm, n) => new MigrationCandidate(specs[n], vm.Config, ground.NameOf(vm.Config.Datastore), rooms[0], rooms[^1]))],
+                rooms[1..],
+                named is not null));
+    }
+
+    private static EntityId ChooseTarget(ImmutableArray<MigrationCandidate> group, ImmutableArray<HostRoom> others, bool isNamed)
+    {
+        if (isNamed)
+            return MigrationPlacer.Check(group, others[0]) is [var first, ..] ? throw new FaultException(first) : others[0].Id;
+        var answer = MigrationPlacer.Choose(group, others);
+        return answer.Host ?? throw new FaultException(new NoHostFits(group[0].Machine.Name, answer.Refusals));
+    }
+}
