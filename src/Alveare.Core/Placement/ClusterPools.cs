@@ -20,9 +20,8 @@ internal sealed class ClusterPools
     private ClusterPools(InventorySnapshot now, Cluster cluster, Dictionary<EntityId, ResourceControls> promises, EntityId? detached)
     {
         (_now, _cluster, _promises) = (now, cluster, promises);
-        // A host that sleeps is woken when it is needed.
         var hosts = now.Children<Host>(cluster.Id)
-            .Where(h => h is { Connection: HostConnection.Connected or HostConnection.Standby, Maintenance: HostMaintenance.None, Facts: not null })
+            .Where(h => h is { Connection: HostConnection.Connected, Maintenance: HostMaintenance.None, Standby: HostStandby.None, Facts: not null })
             .Select(h => h.Facts!)
             .ToList();
         var pools = now.PoolsOf(cluster.Id).ToList();

@@ -14,6 +14,6 @@ public sealed record BalancePlan(
 public sealed record PlannedMove(string Vm, string From, string To, double Gb, string Reason)
 {
     /// <summary>The machine just before it in the plan that it moves together with, because a rule that must hold keeps them on one host; null for one that
-    /// moves by itself or leads its group. A group breaks its rule on its way and keeps it again when all have arrived.</summary>
+    /// moves by itself or leads its group. A group, which moves only to mend a rule, may break its own on its way and keeps it again when all have arrived.</summary>
     public string? With { get; init; }
 }

@@ -35,15 +35,12 @@ public static class Balancer
         // What was mended may have made new groups: then once more, with those as units.
         for (var pass = 0; pass < MostPasses && units?.AreThoseAt(state.At) != true; pass++)
         {
-            units = MoveUnits.Of(cluster, state.At);
+            units = MoveUnits.Of(cluster, state.At, doKeptStay: true);
             var made = Moves(units.Cluster, level, maxMoves - moves.Count, isThorough);
             if (made.Count == 0)
                 break;
-            foreach (var move in made.SelectMany(m => Each(units, m)))
-            {
-                state.Move(cluster.VmNumbers[move.Vm], cluster.HostNumbers[move.To]);
-                moves.Add(move);
-            }
+            foreach (var move in made)
+                Make(state, units, move, moves);
         }
 
         return new(
@@ -66,9 +63,19 @@ public static class Balancer
         return maxMoves is { } most && moves.Sum(m => units.Machines[units.VmNumbers[m.Vm]]) > most ? Best(state, level, moves, most) : moves;
     }
 
-    private static IEnumerable<PlannedMove> Each(MoveUnits units, PlannedMove move) => units.MembersOf(move.Vm).Select(vm => units.Whole.Vms[vm].Id is var id && id == move.Vm
-        ? move with { Gb = units.Whole.Gb[vm] }
-        : move with { Vm = id, Gb = units.Whole.Gb[vm], With = move.Vm });
+    // Of a group first goes whose own rule is mended by it, so that on the way no more are broken than were.
+    private static void Make(ClusterState state, MoveUnits units, PlannedMove move, List<PlannedMove> moves)
+    {
+        var (cluster, to) = (units.Whole, state.Cluster.HostNumbers[move.To]);
+        var left = units.MembersOf(move.Vm).ToList();
+        for (string? first = null; left.Count > 0; first ??= moves[^1].Vm)
+        {
+            var next = left.MinBy(vm => cluster.Rules.Change(vm, to, state.At));
+            left.Remove(next);
+            state.Move(next, to);
+            moves.Add(move with { Vm = cluster.Vms[next].Id, Gb = cluster.Gb[next], With = first });
+        }
+    }
 
     private static List<PlannedMove> All(ClusterState state, BalanceLevel level, bool isThorough)
     {

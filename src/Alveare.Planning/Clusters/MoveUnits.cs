@@ -12,10 +12,11 @@ public sealed class MoveUnits
     private readonly Cluster _whole;
     private readonly int[] _leaders;
     private readonly ILookup<int, int> _followers;
+    private readonly bool _doKeptStay;
 
-    private MoveUnits(Cluster whole, int[] leaders, ReadOnlySpan<int> at)
+    private MoveUnits(Cluster whole, int[] leaders, ReadOnlySpan<int> at, bool doKeptStay)
     {
-        (_whole, _leaders) = (whole, leaders);
+        (_whole, _leaders, _doKeptStay) = (whole, leaders, doKeptStay);
         _followers = Enumerable.Range(0, leaders.Length).Where(vm => leaders[vm] != vm).ToLookup(vm => leaders[vm]);
         Cluster = _followers.Count == 0 && at.SequenceEqual(whole.Start) ? whole : Contracted(at.ToArray());
     }
@@ -27,7 +28,9 @@ public sealed class MoveUnits
     public Cluster Cluster { get; }
 
     /// <param name="at">Host of each machine.</param>
-    public static MoveUnits Of(Cluster cluster, ReadOnlySpan<int> at) => new(cluster, Leaders(cluster, at), at);
+    /// <param name="doKeptStay">A group none of whose rules is broken stays where it is. So it is where its machines move one after the other, because
+    /// until the last of them has arrived the first has broken the group's rule.</param>
+    public static MoveUnits Of(Cluster cluster, ReadOnlySpan<int> at, bool doKeptStay = false) => new(cluster, Leaders(cluster, at), at, doKeptStay);
 
     /// <summary>Whether the units are the same with machines elsewhere.</summary>
     public bool AreThoseAt(ReadOnlySpan<int> at) => Leaders(_whole, at).AsSpan().SequenceEqual(_leaders);
@@ -82,7 +85,7 @@ public sealed class MoveUnits
         for (var vm = 0; vm < at.Length; vm++)
         {
             if (_leaders[vm] == vm)
-                vms.Add(Unit(vm) with { Host = at[vm] < 0 ? "" : _whole.Hosts[at[vm]].Id });
+                vms.Add(Unit(vm, at));
         }
 
         return new Cluster(
@@ -90,12 +93,14 @@ public sealed class MoveUnits
             _followers.ToDictionary(g => _whole.Vms[g.Key].Id, g => g.Count() + 1));
     }
 
-    private SnapshotVm Unit(int leader)
+    private SnapshotVm Unit(int leader, int[] at)
     {
-        var unit = _whole.Vms[leader];
+        var unit = _whole.Vms[leader] with { Host = at[leader] < 0 ? "" : _whole.Hosts[at[leader]].Id };
         if (!_followers.Contains(leader))
             return unit;
-        var members = _followers[leader].Prepend(leader).Select(vm => _whole.Vms[vm]).ToList();
+        var numbers = _followers[leader].Prepend(leader).ToList();
+        var members = numbers.Select(vm => _whole.Vms[vm]).ToList();
+        var doStay = _doKeptStay && numbers.TrueForAll(vm => AreKept(_whole.Rules.RulesOf(vm), at));
         return unit with
         {
             Vcpus = members.Sum(m => m.Vcpus),
@@ -106,8 +111,19 @@ public sealed class MoveUnits
             ActiveMb = members.Sum(m => m.ActiveMb),
             CpuReservationMhz = members.Sum(m => m.CpuReservationMhz),
             MemReservationMb = members.Sum(m => m.MemReservationMb),
-            OnlyOn = CommonHosts(members),
+            OnlyOn = doStay ? [unit.Host] : CommonHosts(members),
         };
+    }
+
+    private bool AreKept(ReadOnlySpan<int> rules, int[] at)
+    {
+        foreach (var rule in rules)
+        {
+            if (_whole.Rules.Broken(rule, at) > 0)
+                return false;
+        }
+
+        return true;
     }
 
     private static ImmutableArray<string> CommonHosts(List<SnapshotVm> members)

@@ -32,7 +32,7 @@ public sealed class BalancerProperties
                 Assert.Equal(move.From, state.Cluster.Hosts[state.At[vm]].Id);
                 Assert.Empty(HostRefusals.Room(state, vm, to));
                 state.Move(vm, to);
-                // A group keeps its rules again once all of it has arrived.
+                // A group that moves to mend a rule keeps its own again once all of it has arrived.
                 if (n + 1 < plan.Moves.Length && plan.Moves[n + 1].With is not null)
                     continue;
                 Assert.True(Broken(state).CompareTo(before) <= 0);
@@ -48,14 +48,15 @@ public sealed class BalancerProperties
     [Fact]
     public void MachinesThatMustBeTogetherAreMovedAsOne()
     {
-        var snapshot = Together(isMust: true);
-        var plan = Balancer.Plan(snapshot, BalanceLevel.Of(3));
-        Assert.Equal(2, plan.Moves.Length);
-        Assert.Equal((null, plan.Moves[0].Vm, plan.Moves[0].To), (plan.Moves[0].With, plan.Moves[1].With, plan.Moves[1].To));
-        Assert.Equal(0, plan.After.Broken);
+        var cluster = new Cluster(Together(isMust: true));
+        var move = Assert.Single(Balancer.Moves(MoveUnits.Of(cluster, cluster.Start).Cluster, BalanceLevel.Of(3)));
+        Assert.Equal(2_000, move.Gb * 1024, 1);
         // Not half of a group within a budget.
-        Assert.Empty(Balancer.Plan(snapshot, BalanceLevel.Of(3), maxMoves: 1).Moves);
+        Assert.Empty(Balancer.Moves(MoveUnits.Of(cluster, cluster.Start).Cluster, BalanceLevel.Of(3), maxMoves: 1));
     }
+
+    [Fact]
+    public void OneAfterTheOtherTheyStayTogetherWhereTheyAre() => Assert.Empty(Balancer.Plan(Together(isMust: true), BalanceLevel.Of(5)).Moves);
 
     [Fact]
     public void AGroupFollowsTheRuleOfOneOfItsMachines()
@@ -63,7 +64,8 @@ public sealed class BalancerProperties
         var rule = new SnapshotRule("on", RuleKind.OnHosts, ["b"], ["h2"]);
         var snapshot = Together(isMust: true);
         var plan = Balancer.Plan(snapshot with { Rules = snapshot.Rules.Add(rule) }, BalanceLevel.Of(BalanceLevel.RulesOnly));
-        Assert.Equal(["a", "b"], plan.Moves.Select(m => m.Vm).Order());
+        // The one whose rule is mended goes first.
+        Assert.Equal([("b", null), ("a", "b")], plan.Moves.Select(m => (m.Vm, m.With)));
         Assert.Equal(0, plan.After.Broken);
     }
 
