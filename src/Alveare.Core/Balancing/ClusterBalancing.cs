@@ -1,5 +1,6 @@
 using Alveare.Core.Events;
 using Alveare.Core.Machines;
+using Alveare.Core.Migration;
 using Alveare.Core.Power;
 using Alveare.Core.Security;
 using Alveare.Core.Tasks;

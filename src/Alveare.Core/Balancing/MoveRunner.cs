@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Alveare.Core.Events;
 using Alveare.Core.Inventory;
 using Alveare.Core.Machines;
+using Alveare.Core.Migration;
 using Alveare.Core.Security;
 using Alveare.Core.Tasks;
 using Alveare.Model;

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Alveare.Core.Migration;
 using Alveare.Model;
 using Alveare.Model.Clusters;
 using Alveare.Planning.Balancing;
@@ -37,7 +38,7 @@ internal static class RoundPlanner
         var cluster = new Cluster(snapshot with { Vms = [.. snapshot.Vms.Select(v => mayMove(v.Id) ? v : v with { OnlyOn = [v.Host] })] });
         var units = MoveUnits.Of(cluster, cluster.Start);
         var planned = Balancer.Moves(units.Cluster, BalanceLevel.Of(reading.Cluster.Balancing.Level), isThorough: false);
-        var moves = CostBenefit.Worthwhile(units.Cluster, planned, cost.TermsFor(reading));
+        var moves = CostBenefit.Worthwhile(units.Cluster, planned, cost.TermsFor(reading.Clock, reading.SteadySeconds));
         var to = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var move in moves)
         {

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Alveare.Core.Balancing;
 using Alveare.Core.Machines;
 using Alveare.Core.Migration;
 using Alveare.Model;

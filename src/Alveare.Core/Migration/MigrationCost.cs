@@ -1,8 +1,9 @@
+using System.Collections.Immutable;
 using Alveare.Model;
 using Alveare.Model.Tasks;
 using Alveare.Planning.Balancing;
 
-namespace Alveare.Core.Balancing;
+namespace Alveare.Core.Migration;
 
 /// <summary>What live migrations have cost here, measured.</summary>
 /// <param name="MbPerSecond">What a migration sends in a second, from its beginning to the guest running on the other host.</param>
@@ -33,8 +34,10 @@ public sealed record MigrationCost(double MbPerSecond, double Overhead)
     }
 
     /// <summary>The terms on which a cluster's moves are judged.</summary>
-    public MoveTerms TermsFor(ClusterReading reading) =>
-        new(MbPerSecond, Overhead, CpusWhileMoving * reading.Clock.Value / MhzPerGhz, reading.SteadySeconds);
+    /// <param name="clock">Of the hosts' CPUs.</param>
+    /// <param name="steadySeconds">How long each machine's load has been what it is.</param>
+    public MoveTerms TermsFor(Megahertz clock, ImmutableDictionary<string, double> steadySeconds) =>
+        new(MbPerSecond, Overhead, CpusWhileMoving * clock.Value / MhzPerGhz, steadySeconds);
 
     /// <summary>How long a machine that takes so much memory is expected to move.</summary>
     public double SecondsFor(Bytes memory) => memory.Value / BytesPerMb * Overhead / MbPerSecond;
