@@ -127,9 +127,10 @@ public static class Balancer
             }
         }
 
-        var targets = state.At.ToArray();
+        var (targets, deviation, broken) = (state.At.ToArray(), spread.CpuDeviation + spread.MemDeviation, state.Broken);
         spread.Place(cluster.Start);
-        return Ordered(state, spread, targets);
+        // The first moves of a long plan may bring nothing without the others.
+        return broken < state.Broken || deviation < spread.CpuDeviation + spread.MemDeviation ? Ordered(state, spread, targets) : [];
     }
 
     private static List<PlannedMove> Ordered(ClusterState state, Spread spread, int[] targets)

@@ -114,7 +114,8 @@ public sealed class BalancerProperties
         (snapshot, level, budget) =>
         {
             var plan = Balancer.Plan(snapshot, BalanceLevel.Of(level), budget);
-            if (budget is null)
+            // A budget that all moves fit into is none: what it is measured by is so too.
+            if (budget is null || Balancer.Plan(snapshot, BalanceLevel.Of(level)).Moves.Length <= budget)
                 Assert.True(Squares(plan.After) <= Squares(plan.Before) + 1e-12);
             else
                 Assert.True(plan.After.SdCpu + plan.After.SdMem <= plan.Before.SdCpu + plan.Before.SdMem + 1e-9);
