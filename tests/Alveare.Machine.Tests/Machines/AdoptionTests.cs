@@ -42,7 +42,10 @@ public sealed class AdoptionTests
         var machine = await room.StartTickingAsync(first, "tick");
         await first.DisposeAsync();
         MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
-        await MachineRoom.UntilAsync(() => room.LivingProcesses().Count == 0, "QEMU has ended");
+        // Who waits for QEMU writes down how it ended just after it has.
+        await MachineRoom.UntilAsync(
+            () => Directory.GetFiles(Path.Combine(room.Path, "a", "run"), "exit", SearchOption.AllDirectories).Any(f => new FileInfo(f).Length > 0),
+            "QEMU has ended, and how is written down");
 
         var second = await room.OpenHostAsync("a");
 
