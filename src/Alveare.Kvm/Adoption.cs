@@ -86,7 +86,7 @@ internal sealed class Adoption(
         {
             await EndIfLostAsync(machine, run, record);
             if (await QemuProcess.FindAsync(run, e => power.OnEvent(machine, e), CancellationToken.None) is { } process)
-                await AdoptAsync(machine, new MachineRun(process, record));
+                await AdoptAsync(machine, new MachineRun(process, record, isAdopted: true));
             else
                 Bury(machine, run, record);
         }

@@ -20,7 +20,8 @@ public enum EndReason
 }
 
 /// <summary>One running QEMU of a machine, from its start or its adoption to its end.</summary>
-public sealed class MachineRun(QemuProcess process, RunRecord record)
+/// <param name="isAdopted">An earlier agent started it.</param>
+public sealed class MachineRun(QemuProcess process, RunRecord record, bool isAdopted = false)
 {
     private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -35,6 +36,9 @@ public sealed class MachineRun(QemuProcess process, RunRecord record)
     public Consoles Consoles { get; } = new();
 
     public EndReason EndReason { get; set; }
+
+    /// <summary>Its taps may have queues that limit them: not so those that were made for it and never limited.</summary>
+    public bool MayBeShaped { get; set; } = isAdopted;
 
     /// <summary>Completes when QEMU has ended and the host has cleaned up after it.</summary>
     public Task Ended => ended.Task;

@@ -101,10 +101,21 @@ public sealed class ResourceEnforcement(
 
     private void Shape(Machine machine)
     {
-        if (machine is { Run: { } run, Current.Spec: { Nics.IsEmpty: false } spec }
-            && taps.Apply(spec, run.Record.Attachments.Taps) is { } why && spec.Nics.Any(n => n.Control != NicControl.None))
+        if (machine is not { Run: { } run, Current.Spec: { Nics.IsEmpty: false } spec })
+            return;
+        var isLimited = spec.Nics.Any(n => n.Control != NicControl.None);
+        // A machine that starts is waited for: where there is nothing to limit and nothing to lift, the kernel is not asked.
+        if (!isLimited && !run.MayBeShaped)
+            return;
+        run.MayBeShaped = true;
+        if (taps.Apply(spec, run.Record.Attachments.Taps) is { } why)
         {
-            Report(machine, why);
+            if (isLimited)
+                Report(machine, why);
+        }
+        else
+        {
+            run.MayBeShaped = isLimited;
         }
     }
 
