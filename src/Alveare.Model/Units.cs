@@ -17,6 +17,9 @@ public readonly record struct Bytes(long Value) : IComparable<Bytes>
     /// <summary>Whole mebibytes, rounded down.</summary>
     public long Mib => Value / (1024 * 1024);
 
+    /// <summary>In mebibytes, with what is left of one: what planning calls MB.</summary>
+    public double Mb => Value / (1024.0 * 1024);
+
     public static Bytes operator +(Bytes left, Bytes right) => new(checked(left.Value + right.Value));
 
     public static Bytes operator -(Bytes left, Bytes right) => new(checked(left.Value - right.Value));

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json.Nodes;
 using Alveare.Cli.Output;
 using Alveare.Cli.Running;
@@ -41,7 +40,7 @@ internal static class BalanceCommands
                 return Takes.Body(
                     ("mode", run.Value(mode)),
                     ("level", run.Value(level)),
-                    ("interval", run.Value(interval) is { } seconds ? TimeSpan.FromSeconds(seconds).ToString("c", CultureInfo.InvariantCulture) : null),
+                    ("interval", Takes.Seconds(run.Value(interval))),
                     ("overrides", overrides.Count > 0 ? overrides : null),
                     ("withoutOverride", without.OrNull()));
             });

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json.Nodes;
 using Alveare.Cli.Running;
 using Alveare.Wire.Rest;
@@ -49,7 +48,7 @@ internal static class ClusterCommands
             run => run.IdOfAsync("cluster", run.Value(name)),
             (run, _) => Task.FromResult<JsonObject?>(Takes.Body(
                 ("atOnce", run.Value(atOnce)),
-                ("hold", run.Value(hold) is { } seconds ? TimeSpan.FromSeconds(seconds).ToString("c", CultureInfo.InvariantCulture) : null))));
+                ("hold", Takes.Seconds(run.Value(hold))))));
     }
 
     private static OperationCommand PowerOnVms(CliCommands commands)
@@ -62,15 +61,7 @@ internal static class ClusterCommands
         var command = OperationCommand.On(
             commands, "cluster.power-on-vms", "power-on-vms", "Power on machines of a cluster in the order that its start-after rules give", [name, vms, all, wait],
             run => run.IdOfAsync("cluster", run.Value(name)),
-            async (run, _) =>
-            {
-                var ids = new List<string>();
-                foreach (var vm in run.Value(vms)!)
-                    ids.Add(await run.IdOfAsync("vm", vm));
-                return Takes.Body(
-                    ("vms", ids.ToArray()),
-                    ("guestWait", run.Value(wait) is { } seconds ? TimeSpan.FromSeconds(seconds).ToString("c", CultureInfo.InvariantCulture) : null));
-            });
+            async (run, _) => Takes.Body(("vms", await run.IdsOfAsync("vm", run.Value(vms)!)), ("guestWait", Takes.Seconds(run.Value(wait)))));
         command.Validators.Add(result =>
         {
             if (result.GetValue(all) == result.GetValue(vms) is { Length: > 0 })

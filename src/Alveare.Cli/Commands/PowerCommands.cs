@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json.Nodes;
 using Alveare.Cli.Running;
 
@@ -35,11 +34,9 @@ internal static class PowerCommands
                 ("bandPercent", run.Value(band)),
                 ("leastHosts", run.Value(least)),
                 ("keepsSpare", run.Value(spare) is { } word ? word == "yes" : null),
-                ("standbyAfter", Span(run.Value(standbyAfter))),
-                ("wakeAfter", Span(run.Value(wakeAfter))))));
+                ("standbyAfter", Takes.Seconds(run.Value(standbyAfter))),
+                ("wakeAfter", Takes.Seconds(run.Value(wakeAfter))))));
     }
-
-    private static string? Span(int? seconds) => seconds is { } given ? TimeSpan.FromSeconds(given).ToString("c", CultureInfo.InvariantCulture) : null;
 
     private static OperationCommand Plain(CliCommands commands, string verb, string alias, string description)
     {

@@ -71,23 +71,21 @@ internal static class RuleCommands
         var (name, cluster) = (Takes.Name("NAME", "Name of the rule"), Cluster(commands));
         var newName = Takes.Text("--name", "Its new name", "NAME");
         var vms = Takes.Texts("--vm", "A machine of the rule from now on", "VM");
-        var vmGroup = Takes.Text("--vm-group", "The group of its machines", "GROUP");
-        var hostGroup = Takes.Text("--host-group", "The group of hosts that its machines run on, or not", "GROUP");
-        var after = Takes.Text("--after-group", "The group of machines that start first", "GROUP");
+        var groups = new Groups();
         var holds = Takes.Choice("--holds", "Whether it must hold or only should", "must", "should");
         var priority = Takes.Number("--priority", "0 to 100; rules with more are mended first");
         return OperationCommand.On(
-            commands, "cluster.set-rule", "set", "Change a rule; what is not given stays", [name, newName, vms, vmGroup, hostGroup, after, holds, priority, cluster],
+            commands, "cluster.set-rule", "set", "Change a rule; what is not given stays", [name, newName, vms, .. groups.Options, holds, priority, cluster],
             run => run.NamedOrOnlyAsync("cluster", cluster),
             async (run, _) => Takes.Body(
+            [
                 ("name", run.Value(name)),
                 ("newName", run.Value(newName)),
-                ("vms", run.Value(vms) is { Length: > 0 } named ? await IdsAsync(run, "vm", named) : null),
-                ("vmGroup", run.Value(vmGroup)),
-                ("hostGroup", run.Value(hostGroup)),
-                ("afterGroup", run.Value(after)),
+                ("vms", run.Value(vms) is { Length: > 0 } named ? await run.IdsOfAsync("vm", named) : null),
+                .. groups.Members(run),
                 ("isPreference", run.Value(holds) is { } word ? word == "should" : null),
-                ("priority", run.Value(priority))));
+                ("priority", run.Value(priority)),
+            ]));
     }
 
     private static OperationCommand Create(CliCommands commands)
@@ -95,23 +93,21 @@ internal static class RuleCommands
         var (name, cluster) = (Takes.Name("NAME", "Name of the new rule"), Cluster(commands));
         var kind = Takes.NameAmong("KIND", "What it asks of its machines", Kinds);
         var vms = Takes.Texts("--vm", "A machine of the rule", "VM");
-        var vmGroup = Takes.Text("--vm-group", "The group of its machines", "GROUP");
-        var hostGroup = Takes.Text("--host-group", "The group of hosts that its machines run on, or not", "GROUP");
-        var after = Takes.Text("--after-group", "The group of machines that start first", "GROUP");
+        var groups = new Groups();
         var should = Takes.Flag("--should", "Only to be kept while nothing more important is in the way");
         var priority = Takes.Number("--priority", "0 to 100; rules with more are mended first; 50 by default");
         return OperationCommand.On(
-            commands, "cluster.create-rule", "create", "Make a rule", [name, kind, vms, vmGroup, hostGroup, after, should, priority, cluster],
+            commands, "cluster.create-rule", "create", "Make a rule", [name, kind, vms, .. groups.Options, should, priority, cluster],
             run => run.NamedOrOnlyAsync("cluster", cluster),
             async (run, _) => Takes.Body(
+            [
                 ("name", run.Value(name)),
                 ("kind", run.Value(kind)),
-                ("vms", await IdsAsync(run, "vm", run.Value(vms)!)),
-                ("vmGroup", run.Value(vmGroup)),
-                ("hostGroup", run.Value(hostGroup)),
-                ("afterGroup", run.Value(after)),
+                ("vms", await run.IdsOfAsync("vm", run.Value(vms)!)),
+                .. groups.Members(run),
                 ("isPreference", run.Value(should) ? true : null),
-                ("priority", run.Value(priority))));
+                ("priority", run.Value(priority)),
+            ]));
     }
 
     /// <param name="what">What the name is of.</param>
@@ -132,17 +128,22 @@ internal static class RuleCommands
         return OperationCommand.On(
             commands, $"cluster.set-{verb}", verb, $"Make a group of {members}, or give one its members anew", [name, objects, cluster],
             run => run.NamedOrOnlyAsync("cluster", cluster),
-            async (run, _) => Takes.Body(("name", run.Value(name)), ($"{kind}s", await IdsAsync(run, kind, run.Value(objects)!))));
+            async (run, _) => Takes.Body(("name", run.Value(name)), ($"{kind}s", await run.IdsOfAsync(kind, run.Value(objects)!))));
     }
 
     private static Option<string?> Cluster(CliCommands commands) =>
         Takes.Existing(commands, "--cluster", "cluster", "Cluster; may be left out when there is only one");
 
-    private static async Task<string[]> IdsAsync(Run run, string kind, string[] names)
+    /// <summary>The groups of a rule, which create and set have in common.</summary>
+    private sealed class Groups
     {
-        var ids = new List<string>();
-        foreach (var name in names)
-            ids.Add(await run.IdOfAsync(kind, name));
-        return [.. ids];
+        private readonly Option<string?> _vms = Takes.Text("--vm-group", "The group of its machines", "GROUP");
+        private readonly Option<string?> _hosts = Takes.Text("--host-group", "The group of hosts that its machines run on, or not", "GROUP");
+        private readonly Option<string?> _after = Takes.Text("--after-group", "The group of machines that start first", "GROUP");
+
+        public IEnumerable<Option> Options => [_vms, _hosts, _after];
+
+        public IEnumerable<(string Name, object? Value)> Members(Run run) =>
+            [("vmGroup", run.Value(_vms)), ("hostGroup", run.Value(_hosts)), ("afterGroup", run.Value(_after))];
     }
 }

@@ -1,8 +1,8 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json.Nodes;
 using Alveare.Cli.Consoles;
 using Alveare.Cli.Running;
+using Alveare.Model.Resources;
 
 namespace Alveare.Cli.Commands;
 
@@ -54,7 +54,7 @@ internal static class VmCommands
         return OperationCommand.OnMany(
             commands, "vm.shutdown-guest", "Ask the guest to shut down, and wait until it is off", [timeout],
             run => Task.FromResult<JsonObject?>(Takes.Body(
-                ("timeout", run.Value(timeout) is { } seconds ? TimeSpan.FromSeconds(seconds).ToString("c", CultureInfo.InvariantCulture) : null))));
+                ("timeout", Takes.Seconds(run.Value(timeout))))));
     }
 
     private static OperationCommand Migrate(CliCommands commands)
@@ -79,7 +79,7 @@ internal static class VmCommands
         var disk = Takes.Number("--disk", "Which disk the following are about, from 1; without it they are about every disk");
         var iops = Takes.Number("--iops-limit", "Reads and writes a second that a disk never exceeds; 0 for no limit");
         var diskBandwidth = Takes.Rate("--disk-bandwidth-limit", "Bytes read and written a second that a disk never exceeds; 0 for no limit");
-        var diskShares = Takes.Shares("--disk-shares", "What a disk weighs against others of its datastore", normal: 1000);
+        var diskShares = Takes.Shares("--disk-shares", "What a disk weighs against others of its datastore", ShareScale.NormalDisk);
         var nic = Takes.Number("--nic", "Which network card the following are about, from 1; without it they are about every one");
         (string Name, Option<long?> Option)[] shaping = [.. Shaping("out", "sends"), .. Shaping("in", "is sent")];
         return OperationCommand.OnMany(

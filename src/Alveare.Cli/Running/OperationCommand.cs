@@ -34,9 +34,7 @@ internal sealed class OperationCommand : Command
         commands.Fill(command, [names, .. takes, .. command._follower.Options], async run =>
         {
             // All names first: a mistyped one must not leave the work half begun.
-            var ids = new List<string>();
-            foreach (var name in run.Value(names))
-                ids.Add(await run.IdOfAsync(kind, name));
+            var ids = await run.IdsOfAsync(kind, run.Value(names));
             return await command.SubmitAsync(run, ids, await body(run));
         });
         return command;
@@ -65,7 +63,7 @@ internal sealed class OperationCommand : Command
         return (operation[..dot], operation[(dot + 1)..]);
     }
 
-    private async Task<int> SubmitAsync(Run run, List<string> ids, JsonObject? body)
+    private async Task<int> SubmitAsync(Run run, IReadOnlyList<string> ids, JsonObject? body)
     {
         var wait = _follower.WaitOf(run);
         var submissions = ids.Distinct().Select(id => TryAsync(run, id, body, wait)).ToList();

@@ -84,6 +84,15 @@ public sealed class Run : IDisposable
 
     public async Task<string?> IdOfAsync(string kind, Option<string?> option) => Value(option) is { } name ? await IdOfAsync(kind, name) : null;
 
+    /// <summary>The ids of objects of a kind, in the order of their names.</summary>
+    public async Task<string[]> IdsOfAsync(string kind, IEnumerable<string> names)
+    {
+        var ids = new List<string>();
+        foreach (var name in names)
+            ids.Add(await IdOfAsync(kind, name));
+        return [.. ids];
+    }
+
     /// <summary>Writes a list as a table, or its records as a JSON array.</summary>
     public void WriteList<T>(IReadOnlyList<JsonElement> records, params Column<T>[] columns) => Write(
         w =>

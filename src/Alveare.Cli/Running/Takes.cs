@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Alveare.Cli.Output;
+using Alveare.Model.Resources;
 
 namespace Alveare.Cli.Running;
 
@@ -91,6 +92,9 @@ public static class Takes
         },
     };
 
+    /// <summary>The member of a body for a time that was given in seconds.</summary>
+    public static string? Seconds(int? given) => given is { } seconds ? TimeSpan.FromSeconds(seconds).ToString("c", CultureInfo.InvariantCulture) : null;
+
     /// <summary>Shares as a number or as one of the usual words.</summary>
     public static Option<int?> Shares(string name, string description, int normal)
     {
@@ -103,12 +107,12 @@ public static class Takes
                 switch (result.Tokens[0].Value)
                 {
                     case "low":
-                        return normal / 2;
+                        return ShareScale.Of(ShareLevel.Low, normal);
                     case "normal":
                         // The server's word for it.
                         return 0;
                     case "high":
-                        return normal * 2;
+                        return ShareScale.Of(ShareLevel.High, normal);
                     case var text when int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number):
                         return number;
                     case var text:

@@ -26,13 +26,11 @@ public sealed record ClusterReading(
     ImmutableDictionary<string, double> SteadySeconds,
     Megahertz Clock)
 {
-    private const double BytesPerMb = 1024 * 1024;
-
     /// <summary>Reads a cluster: its hosts that are connected, run machines and whose statistics are fresh, with what runs on them.</summary>
     /// <param name="targets">Where the migrations that are under way bring their machines.</param>
     public static ClusterReading Of(InventorySnapshot now, Cluster cluster, StatisticsHistory statistics, IReadOnlyDictionary<EntityId, EntityId> targets)
     {
-        var hosts = now.Children<Host>(cluster.Id).Where(h => IsUsable(h) && !LoadHistory.IsStale([.. statistics.AgesOfHost(h.Id)])).ToList();
+        var hosts = now.Children<Host>(cluster.Id).Where(h => IsUsable(h) && !LoadHistory.IsStale(statistics.AgesOfHost(h.Id))).ToList();
         var hostNames = Labels(hosts);
         // A machine on its way counts where it will be.
         var running = hosts
@@ -60,7 +58,7 @@ public sealed record ClusterReading(
             new ClusterSnapshot
             {
                 Name = cluster.Name,
-                Hosts = [.. hosts.Select(h => new SnapshotHost(hostNames[h.Id], h.Facts!.CpuCapacity.Value, h.Facts.MemoryForGuests.Value / BytesPerMb))],
+                Hosts = [.. hosts.Select(h => new SnapshotHost(hostNames[h.Id], h.Facts!.CpuCapacity.Value, h.Facts.MemoryForGuests.Mb))],
                 Rules = ClusterRules.Of(cluster, vmNames, hostNames),
                 Vms = [.. read.Select(r => Vm(r.Name, hostNames[r.Host.Id], r.Vm.Spec!, r.Demand) with { OnlyOn = fits.OnlyOn(r.Vm, r.Host) })],
             },
@@ -85,8 +83,8 @@ public sealed record ClusterReading(
 
     private static SnapshotVm Vm(string name, string host, MachineSpec spec, Demand demand)
     {
-        var (memory, controls) = (spec.Memory.Value / BytesPerMb, spec.Resources);
-        var consumed = Math.Min(demand.ConsumedBytes / BytesPerMb, memory);
+        var (memory, controls) = (spec.Memory.Mb, spec.Resources);
+        var consumed = Math.Min(demand.ConsumedMb, memory);
         return new SnapshotVm
         {
             Id = name,
@@ -95,7 +93,7 @@ public sealed record ClusterReading(
             CpuDemandMhz = demand.CpuMhz,
             MemMb = memory,
             ConsumedMb = consumed,
-            ActiveMb = Math.Min(demand.ActiveBytes / BytesPerMb, consumed),
+            ActiveMb = Math.Min(demand.ActiveMb, consumed),
             CpuReservationMhz = controls.Cpu.Reservation.Value,
             CpuLimitMhz = controls.Cpu.Limit?.Value ?? -1,
             CpuShares = ShareScale.CpuShares(controls.Cpu, spec.Cpus),

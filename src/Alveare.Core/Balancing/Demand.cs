@@ -8,7 +8,7 @@ namespace Alveare.Core.Balancing;
 /// <summary>What a machine asks for, over the last minutes.</summary>
 /// <param name="IsKnown">False without fresh samples: the rest is then what must be assumed.</param>
 /// <param name="Steady">How long the CPU demand has been what it is.</param>
-internal readonly record struct Demand(bool IsKnown, double CpuMhz, double ConsumedBytes, double ActiveBytes, TimeSpan Steady)
+internal readonly record struct Demand(bool IsKnown, double CpuMhz, double ConsumedMb, double ActiveMb, TimeSpan Steady)
 {
     /// <summary>Over how long demand is averaged: a spike of seconds is no demand.</summary>
     public static readonly TimeSpan Window = TimeSpan.FromMinutes(5);
@@ -32,18 +32,17 @@ internal readonly record struct Demand(bool IsKnown, double CpuMhz, double Consu
         {
             if (!IsUsable(sample))
                 continue;
-            // Ready is the mean of a machine's virtual CPUs.
-            var asked = (sample.CpuPercent + (sample.CpuReadyPercent * spec.Cpus)) / 100 * clock;
+            var asked = sample.Cpus(spec.Cpus) * clock;
             points[usable] = new(asked, sample.Age);
             ages[usable++] = sample.Age;
             if (sample.Age > Window)
                 continue;
             recent++;
-            (cpu, consumed, active) = (cpu + asked, consumed + sample.Consumed.Value, active + sample.Active.Value);
+            (cpu, consumed, active) = (cpu + asked, consumed + sample.Consumed.Mb, active + sample.Active.Mb);
         }
 
         if (recent == 0)
-            return new(false, 0, spec.Memory.Value, spec.Memory.Value, TimeSpan.Zero);
+            return new(false, 0, spec.Memory.Mb, spec.Memory.Mb, TimeSpan.Zero);
         var isKnown = recent >= LeastSamples && !LoadHistory.IsStale(ages[..usable]);
         return new(isKnown, cpu / recent, consumed / recent, active / recent, LoadHistory.SteadyFor(points[..usable], NoiseInCpus * clock));
     }

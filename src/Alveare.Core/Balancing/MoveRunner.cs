@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Alveare.Core.Events;
-using Alveare.Core.Inventory;
 using Alveare.Core.Machines;
 using Alveare.Core.Migration;
 using Alveare.Core.Security;
@@ -11,7 +10,6 @@ using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
-using Alveare.Planning.Rules;
 
 namespace Alveare.Core.Balancing;
 
@@ -26,6 +24,7 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
 
     private readonly SlotBudget _hosts = new(MovesPerHost);
     private readonly SlotBudget _networks = new(MovesPerCluster);
+    private readonly MoveTargets _targets = new(ground);
 
     /// <summary>What migrations cost, as measured so far.</summary>
     public MigrationCost Cost { get; private set; } = MigrationCost.Assumed;
@@ -68,7 +67,7 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
     private async Task<TaskRecord?> MoveAsync(VirtualMachine vm, ClusterMove move, Session session, CancellationToken cancellation)
     {
         TaskRecord task;
-        ImmutableArray<EntityId> group = ground.Now.ClusterOf(move.From) is { } cluster ? ClusterRules.MovingWith(cluster, move.Vm, ground.Now.PlaceOf) : [move.Vm];
+        var group = _targets.MovingWith(vm, move.From);
         try
         {
             task = await ground.Tasks.SubmitAsync(session, new MigrateVm { Target = move.Vm, Host = move.To, WithGroup = true }, move.Reason);
@@ -85,13 +84,13 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
         return ended;
     }
 
-    private void Learn(VirtualMachine vm, ImmutableArray<EntityId> group, ClusterMove move, TaskRecord ended)
+    private void Learn(VirtualMachine vm, ImmutableArray<VirtualMachine> group, ClusterMove move, TaskRecord ended)
     {
         if (ended.State == TaskState.Succeeded)
         {
             foreach (var moved in group)
-                history.Moved(moved, move.To);
-            var consumed = (ground.Statistics.LatestOfMachine(vm.Id)?.MemoryConsumed.Value ?? 0) / (1024.0 * 1024);
+                history.Moved(moved.Id, move.To);
+            var consumed = ground.Statistics.LatestDemandOf(vm.Id)?.Consumed.Mb ?? 0;
             if (ended.Figures is { } figures)
                 Cost = Cost.With(figures, consumed);
         }

@@ -12,8 +12,6 @@ namespace Alveare.Core.Balancing;
 /// <summary>A cluster as power saving sees it: what balancing reads of it, and its hosts that sleep or come.</summary>
 internal static class PowerReading
 {
-    private const double BytesPerMb = 1024 * 1024;
-
     /// <summary>Before a host that is woken now is up and has taken machines.</summary>
     private static readonly TimeSpan Soon = TimeSpan.FromMinutes(15);
 
@@ -38,7 +36,7 @@ internal static class PowerReading
             LoadForecast.Between(moment, Soon, past),
             LoadForecast.Between(moment, Later, past),
             cpu.Value,
-            memory.Value / BytesPerMb);
+            memory.Mb);
     }
 
     private static bool Stays(ClusterReading reading, SnapshotVm vm) =>
@@ -58,5 +56,5 @@ internal static class PowerReading
         return now.MachinesOn(host.Id).Any(v => !elsewhere.Contains(v.Config.Datastore));
     }
 
-    private static SnapshotHost Capacity(Host host) => new(host.Name, host.Facts!.CpuCapacity.Value, host.Facts.MemoryForGuests.Value / BytesPerMb);
+    private static SnapshotHost Capacity(Host host) => new(host.Name, host.Facts!.CpuCapacity.Value, host.Facts.MemoryForGuests.Mb);
 }

@@ -46,7 +46,7 @@ internal static class RoundPlanner
                 to[cluster.Vms[vm].Id] = move.Move.To;
         }
 
-        return (moves, snapshot with { Vms = [.. snapshot.Vms.Select(v => v with { Host = to.GetValueOrDefault(v.Id, v.Host) })] });
+        return (moves, snapshot.WithMoved(to));
     }
 
     private static ClusterMove Named(ClusterReading reading, ValuedMove move) => new(

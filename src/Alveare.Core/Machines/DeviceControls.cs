@@ -20,9 +20,9 @@ internal static class DeviceControls
         {
             Control = new DiskControl
             {
-                IopsLimit = operation.IopsLimit is { } iops ? (iops == 0 ? null : iops) : disk.Control.IopsLimit,
-                BandwidthLimit = Changed(disk.Control.BandwidthLimit, operation.DiskBandwidthLimit),
-                Shares = operation.DiskShares is { } shares ? (shares == 0 ? null : shares) : disk.Control.Shares,
+                IopsLimit = Optional.Changed(disk.Control.IopsLimit, operation.IopsLimit),
+                BandwidthLimit = Optional.Changed(disk.Control.BandwidthLimit, operation.DiskBandwidthLimit),
+                Shares = Optional.Changed(disk.Control.Shares, operation.DiskShares),
             },
         })];
     }
@@ -43,7 +43,9 @@ internal static class DeviceControls
     }
 
     private static TrafficShaping? Shaping(TrafficShaping? now, Bytes? average, Bytes? peak, Bytes? burst) =>
-        Changed(now?.Average, average) is { } most ? new TrafficShaping(most, Changed(now?.Peak, peak), Changed(now?.Burst, burst)) : null;
+        Optional.Changed(now?.Average, average) is { } most
+            ? new TrafficShaping(most, Optional.Changed(now?.Peak, peak), Optional.Changed(now?.Burst, burst))
+            : null;
 
     /// <summary>No limit; a peak or burst of none is a mistake.</summary>
     private static TrafficShaping? Unlimited(string machine, int nic, string does, Bytes? peak, Bytes? burst) =>
@@ -51,8 +53,6 @@ internal static class DeviceControls
             ? null
             : throw new FaultException(new InvalidArgument(
                 $"Virtual machine '{machine}'", Invariant($"the limit of what network card {nic + 1} {does}"), "none", "a limit, to which a peak or burst belongs"));
-
-    private static Bytes? Changed(Bytes? now, Bytes? wanted) => wanted is { } changed ? (changed == Bytes.Zero ? null : changed) : now;
 
     /// <summary>Devices are counted from 1, and a control of none is a mistake.</summary>
     private static void RequireDevice(string machine, string kind, int? number, int count)

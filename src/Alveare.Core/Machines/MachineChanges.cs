@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Alveare.Core.Tasks;
-using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
@@ -47,13 +46,13 @@ internal sealed class MachineChanges(MachineGround ground, MachineMaking making)
                 Cpu = new CpuControl
                 {
                     Reservation = operation.CpuReservation ?? cpu.Reservation,
-                    Limit = operation.CpuLimit is { } limit ? (limit.Value == 0 ? null : limit) : cpu.Limit,
+                    Limit = Optional.Changed(cpu.Limit, operation.CpuLimit),
                     Shares = Shares(operation.CpuShares, operation.CpuShareLevel, ShareScale.NormalCpu * spec.Cpus, cpu.Shares),
                 },
                 Memory = new MemoryControl
                 {
                     Reservation = operation.MemoryReservation ?? memory.Reservation,
-                    Limit = operation.MemoryLimit is { } most ? (most == Bytes.Zero ? null : most) : memory.Limit,
+                    Limit = Optional.Changed(memory.Limit, operation.MemoryLimit),
                     Shares = Shares(operation.MemoryShares, operation.MemoryShareLevel, ShareScale.NormalMemory * spec.Memory.Mib, memory.Shares),
                 },
             },
@@ -71,7 +70,7 @@ internal sealed class MachineChanges(MachineGround ground, MachineMaking making)
                 rooms => HostFit.Promises(vm.Name, wanted.Resources.Cpu.Reservation, rooms[0]).FirstOrDefault() is { } fault ? throw new FaultException(fault) : host,
                 resources: wanted.Resources)
             : null;
-        var set = new SetMachineResources(vm.Id, wanted.Resources) 
+        var set = new SetMachineResources(vm.Id, wanted.Resources)
         {
             Disks = [.. wanted.Disks.Select(d => d.Control)],
             Nics = [.. wanted.Nics.Select(n => n.Control)],
@@ -79,12 +78,8 @@ internal sealed class MachineChanges(MachineGround ground, MachineMaking making)
         await ground.ExecuteAsync(MachineGround.HostOf(vm), vm.Id, set, m => m?.Spec is { } now && now == set.ApplyTo(now));
     }
 
-    private static int? Shares(int? number, ShareLevel? level, long normal, int? present) => (number, level) switch
-    {
-        (_, { } word) => ShareScale.Of(word, normal),
-        (0, _) => null,
-        _ => number ?? present,
-    };
+    private static int? Shares(int? number, ShareLevel? level, long normal, int? present) =>
+        level is { } word ? ShareScale.Of(word, normal) : Optional.Changed(present, number);
 
     public Task MarkTemplateAsync(MarkTemplate operation, TaskContext context) => MarkAsync(ground.Now.Get<VirtualMachine>(operation.Target), isTemplate: true);
 

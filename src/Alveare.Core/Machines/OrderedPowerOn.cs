@@ -7,7 +7,6 @@ using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
-using Alveare.Model.Tasks;
 using Alveare.Planning.Rules;
 
 namespace Alveare.Core.Machines;
@@ -60,31 +59,19 @@ internal sealed class OrderedPowerOn(MachineGround ground)
     /// <summary>Starts the machines of a step, some at once; answers which were not started, each with the reason.</summary>
     private async Task<IEnumerable<string>> StepAsync(EntityId cluster, ImmutableArray<ImmutableArray<EntityId>> steps, int step, TaskContext context)
     {
-        var (slots, done, before) = (new SlotBudget(AtOnce), 0, steps.Take(step).Sum(s => s.Length));
+        var (slots, before) = (new SlotBudget(AtOnce), steps.Take(step).Sum(s => s.Length));
+        var done = 0;
         var outcomes = await Task.WhenAll(steps[step].Select(async vm =>
         {
             using var slot = await slots.TakeAsync([cluster], CancellationToken.None);
-            var why = context.Cancellation.IsCancellationRequested ? "it was cancelled" : await StartAsync(vm, context);
-            done++;
+            var why = context.Cancellation.IsCancellationRequested ? "it was cancelled" : await ground.Tasks.WhyNotAsync(new PowerOn { Target = vm }, null, context);
+            var ended = Interlocked.Increment(ref done);
             context.Report(
-                100.0 * (before + done) / steps.Sum(s => s.Length),
-                string.Create(CultureInfo.InvariantCulture, $"step {step + 1} of {steps.Length}: {done} of {steps[step].Length} machines are done"));
+                100.0 * (before + ended) / steps.Sum(s => s.Length),
+                string.Create(CultureInfo.InvariantCulture, $"step {step + 1} of {steps.Length}: {ended} of {steps[step].Length} machines are done"));
             return why is null ? null : $"'{ground.NameOf(vm)}': {why}";
         }));
         return outcomes.OfType<string>();
-    }
-
-    private async Task<string?> StartAsync(EntityId vm, TaskContext context)
-    {
-        try
-        {
-            var ended = await ground.Tasks.RunAsync(new PowerOn { Target = vm }, null, context);
-            return ended.State == TaskState.Succeeded ? null : ended.Fault?.Message.TrimEnd('.') ?? "it was cancelled";
-        }
-        catch (FaultException e)
-        {
-            return e.Fault.Message.TrimEnd('.');
-        }
     }
 
     private async Task AwaitGuestsAsync(ImmutableArray<EntityId> vms, TimeSpan atMost, TaskContext context)

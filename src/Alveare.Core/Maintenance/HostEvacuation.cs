@@ -8,7 +8,6 @@ using Alveare.Model.Events;
 using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
-using Alveare.Model.Tasks;
 
 namespace Alveare.Core.Maintenance;
 
@@ -56,19 +55,9 @@ internal sealed class HostEvacuation(MachineGround ground, MaintenancePlanner pl
     /// <summary>Moves one machine with its group; answers why it stays, or null.</summary>
     private async Task<string?> LeaveAsync(VirtualMachine vm, EntityId? target, string why, TaskContext context)
     {
-        string? stays;
-        try
-        {
-            var ended = await ground.Tasks.RunAsync(
-                new MigrateVm { Target = vm.Id, Host = target, WithGroup = true }, $"host '{ground.NameOf(MachineGround.HostOf(vm))}' {why}", context);
-            stays = ended.State == TaskState.Succeeded ? null : ended.Fault?.Message ?? "it was cancelled";
-        }
-        catch (FaultException e)
-        {
-            stays = e.Fault.Message;
-        }
-
-        return IsOff(vm.Id) ? null : stays?.TrimEnd('.');
+        var stays = await ground.Tasks.WhyNotAsync(
+            new MigrateVm { Target = vm.Id, Host = target, WithGroup = true }, $"host '{ground.NameOf(MachineGround.HostOf(vm))}' {why}", context);
+        return IsOff(vm.Id) ? null : stays;
     }
 
     private bool IsOff(EntityId vm) => ground.Now.Find(vm) is not VirtualMachine { MayRun: true };

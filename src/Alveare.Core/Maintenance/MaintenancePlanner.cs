@@ -76,5 +76,5 @@ public sealed class MaintenancePlanner
         });
 
     private Bytes Takes(VirtualMachine vm) =>
-        !vm.MayRun ? Bytes.Zero : _ground.Statistics.LatestOfMachine(vm.Id)?.MemoryConsumed is { Value: > 0 } consumed ? consumed : vm.Spec?.Memory ?? Bytes.Zero;
+        !vm.MayRun ? Bytes.Zero : _ground.Statistics.LatestDemandOf(vm.Id)?.Consumed is { Value: > 0 } consumed ? consumed : vm.Spec?.Memory ?? Bytes.Zero;
 }

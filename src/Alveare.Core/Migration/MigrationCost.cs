@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Alveare.Model;
 using Alveare.Model.Tasks;
 using Alveare.Planning.Balancing;
@@ -19,14 +18,13 @@ public sealed record MigrationCost(double MbPerSecond, double Overhead)
     /// <summary>How much the newest migration counts.</summary>
     private const double Weight = 0.2;
 
-    private const double BytesPerMb = 1024 * 1024;
     private const double MhzPerGhz = 1000;
 
     /// <summary>What is known after one more migration.</summary>
     /// <param name="consumedMb">Memory that the machine took, or 0 when that is not known.</param>
     public MigrationCost With(MigrationFigures figures, double consumedMb)
     {
-        var (sent, seconds) = (figures.Transferred.Value / BytesPerMb, figures.Total.TotalSeconds);
+        var (sent, seconds) = (figures.Transferred.Mb, figures.Total.TotalSeconds);
         if (!(sent > 0) || !(seconds > 0))
             return this;
         var overhead = consumedMb > 0 ? Math.Clamp(sent / consumedMb, 0.1, 10) : Overhead;
@@ -36,11 +34,11 @@ public sealed record MigrationCost(double MbPerSecond, double Overhead)
     /// <summary>The terms on which a cluster's moves are judged.</summary>
     /// <param name="clock">Of the hosts' CPUs.</param>
     /// <param name="steadySeconds">How long each machine's load has been what it is.</param>
-    public MoveTerms TermsFor(Megahertz clock, ImmutableDictionary<string, double> steadySeconds) =>
+    public MoveTerms TermsFor(Megahertz clock, IReadOnlyDictionary<string, double> steadySeconds) =>
         new(MbPerSecond, Overhead, CpusWhileMoving * clock.Value / MhzPerGhz, steadySeconds);
 
     /// <summary>How long a machine that takes so much memory is expected to move.</summary>
-    public double SecondsFor(Bytes memory) => memory.Value / BytesPerMb * Overhead / MbPerSecond;
+    public double SecondsFor(Bytes memory) => memory.Mb * Overhead / MbPerSecond;
 
     private static double Mix(double known, double measured) => ((1 - Weight) * known) + (Weight * measured);
 }

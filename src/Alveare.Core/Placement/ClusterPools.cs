@@ -25,19 +25,22 @@ internal sealed class ClusterPools
             .Select(h => h.Facts!)
             .ToList();
         var pools = now.PoolsOf(cluster.Id).ToList();
-        EntityId? Parent(ResourcePool pool) => pool.Id == detached ? null : pool.Parent;
-        _cpu = new PoolLedger(
-            [
-                new(cluster.Id, null, hosts.Sum(f => f.CpuCapacity.Value), null, false),
-                .. pools.Select(p => new PoolAccount(p.Id, Parent(p), p.Controls.Cpu.Reservation.Value, p.Controls.Cpu.Limit?.Value, p.Controls.Cpu.IsExpandable)),
-            ],
-            promises.Select(p => new PoolPromise(p.Key, HolderOf(p.Key), p.Value.Cpu.Reservation.Value)));
-        _memory = new PoolLedger(
-            [
-                new(cluster.Id, null, hosts.Sum(f => f.MemoryForGuests.Value), null, false),
-                .. pools.Select(p => new PoolAccount(p.Id, Parent(p), p.Controls.Memory.Reservation.Value, p.Controls.Memory.Limit?.Value, p.Controls.Memory.IsExpandable)),
-            ],
-            promises.Select(p => new PoolPromise(p.Key, HolderOf(p.Key), p.Value.Memory.Reservation.Value)));
+        var holders = promises.Keys.ToDictionary(m => m, HolderOf);
+        _cpu = Ledger(hosts.Sum(f => f.CpuCapacity.Value), p => (p.Cpu.Reservation.Value, p.Cpu.Limit?.Value, p.Cpu.IsExpandable), r => r.Cpu.Reservation.Value);
+        _memory = Ledger(
+            hosts.Sum(f => f.MemoryForGuests.Value), p => (p.Memory.Reservation.Value, p.Memory.Limit?.Value, p.Memory.IsExpandable), r => r.Memory.Reservation.Value);
+
+        PoolLedger Ledger(long whole, Func<PoolControls, (long Reservation, long? Limit, bool IsExpandable)> termsOf, Func<ResourceControls, long> promised)
+        {
+            var accounts = new List<PoolAccount> { new(cluster.Id, null, whole, null, false) };
+            foreach (var pool in pools)
+            {
+                var (reservation, limit, isExpandable) = termsOf(pool.Controls);
+                accounts.Add(new(pool.Id, pool.Id == detached ? null : pool.Parent, reservation, limit, isExpandable));
+            }
+
+            return new(accounts, promises.Select(p => new PoolPromise(p.Key, holders[p.Key], promised(p.Value))));
+        }
     }
 
     /// <param name="coming">Machines that are about to run on hosts of the site, with what they are promised.</param>

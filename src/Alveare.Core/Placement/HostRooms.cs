@@ -136,7 +136,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         {
             promised.Remove(vm.Id, out var more);
             var (itsMemory, itsCpu) = Larger(more, (vm.Spec?.Memory.Value ?? 0, ControlsOf(vm).Cpu.Reservation.Value));
-            (memory, reserved, percent) = (memory + itsMemory, reserved + itsCpu, percent + statistics.CpuPercentOf(vm.Id));
+            (memory, reserved, percent) = (memory + itsMemory, reserved + itsCpu, percent + (statistics.LatestDemandOf(vm.Id)?.CpuPercent ?? 0));
         }
 
         return Empty(host) with

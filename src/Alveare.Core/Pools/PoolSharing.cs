@@ -61,20 +61,23 @@ public sealed class PoolSharing
                 due.AddRange(wanted.Where(w => _ground.Hosts.IsConnected(w.Host) && !(_told.TryGetValue(w.Host, out var told) && told.SequenceEqual(w.Pools))));
         }
 
-        await Task.WhenAll(due.Select(d => TellAsync(d.Host, d.Pools, end)));
+        var heard = await Task.WhenAll(due.Select(d => TellAsync(d.Host, d.Pools, end)));
+        foreach (var (host, pools) in due.Where((_, n) => heard[n]))
+            _told[host] = pools;
     }
 
-    private async Task TellAsync(EntityId host, ImmutableArray<HostPool> pools, CancellationToken end)
+    /// <summary>Answers whether the host has heard it; one that has not is told in the next round.</summary>
+    private async Task<bool> TellAsync(EntityId host, ImmutableArray<HostPool> pools, CancellationToken end)
     {
         try
         {
             await _ground.Hosts.ExecuteAsync(host, new ApplyPools(pools), null, end);
-            _told[host] = pools;
+            return true;
         }
         catch (FaultException e)
         {
-            // It is told in the next round.
             _logger.LogDebug("Host {Host} was not told its resource pools: {Reason}", host, e.Fault.Message);
+            return false;
         }
     }
 
@@ -96,9 +99,7 @@ public sealed class PoolSharing
     // Of a machine of which nothing is known yet all its CPUs count.
     private Claim ClaimOf(VirtualMachine vm, Host host)
     {
-        var cpus = _ground.Statistics.LatestOfMachine(vm.Id) is { } sample
-            ? (sample.CpuPercent + (sample.CpuReadyPercent * vm.Spec!.Cpus)) / 100
-            : vm.Spec!.Cpus;
+        var cpus = _ground.Statistics.LatestDemandOf(vm.Id)?.Cpus(vm.Spec!.Cpus) ?? vm.Spec!.Cpus;
         return PoolTree.ClaimOf(vm.Spec.Resources.Cpu, ShareScale.NormalCpu * vm.Spec.Cpus) with
         {
             Demand = Math.Max(0, cpus) * (host.Facts?.CpuClock.Value ?? 0),

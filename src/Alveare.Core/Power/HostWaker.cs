@@ -17,8 +17,12 @@ internal sealed class HostWaker(MachineGround ground, IHostPower power, Controll
     {
         { Redfish: { } controller } => power.PowerOnAsync(controller, PasswordOf(host), cancellation),
         { WakeOnLan: { } card } => SendAsync(host, card, cancellation),
-        _ => throw new FaultException(new InvalidState(host.Name, "set up to be woken by nothing", "woken by Wake-on-LAN or a baseboard controller (host.set-power)")),
+        _ => throw new FaultException(NotSetUp(host)),
     };
+
+    /// <summary>What is wrong with a host that nobody could wake.</summary>
+    public static InvalidState NotSetUp(Host host) =>
+        new(host.Name, "set up to be woken by nothing", "woken by Wake-on-LAN or a baseboard controller (host.set-power)");
 
     /// <summary>Makes a host power down: by its own command, or by its baseboard controller. Ends when it was told.</summary>
     public async Task PowerDownAsync(Host host, CancellationToken cancellation)

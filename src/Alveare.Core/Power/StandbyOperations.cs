@@ -125,7 +125,7 @@ internal sealed class StandbyOperations(MachineGround ground, HostEvacuation eva
 
     private static Host Entering(InventorySnapshot now, Host host) => host switch
     {
-        { CanBeWoken: false } => throw new FaultException(new InvalidState(host.Name, "set up to be woken by nothing", "woken by Wake-on-LAN or a baseboard controller (host.set-power)")),
+        { CanBeWoken: false } => throw new FaultException(HostWaker.NotSetUp(host)),
         { Maintenance: not HostMaintenance.None } => throw new FaultException(new InvalidState(host.Name, host.Maintenance.Words(), HostMaintenance.None.Words())),
         { Connection: not HostConnection.Connected } => throw new FaultException(new HostNotConnected(host.Name, host.Problem?.TrimEnd('.') ?? "it does not answer")),
         _ => host with { Standby = HostStandby.Entering },

@@ -9,14 +9,13 @@ using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
 using Alveare.Planning.Rules;
+using Alveare.Planning.Snapshots;
 
 namespace Alveare.Core.Rules;
 
 /// <summary>The operations on the rules and groups of a cluster.</summary>
 internal sealed class RuleOperations(InventoryWriter inventory, EventLog events)
 {
-    private const int MaxPriority = 100;
-
     public void Register(TaskEngine tasks)
     {
         tasks.Handle<CreateRule>((operation, _) => ChangeAsync(operation.Target, operation.Name, (now, cluster) => Create(now, cluster, operation)));
@@ -99,7 +98,7 @@ internal sealed class RuleOperations(InventoryWriter inventory, EventLog events)
         Require(rule.Vms.IsEmpty != rule.VmGroup is null, rule, "the machines", "machines and a group, or neither", "either machines or a group of them");
         Require(hosts == rule.HostGroup is not null, rule, "the host group", rule.HostGroup ?? "missing", hosts ? "a group of hosts" : "none for this kind");
         Require(after == rule.AfterGroup is not null, rule, "the group to start after", rule.AfterGroup ?? "missing", after ? "a group of machines" : "none for this kind");
-        Require(rule.Priority is >= 0 and <= MaxPriority, rule, "the priority", $"{rule.Priority}", $"0 to {MaxPriority}");
+        Require(rule.Priority is >= 0 and <= SnapshotRule.MostPriority, rule, "the priority", $"{rule.Priority}", $"0 to {SnapshotRule.MostPriority}");
         Require(Enum.IsDefined(rule.Kind), rule, "the kind", $"{(int)rule.Kind}", "a kind of rule");
         Require(hosts || after || rule.VmGroup is not null || rule.Vms.Length > 1, rule, "the machines", "one machine", "two or more");
         foreach (var (group, groups) in new[] { (rule.VmGroup, cluster.VmGroups), (rule.AfterGroup, cluster.VmGroups), (rule.HostGroup, cluster.HostGroups) })

@@ -21,8 +21,6 @@ internal readonly struct PackedMachineSample(MachineSample sample)
     private readonly float _received = (float)sample.NetworkReceivedBytesPerSecond;
     private readonly float _sent = (float)sample.NetworkSentBytesPerSecond;
 
-    public double CpuPercent => _cpu;
-
     public MachineSample Of(EntityId machine) => new()
     {
         Machine = machine,

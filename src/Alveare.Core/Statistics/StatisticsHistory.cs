@@ -52,17 +52,13 @@ public sealed class StatisticsHistory(TimeProvider clock)
                 return 0;
             var now = clock.GetTimestamp();
             for (var back = 0; back < ring.Count; back++)
-            {
-                var (sample, cameAt) = ring.At(back);
-                into[back] = sample.Demand(clock.GetElapsedTime(cameAt, now));
-            }
-
+                into[back] = DemandOf(ring.At(back), now);
             return ring.Count;
         }
     }
 
     /// <summary>How long ago each of a host's samples came; newest first.</summary>
-    public IReadOnlyList<TimeSpan> AgesOfHost(EntityId id)
+    public TimeSpan[] AgesOfHost(EntityId id)
     {
         lock (_gate)
         {
@@ -84,11 +80,11 @@ public sealed class StatisticsHistory(TimeProvider clock)
             return _machines.TryGetValue(id, out var ring) ? ring.Last.Of(id) : null;
     }
 
-    /// <summary>Of one CPU, in the newest sample; 0 for a machine that never reported.</summary>
-    public double CpuPercentOf(EntityId id)
+    /// <summary>What a machine used in its newest sample; null for one that never reported.</summary>
+    public DemandSample? LatestDemandOf(EntityId id)
     {
         lock (_gate)
-            return _machines.TryGetValue(id, out var ring) ? ring.Last.CpuPercent : 0;
+            return _machines.TryGetValue(id, out var ring) ? DemandOf(ring.At(0), clock.GetTimestamp()) : null;
     }
 
     public HostSample? LatestOfHost(EntityId id)
@@ -106,6 +102,8 @@ public sealed class StatisticsHistory(TimeProvider clock)
         }
     }
 
+    private DemandSample DemandOf((PackedMachineSample Sample, long CameAt) kept, long now) => kept.Sample.Demand(clock.GetElapsedTime(kept.CameAt, now));
+
     private static void Append<T>(Dictionary<EntityId, SampleRing<T>> all, EntityId id, T sample, long now)
     {
         if (!all.TryGetValue(id, out var ring))
@@ -118,4 +116,8 @@ public sealed class StatisticsHistory(TimeProvider clock)
 /// <param name="CpuPercent">Of one CPU.</param>
 /// <param name="CpuReadyPercent">Mean of the machine's virtual CPUs.</param>
 /// <param name="Age">How long ago the engine got it.</param>
-public readonly record struct DemandSample(double CpuPercent, double CpuReadyPercent, Bytes Consumed, Bytes Active, TimeSpan Age);
+public readonly record struct DemandSample(double CpuPercent, double CpuReadyPercent, Bytes Consumed, Bytes Active, TimeSpan Age)
+{
+    /// <summary>CPUs that a machine with so many asked for: those that it used, and those that it waited for.</summary>
+    public double Cpus(int cpus) => (CpuPercent + (CpuReadyPercent * cpus)) / 100;
+}

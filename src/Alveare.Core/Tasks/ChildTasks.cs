@@ -11,6 +11,20 @@ internal static class ChildTasks
     public static async Task<TaskRecord> RunAsync(this TaskEngine tasks, Operation operation, string? reason, TaskContext context) =>
         await tasks.WaitWithinAsync(await tasks.SubmitAsync(context.Session, operation, reason), context);
 
+    /// <summary>As <see cref="RunAsync"/>; answers why it did not succeed, or was not even accepted, as a clause; null when it did.</summary>
+    public static async Task<string?> WhyNotAsync(this TaskEngine tasks, Operation operation, string? reason, TaskContext context)
+    {
+        try
+        {
+            var ended = await tasks.RunAsync(operation, reason, context);
+            return ended.State == TaskState.Succeeded ? null : ended.Fault?.Message.TrimEnd('.') ?? "it was cancelled";
+        }
+        catch (FaultException e)
+        {
+            return e.Fault.Message.TrimEnd('.');
+        }
+    }
+
     /// <summary>Waits for a task to end, and cancels it when this one is cancelled.</summary>
     public static async Task<TaskRecord> WaitWithinAsync(this TaskEngine tasks, TaskRecord task, TaskContext context)
     {

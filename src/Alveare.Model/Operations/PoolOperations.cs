@@ -34,15 +34,15 @@ public abstract record PoolChange : Operation
         Cpu = new PoolCpuControl
         {
             Reservation = CpuReservation ?? present.Cpu.Reservation,
-            Limit = CpuLimit is { } cpu ? (cpu.Value == 0 ? null : cpu) : present.Cpu.Limit,
-            Shares = CpuShares is { } cpuShares ? (cpuShares == 0 ? null : cpuShares) : present.Cpu.Shares,
+            Limit = Optional.Changed(present.Cpu.Limit, CpuLimit),
+            Shares = Optional.Changed(present.Cpu.Shares, CpuShares),
             IsExpandable = CpuExpandable ?? present.Cpu.IsExpandable,
         },
         Memory = new PoolMemoryControl
         {
             Reservation = MemoryReservation ?? present.Memory.Reservation,
-            Limit = MemoryLimit is { } memory ? (memory.Value == 0 ? null : memory) : present.Memory.Limit,
-            Shares = MemoryShares is { } memoryShares ? (memoryShares == 0 ? null : memoryShares) : present.Memory.Shares,
+            Limit = Optional.Changed(present.Memory.Limit, MemoryLimit),
+            Shares = Optional.Changed(present.Memory.Shares, MemoryShares),
             IsExpandable = MemoryExpandable ?? present.Memory.IsExpandable,
         },
     };

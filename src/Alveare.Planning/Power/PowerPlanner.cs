@@ -100,11 +100,7 @@ public static class PowerPlanner
         if (!plan.Stuck.IsEmpty)
             return null;
         var to = plan.Moves.ToDictionary(m => m.Vm, m => m.To, StringComparer.Ordinal);
-        var after = snapshot with
-        {
-            Hosts = snapshot.Hosts.Remove(host),
-            Vms = [.. snapshot.Vms.Select(v => v with { Host = to.GetValueOrDefault(v.Id, v.Host) })],
-        };
+        var after = snapshot.WithMoved(to) with { Hosts = snapshot.Hosts.Remove(host) };
         // Maintenance may break what only should hold; saving power may not.
         var broken = new ClusterState(new Cluster(snapshot)).Broken;
         var (state, targets) = (new ClusterState(new Cluster(after)), to.Values.ToHashSet(StringComparer.Ordinal));

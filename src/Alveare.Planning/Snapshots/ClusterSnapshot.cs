@@ -12,6 +12,10 @@ public sealed record ClusterSnapshot
     public ImmutableArray<SnapshotVm> Vms { get; init; } = [];
 
     public ImmutableArray<SnapshotRule> Rules { get; init; } = [];
+
+    /// <summary>The same cluster with these machines on these hosts, by id.</summary>
+    public ClusterSnapshot WithMoved(IReadOnlyDictionary<string, string> hosts) =>
+        this with { Vms = [.. Vms.Select(v => v with { Host = hosts.GetValueOrDefault(v.Id, v.Host) })] };
 }
 
 /// <summary>A host and its capacity.</summary>

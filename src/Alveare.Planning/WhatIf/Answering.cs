@@ -72,8 +72,6 @@ public sealed record GrowthAnswer(GrowthPlan Now, GrowthPlan? Grown);
 public static class Answering
 {
     private const int MostHosts = 10_000;
-    private const double BytesPerMb = 1024 * 1024;
-
     public static BalancePlan Balance(ClusterSnapshot snapshot, BalanceQuestion question)
     {
         Require(question.Level is >= BalanceLevel.RulesOnly and <= BalanceLevel.Highest, "the level", question.Level, $"{BalanceLevel.RulesOnly} to {BalanceLevel.Highest}");
@@ -87,7 +85,7 @@ public static class Answering
         Require(question.MemoryReservation.Value >= 0, "the memory reservation", question.MemoryReservation.Value, "0 or more");
         Require(question.Cpu.Value >= 0, "the CPU", question.Cpu.Value, "0 or more");
         Require(question.CpuReservation.Value >= 0, "the CPU reservation", question.CpuReservation.Value, "0 or more");
-        var asked = question.Memory.Value / BytesPerMb;
+        var asked = question.Memory.Mb;
         var vm = new SnapshotVm
         {
             Id = PlacementQuestion.Vm,
@@ -97,7 +95,7 @@ public static class Answering
             ActiveMb = asked,
             CpuDemandMhz = question.Cpu.Value,
             CpuReservationMhz = question.CpuReservation.Value,
-            MemReservationMb = question.MemoryReservation.Value / BytesPerMb,
+            MemReservationMb = question.MemoryReservation.Mb,
         };
         return PlacementQuestion.Ask(snapshot, vm, Rules(snapshot, question));
     }
@@ -118,7 +116,7 @@ public static class Answering
         return new(
             Growth.Copies(snapshot, vm, most),
             question is { HostCpu: { } cpu, HostMemory: { } memory }
-                ? Growth.Copies(Growth.WithHosts(snapshot, question.Hosts ?? 1, cpu.Value, memory.Value / BytesPerMb), vm, most)
+                ? Growth.Copies(Growth.WithHosts(snapshot, question.Hosts ?? 1, cpu.Value, memory.Mb), vm, most)
                 : null);
     }
 

@@ -24,7 +24,7 @@ public sealed class StatisticsHistoryTests
             Assert.Equal(kept, history.Machine(Vm).Select(s => s.CpuPercent));
             var room = new DemandSample[StatisticsHistory.Kept];
             Assert.Equal(kept.AsEnumerable().Reverse(), room[..history.DemandOfMachine(Vm, room)].Select(s => s.CpuPercent));
-            Assert.Equal(kept.Count, history.AgesOfHost(Host).Count);
+            Assert.Equal(kept.Count, history.AgesOfHost(Host).Length);
             Assert.Equal(kept, history.Host(Host).Select(s => (s.At - At(0)) / TimeSpan.FromSeconds(20)));
             Assert.Equal(count == 0 ? null : count - 1, history.LatestOfMachine(Vm)?.CpuPercent);
             Assert.Equal(count == 0 ? 0 : 1, history.LatestOfMachines().Count);
