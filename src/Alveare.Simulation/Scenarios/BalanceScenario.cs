@@ -3,12 +3,10 @@ using Alveare.Core.Security;
 using Alveare.Model;
 using Alveare.Model.Clusters;
 using Alveare.Model.Faults;
-using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
 using Alveare.Planning.Balancing;
 using Alveare.Planning.Clusters;
-using Alveare.Planning.Rules;
 using Alveare.Simulation.Scheduling;
 using Alveare.Simulation.Worlds;
 
@@ -35,11 +33,11 @@ public sealed class BalanceScenario
     private readonly ScenarioSite site;
     private readonly EngineRuns engines;
     private readonly Promises promises;
+    private readonly RuleWatch rules;
     private readonly DemandWaves demand;
     private readonly int hours;
     private readonly List<string> history = [];
     private readonly HashSet<string> told = [];
-    private readonly HashSet<string> kept = [];
 
     private BalanceScenario(int seed, int hours, bool keepHistory)
     {
@@ -54,6 +52,7 @@ public sealed class BalanceScenario
         site = world.Nature.Enter(() => new ScenarioSite(world, shape));
         engines = new EngineRuns(world, site);
         promises = new Promises(world, site);
+        rules = new RuleWatch(world, site, engines);
     }
 
     /// <summary>Runs one seed on the caller's thread. The same seed gives the same history, always.</summary>
@@ -82,7 +81,8 @@ public sealed class BalanceScenario
         await engines.StartAsync();
         await world.PauseAsync(5000);
         await SetFullAsync();
-        await MakeRulesAsync();
+        foreach (var operation in rules.Draw().ToList())
+            await DoAsync(operation);
         for (var minute = 0; minute < hours * 60 && world.Violations.Count == 0; minute++)
         {
             if (minute % 10 == 0)
@@ -99,21 +99,6 @@ public sealed class BalanceScenario
         await StandStillAsync();
         await quiet.AwaitAsync();
         quiet.Check();
-    }
-
-    /// <summary>Some machines are to be apart, and one is to be on all hosts but one.</summary>
-    private async Task MakeRulesAsync()
-    {
-        var now = engines.Current!.Engine.Inventory.Current;
-        var hosts = now.Children<Host>(site.Cluster!.Value).Select(h => h.Id).ToArray();
-        var machines = hosts.SelectMany(now.MachinesOn).Where(v => !v.IsTemplate).Select(v => v.Id).Order().ToArray();
-        if (hosts.Length < 2 || machines.Length < 2)
-            return;
-        world.Dice.Shuffle(machines);
-        var apart = machines[..world.Dice.Next(2, Math.Min(hosts.Length, machines.Length) + 1)];
-        await DoAsync(new CreateRule { Target = site.Cluster.Value, Name = "apart", Kind = ClusterRuleKind.Apart, Vms = [.. apart] });
-        await DoAsync(new SetHostGroup { Target = site.Cluster.Value, Name = "bad", Hosts = [hosts[world.Dice.Next(hosts.Length)]] });
-        await DoAsync(new CreateRule { Target = site.Cluster.Value, Name = "off", Kind = ClusterRuleKind.OffHosts, Vms = [machines[^1]], HostGroup = "bad" });
     }
 
     private async Task DoAsync(Operation operation)
@@ -147,6 +132,7 @@ public sealed class BalanceScenario
             await WatchAsync();
         if (MovesSince(settled).FirstOrDefault() is { } late)
             world.Break($"{late.Id} moves '{late.TargetName}' though the load has stood still for an hour and a half: {late.Reason}");
+        rules.LookAtTheEnd();
         if (Spread() > before + 0.02)
             world.Break($"The hosts are less even ({Spread():0.000}) than when the load stood still ({before:0.000}).");
     }
@@ -167,7 +153,7 @@ public sealed class BalanceScenario
                 world.Break($"{host.Name} runs machines of {new Bytes(taken)} and has {host.Facts.MemoryForGuests}.");
         }
 
-        WatchRules();
+        rules.Look();
         foreach (var often in MovesSince(world.Time.GetUtcNow() - TimeSpan.FromHours(1)).GroupBy(t => t.TargetName).Where(g => g.Count() > MostMovesPerHour))
             world.Break($"'{often.Key}' was moved {often.Count()} times in an hour.");
         foreach (var task in Tasks().Where(t => !t.HasEnded && world.Time.GetUtcNow() - t.QueuedAt > LongestTask))
@@ -176,22 +162,6 @@ public sealed class BalanceScenario
             world.Tell($"balancing moved {move.TargetName}: {move.Reason}");
         foreach (var task in Tasks().Where(t => t.Fault is InternalError))
             world.Break($"{task.Id} ({task.Operation}) failed by a bug.");
-    }
-
-    /// <summary>By where machines execute, whatever anybody says of it.</summary>
-    private void WatchRules()
-    {
-        if (engines.Current?.Engine.Inventory.Current.Find(site.Cluster!.Value) is not Model.Inventory.Cluster cluster)
-            return;
-        var hosts = site.Site.Hosts.Select(h => h.Id).ToList();
-        var broken = ClusterRules.Broken(cluster, hosts, vm => site.Site.Executions.Of(vm) is [var qemu, ..] ? qemu.Host : null).ToDictionary(b => b.Name);
-        foreach (var rule in cluster.Rules)
-        {
-            if (!broken.TryGetValue(rule.Name, out var now))
-                kept.Add(rule.Name);
-            else if (kept.Contains(rule.Name))
-                world.Break($"A rule that was kept is broken: {now.Text}.");
-        }
     }
 
     private IReadOnlyList<TaskRecord> Tasks() => engines.Current?.Engine.Tasks.List() ?? [];

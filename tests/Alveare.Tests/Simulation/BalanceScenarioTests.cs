@@ -25,6 +25,11 @@ public sealed class BalanceScenarioTests
     }
 
     [Fact]
-    public void MachinesDoMove() =>
-        Assert.Contains(Enumerable.Range(0, 20), seed => BalanceScenario.Run(seed, keepHistory: true).History.Any(l => l.Contains("balancing moved", StringComparison.Ordinal)));
+    public void MachinesDoMove() => Assert.Contains(Enumerable.Range(0, 20), seed => Tells(seed, "balancing moved"));
+
+    [Fact]
+    public void GroupsDoMove() => Assert.Contains(Enumerable.Range(0, 20), seed => Tells(seed, "a rule keeps it together with"));
+
+    private static bool Tells(int seed, string what) =>
+        BalanceScenario.Run(seed, keepHistory: true).History.Any(l => l.Contains(what, StringComparison.Ordinal));
 }

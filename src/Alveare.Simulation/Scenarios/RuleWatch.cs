@@ -1,0 +1,112 @@
+using Alveare.Model;
+using Alveare.Model.Clusters;
+using Alveare.Model.Inventory;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
+using Alveare.Planning.Rules;
+using Alveare.Simulation.Worlds;
+
+namespace Alveare.Simulation.Scenarios;
+
+/// <summary>The rules of a scenario's cluster: drawn by the dice, and watched by where machines execute, whatever anybody says of it.</summary>
+/// <remarks>A rule that was kept stays kept. One that keeps machines together is broken while they are on their way, because they go one by one; and from
+/// a migration that failed half-way until balancing has brought them together again, for which it has its time.</remarks>
+internal sealed class RuleWatch(World world, ScenarioSite site, EngineRuns engines)
+{
+    /// <summary>Longer than balancing leaves a machine alone that three times could not be moved, than hosts are away, and than a round takes.</summary>
+    private static readonly TimeSpan LongestApart = TimeSpan.FromHours(1);
+
+    private readonly Dictionary<string, Standing> standings = new(StringComparer.Ordinal);
+
+    private Model.Inventory.Cluster? Cluster => engines.Current?.Engine.Inventory.Current.Find(site.Cluster!.Value) as Model.Inventory.Cluster;
+
+    /// <summary>Some machines are to be apart, one is to be on all hosts but one, and some are to be together: two or three that must, and two that should.</summary>
+    public IEnumerable<Operation> Draw()
+    {
+        var now = engines.Current!.Engine.Inventory.Current;
+        var hosts = now.Children<Host>(site.Cluster!.Value).Select(h => h.Id).ToArray();
+        var machines = hosts.SelectMany(now.MachinesOn).Where(v => !v.IsTemplate).Select(v => v.Id).Order().ToArray();
+        if (hosts.Length < 2 || machines.Length < 2)
+            yield break;
+        world.Dice.Shuffle(machines);
+        var apart = machines[..world.Dice.Next(2, Math.Min(hosts.Length, machines.Length) + 1)];
+        yield return Rule("apart", ClusterRuleKind.Apart, apart);
+        yield return new SetHostGroup { Target = site.Cluster.Value, Name = "bad", Hosts = [hosts[world.Dice.Next(hosts.Length)]] };
+        yield return Rule("off", ClusterRuleKind.OffHosts, [machines[^1]]) with { HostGroup = "bad" };
+        // One of those that are apart may have company, and the one that is kept off a host too.
+        var others = machines[(apart.Length - world.Dice.Next(2))..];
+        var group = world.Dice.Next(2, 4);
+        if (others.Length >= group)
+            yield return Rule("together", ClusterRuleKind.Together, others[..group]);
+        if (others.Length >= group + 2)
+            yield return Rule("rather together", ClusterRuleKind.Together, others[^2..]) with { IsPreference = true };
+    }
+
+    /// <summary>Looks once.</summary>
+    public void Look()
+    {
+        if (Cluster is not { } cluster)
+            return;
+        var broken = Broken(cluster);
+        foreach (var rule in cluster.Rules)
+        {
+            var standing = standings.GetValueOrDefault(rule.Name, new Standing(WasKept: false, BrokenSince: null, LastLook: world.Time.GetUtcNow()));
+            if (!broken.TryGetValue(rule.Name, out var now))
+                standing = standing with { WasKept = true, BrokenSince = null };
+            else if (standing.WasKept)
+                standing = Judged(cluster, rule, now, standing);
+            standings[rule.Name] = standing with { LastLook = world.Time.GetUtcNow() };
+        }
+    }
+
+    /// <summary>Once everything has had its time, nothing that was kept is broken, not even on its way.</summary>
+    public void LookAtTheEnd()
+    {
+        if (Cluster is not { } cluster)
+            return;
+        foreach (var (name, rule) in Broken(cluster).Where(b => standings.GetValueOrDefault(b.Key) is { WasKept: true }))
+            world.Break($"A rule that was kept is broken at the end: {rule.Text}; {Places(cluster, name)}.");
+    }
+
+    private Standing Judged(Model.Inventory.Cluster cluster, ClusterRule rule, BrokenRule now, Standing before)
+    {
+        var moment = world.Time.GetUtcNow();
+        if (rule.Kind == ClusterRuleKind.Together)
+        {
+            var since = before.BrokenSince ?? moment;
+            if (before.BrokenSince is not null || MayBePartedBy(cluster, rule, before.LastLook))
+            {
+                if (moment - since > LongestApart)
+                    world.Break($"For {LongestApart.TotalMinutes:0} minutes a rule that was kept is broken: {now.Text}; {Places(cluster, rule.Name)}.");
+                return before with { BrokenSince = since };
+            }
+        }
+
+        world.Break($"A rule that was kept is broken: {now.Text}; {Places(cluster, rule.Name)}.");
+        return before with { BrokenSince = moment };
+    }
+
+    // By a migration of one of them that is under way, or did not succeed. Where they only should be together by a start too: the host may have been full.
+    private bool MayBePartedBy(Model.Inventory.Cluster cluster, ClusterRule rule, DateTimeOffset lastLook)
+    {
+        var members = ClusterRules.MembersOf(cluster, rule);
+        return engines.Current!.Engine.Tasks.List().Any(t => members.Contains(t.Target) && !(t.EndedAt < lastLook)
+            && (t.Operation == "vm.migrate" ? t.State != TaskState.Succeeded : t.Operation == "vm.power-on" && !rule.IsMust));
+    }
+
+    private Dictionary<string, BrokenRule> Broken(Model.Inventory.Cluster cluster) =>
+        ClusterRules.Broken(cluster, [.. site.Site.Hosts.Select(h => h.Id)], PlaceOf).ToDictionary(b => b.Name, StringComparer.Ordinal);
+
+    private EntityId? PlaceOf(EntityId vm) => site.Site.Executions.Of(vm) is [var qemu, ..] ? qemu.Host : null;
+
+    private string Places(Model.Inventory.Cluster cluster, string rule) => string.Join(
+        ", ",
+        ClusterRules.MembersOf(cluster, cluster.Rules.First(r => r.Name == rule)).Select(v => site.Site.Executions.Of(v) is [var qemu, ..] ? $"{qemu.Name} on {qemu.HostName}" : "one is off"));
+
+    private CreateRule Rule(string name, ClusterRuleKind kind, EntityId[] machines) =>
+        new() { Target = site.Cluster!.Value, Name = name, Kind = kind, Vms = [.. machines] };
+
+    /// <param name="WasKept">At some look.</param>
+    /// <param name="BrokenSince">The first look at which it was broken again.</param>
+    private sealed record Standing(bool WasKept, DateTimeOffset? BrokenSince, DateTimeOffset LastLook);
+}
