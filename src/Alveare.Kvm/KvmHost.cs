@@ -72,7 +72,7 @@ public sealed class KvmHost : IHost
         surroundings = new Surroundings(portGroups, groups, setup.User);
         var launcher = new Launcher(setup, ground, surroundings, log, options.Time);
         enforcement = new ResourceEnforcement(
-            state, machines, groups, new TapShaping(options.HostId), config => BlockDevices.WhyNoWeights(ground.PathOf(config)), facts.CpuClock, facts.CpuCapacity, () => registry.Content.Pools);
+            state, machines, groups, new TapShaping(options.HostId), config => BlockDevices.WhyNoWeights(ground.PathOf(config)), facts, () => registry.Content.Pools);
         reconfiguration = new Reconfiguration(ground, images, enforcement);
         power = new PowerControl(state, launcher, ground, surroundings, log)
         {
@@ -128,7 +128,7 @@ public sealed class KvmHost : IHost
                 options.HostId, host.state, host.machines, host.ground, host.listing, host.power, host.migrations, host.surroundings, runRoot, host.warnings)
             .RunAsync(host.registry.Content);
         await host.statistics.StartAsync();
-        host.division = new CpuDivision(host.statistics, host.enforcement, options.Time, options.DivisionInterval).RunAsync(host.stopping.Token);
+        host.division = new DivisionLoop(host.statistics, host.enforcement, options.Time, options.DivisionInterval).RunAsync(host.stopping.Token);
         _ = host.datastores.WatchAsync(host.stopping.Token);
         await Task.WhenAny(host.TellAcceleratorAsync(verdict), Task.Delay(ProofPatience, options.Time, cancellation));
         return host;

@@ -32,7 +32,7 @@ public sealed record KvmOptions
     /// <summary>Program and arguments that power this machine down, such as <c>systemctl poweroff</c>; empty: it is never powered down.</summary>
     public ImmutableArray<string> PowerDownCommand { get; init; } = [];
 
-    /// <summary>How often the host's CPU is divided anew among its machines, by what they want.</summary>
+    /// <summary>How often the host's CPU and memory are divided anew among its machines, by what they want.</summary>
     public TimeSpan DivisionInterval { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Code cache of each machine under software emulation.</summary>

@@ -89,15 +89,17 @@ public sealed class PoolSharing
         var hosts = now.Children<Host>(cluster).ToDictionary(h => h.Id);
         var machines = hosts.Keys.SelectMany(now.MachinesOn).ToList();
         var members = machines.Where(v => v.Pool is not null).ToLookup(v => v.Pool!.Value, v => v.Id);
+        var facts = hosts.Values.Where(h => h.Connection == HostConnection.Connected).Select(h => h.Facts).OfType<HostFacts>().ToList();
+        var running = machines.Where(v => v is { MayRun: true, Spec: not null }).ToList();
         return PoolDivvying.Divvy(
-            hosts.Values.Where(h => h.Connection == HostConnection.Connected).Sum(h => (double)(h.Facts?.CpuCapacity.Value ?? 0)),
-            machines.Where(v => v is { MayRun: true, Spec: not null }).ToDictionary(v => v.Id, v => ClaimOf(v, hosts[v.Host!.Value])),
-            [.. pools.Select(p => new HostPool(p.Id, p.Parent, p.Controls.Cpu, [.. members[p.Id]]))],
+            new SharedWhole(facts.Sum(f => (double)f.CpuCapacity.Value), running.ToDictionary(v => v.Id, v => CpuOf(v, hosts[v.Host!.Value]))),
+            new SharedWhole(facts.Sum(f => (double)f.MemoryForGuests.Value), running.ToDictionary(v => v.Id, MemoryOf)),
+            [.. pools.Select(p => new HostPool(p.Id, p.Parent, p.Controls.Cpu, [.. members[p.Id]]) { Memory = p.Controls.Memory })],
             machines.ToDictionary(v => v.Id, v => v.Host!.Value));
     }
 
     // Of a machine of which nothing is known yet all its CPUs count.
-    private Claim ClaimOf(VirtualMachine vm, Host host)
+    private Claim CpuOf(VirtualMachine vm, Host host)
     {
         var cpus = _ground.Statistics.LatestDemandOf(vm.Id)?.Cpus(vm.Spec!.Cpus) ?? vm.Spec!.Cpus;
         return PoolTree.ClaimOf(vm.Spec.Resources.Cpu, ShareScale.NormalCpu * vm.Spec.Cpus) with
@@ -105,4 +107,7 @@ public sealed class PoolSharing
             Demand = Math.Max(0, cpus) * (host.Facts?.CpuClock.Value ?? 0),
         };
     }
+
+    // What its machines take already a host cannot take from them: its part of a limit is at least that.
+    private Claim MemoryOf(VirtualMachine vm) => MemoryClaims.Held(vm.Spec!, _ground.Statistics.LatestDemandOf(vm.Id)?.Consumed.Value);
 }

@@ -34,10 +34,10 @@ internal sealed class ControlGroupsV1(ImmutableArray<string> roots, string accou
         }
     }
 
-    public IReadOnlyList<string> Apply(ImmutableArray<string> groups, GroupLimits limits, GroupLimits? present) =>
+    public IReadOnlyList<UnwrittenFile> Apply(ImmutableArray<string> groups, GroupLimits limits, GroupLimits? present) =>
         GroupLimits.Write(groups, limits.Version1.Except(present?.Version1 ?? []));
 
-    public void Weigh(long shares) => GroupLimits.Write(trees.Select(t => t.Parent), [GroupLimits.Weight1(shares)]);
+    public void Apply(CommonLimits common) => GroupLimits.Write(trees.Select(t => t.Parent), common.Version1);
 
     public bool WeighDisks(ImmutableArray<string> groups, long shares, long all) =>
         DiskWeight.Write(groups, shares) && DiskWeight.Write(trees.Select(t => t.Parent), all);

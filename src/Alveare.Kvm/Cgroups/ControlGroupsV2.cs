@@ -37,10 +37,10 @@ internal sealed class ControlGroupsV2(string root, string parentName) : IControl
             tree.Sweep(inUse);
     }
 
-    public IReadOnlyList<string> Apply(ImmutableArray<string> groups, GroupLimits limits, GroupLimits? present) =>
+    public IReadOnlyList<UnwrittenFile> Apply(ImmutableArray<string> groups, GroupLimits limits, GroupLimits? present) =>
         GroupLimits.Write(groups.Where(tree.Contains), limits.Version2.Except(present?.Version2 ?? []));
 
-    public void Weigh(long shares) => GroupLimits.Write([tree.Parent], [GroupLimits.Weight2(shares)]);
+    public void Apply(CommonLimits common) => GroupLimits.Write([tree.Parent], common.Version2);
 
     public bool WeighDisks(ImmutableArray<string> groups, long shares, long all) =>
         DiskWeight.Write(groups.Where(tree.Contains), shares) && DiskWeight.Write([tree.Parent], all);

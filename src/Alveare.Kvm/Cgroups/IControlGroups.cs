@@ -16,16 +16,16 @@ public interface IControlGroups
     /// <summary>Removes the empty groups of this host that are not <paramref name="inUse"/>: leftovers of an agent that ended.</summary>
     void Sweep(IReadOnlySet<string> inUse);
 
-    /// <summary>Holds a machine's groups to limits; answers the files of the kernel that there are not.</summary>
+    /// <summary>Holds a machine's groups to limits; answers what could not be written.</summary>
     /// <param name="present">What they are held to already: what is the same is not written again.</param>
-    IReadOnlyList<string> Apply(ImmutableArray<string> groups, GroupLimits limits, GroupLimits? present);
+    IReadOnlyList<UnwrittenFile> Apply(ImmutableArray<string> groups, GroupLimits limits, GroupLimits? present);
 
     /// <summary>Lets a machine weigh shares of disks against the others; false when this kernel has no weights of disks.</summary>
     /// <param name="all">The shares of all machines: what they weigh together against the rest of the host.</param>
     bool WeighDisks(ImmutableArray<string> groups, long shares, long all);
 
-    /// <summary>Lets all machines together weigh as much against the rest of the host as they would one by one.</summary>
-    void Weigh(long shares);
+    /// <summary>Gives all machines together against the rest of the host what they have one by one.</summary>
+    void Apply(CommonLimits common);
 
     /// <summary>The counter of CPU time among a machine's groups, or null when they have none.</summary>
     CpuCounter? CounterOf(ImmutableArray<string> groups);

@@ -1,6 +1,5 @@
 using Alveare.Core.Tasks;
 using Alveare.Kvm.Qemu;
-using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
@@ -38,8 +37,7 @@ public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEn
     {
         if (memory.Limit is not { } limit || limit == machine.Current.Spec?.Resources.Memory.Limit)
             return;
-        using var process = System.Diagnostics.Process.GetProcessById(run.Process.Pid);
-        if (new Bytes(process.WorkingSet64) is var taken && limit < taken)
+        if (run.Process.ReadMemory() is var taken && limit < taken)
             throw new FaultException(new InvalidArgument($"Virtual machine '{machine.Name}'", "the memory limit", $"{limit}", $"at least the {taken} that its QEMU takes now"));
     }
 

@@ -6,39 +6,34 @@ using Alveare.Model;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 using Alveare.Model.Resources;
-using Alveare.Planning.Sharing;
 
 namespace Alveare.Kvm.Machines;
 
 /// <summary>Holds running machines to what they and their resource pools are promised and held to, by their control groups, and their network cards by queues.</summary>
-/// <remarks>The kernel divides CPU by weight among those who want it, and stops at a quota. So weights are what each machine would get if it wanted all
-/// that its promise and shares give it while the others want what they do (<see cref="PoolDivision.Weigh"/>), and the quotas of machines in a
-/// pool with a limit are what the pool's limit gives each of them.</remarks>
+/// <remarks>What each is held to is reckoned by <see cref="CpuSharing"/> and <see cref="MemorySharing"/>.</remarks>
 /// <param name="groups">Null where the machine has no control groups to offer.</param>
 /// <param name="whyNoWeights">Why the disk below a file is not shared by weight, or null when it is.</param>
-/// <param name="clock">Of one of this host's CPUs.</param>
-/// <param name="capacity">Of all of them.</param>
+/// <param name="facts">What the host has.</param>
 /// <param name="pools">This host's part of them, as it was told last.</param>
 public sealed class ResourceEnforcement(
-    HostState state, MachineTable machines, IControlGroups? groups, TapShaping taps, Func<DatastorePath, string?> whyNoWeights, Megahertz clock,
-    Megahertz capacity, Func<ImmutableArray<HostPool>> pools)
+    HostState state, MachineTable machines, IControlGroups? groups, TapShaping taps, Func<DatastorePath, string?> whyNoWeights, HostFacts facts,
+    Func<ImmutableArray<HostPool>> pools)
 {
-    // Who uses so much of its quota may want any amount.
-    private const double NearQuota = 0.85;
-
+    private readonly CpuSharing cpu = new(facts.CpuClock, facts.CpuCapacity);
+    private readonly MemorySharing memory = new(facts.MemoryForGuests);
     private readonly Lock gate = new();
 
     // What each run is held to already: most are not touched by another's coming.
-    private readonly ConditionalWeakTable<MachineRun, GroupLimits> inForce = [];
-    private IReadOnlyDictionary<MachineRun, double> demands = new Dictionary<MachineRun, double>();
-    private long wholeInForce;
+    private readonly ConditionalWeakTable<MachineRun, InForce> inForce = [];
+    private IReadOnlyDictionary<MachineRun, MachineDemand> demands = new Dictionary<MachineRun, MachineDemand>();
+    private CommonLimits? common;
 
     /// <summary>Divides anew after a machine has come or changed. What cannot be applied is an event about that one, if it was asked for.</summary>
     public void Apply(Machine changed) => Divide(changed);
 
-    /// <summary>Divides anew by what machines want now, in CPUs; one that is not among them is taken to want everything.</summary>
+    /// <summary>Divides anew by what machines want now; one that is not among them is taken to want everything.</summary>
     /// <param name="wanted">Null for what they wanted last.</param>
-    public void Divide(IReadOnlyDictionary<MachineRun, double>? wanted = null)
+    public void Divide(IReadOnlyDictionary<MachineRun, MachineDemand>? wanted = null)
     {
         lock (gate)
             demands = wanted ?? demands;
@@ -47,29 +42,24 @@ public sealed class ResourceEnforcement(
 
     private void Divide(Machine? changed)
     {
-        // Where the host does not know what its CPUs are worth, megahertz mean nothing, and shares alone count.
-        var isKnown = clock.Value > 0 && capacity.Value > 0;
         // One at a time: an older division must not come last.
         lock (gate)
         {
             var running = machines.All.Where(m => m is { Run: not null, Current.Spec: not null }).Select(m => new Running(m, m.Run!, m.Current.Spec!)).ToList();
-            // All machines together weigh as much against the rest of the host as they would one by one.
-            var whole = running.Sum(r => (double)SharesOf(r.Spec));
-            var divided = isKnown ? capacity.Value : whole;
-            var tree = PoolTree.Of(running.ToDictionary(r => r.Machine.Id, r => isKnown ? ClaimOf(r) : new Claim(0, SharesOf(r.Spec))), isKnown ? pools() : []);
-            var (weights, parts) = (PoolDivision.Weigh(divided, tree), PoolDivision.DivideAll(divided, tree));
-            var held = PoolTree.HeldByPools(tree).ToHashSet();
-            var sharesOfWeight = weights.Count == 0 ? 0 : whole / Math.Max(1, running.Sum(r => weights[r.Machine.Id]));
+            var told = pools();
+            var isHeld = told.Any(p => p.Memory?.Limit is not null);
+            // What a process has taken is asked where it matters: a machine that starts is waited for.
+            var sharers = running.ConvertAll(r => SharerOf(r, isHeld ? r.Run.Process.ReadMemory() : Bytes.Zero));
+            var (cpus, bytes) = (cpu.Divide(sharers, told), memory.Divide(sharers, told));
             foreach (var one in running)
-            {
-                var limits = GroupLimits.Of(one.Spec, weights[one.Machine.Id] * sharesOfWeight, held.Contains(one.Machine.Id) ? parts[one.Machine.Id] : null, clock);
-                Apply(one, limits, isChanged: one.Machine == changed);
-            }
+                Apply(one, new GroupLimits(cpus[one.Machine.Id], bytes[one.Machine.Id]), isChanged: one.Machine == changed);
 
             // Their common group is gone when none runs, and made anew for the first that comes.
-            if (changed is not null || (long)whole != wholeInForce)
-                groups?.Weigh((long)whole);
-            wholeInForce = (long)whole;
+            var all = running.Select(r => inForce.TryGetValue(r.Run, out var present) ? present.Limits.Memory : bytes[r.Machine.Id]).ToList();
+            var together = new CommonLimits(sharers.Sum(s => (long)s.CpuShares), new Bytes(all.Sum(m => m.Promised.Value)), new Bytes(all.Sum(m => m.Due.Value)));
+            if (changed is not null || together != common)
+                groups?.Apply(together);
+            common = together;
             if (changed is null)
                 return;
             Shape(changed);
@@ -77,12 +67,9 @@ public sealed class ResourceEnforcement(
         }
     }
 
-    private Claim ClaimOf(Running one)
-    {
-        var claim = PoolTree.ClaimOf(one.Spec.Resources.Cpu, ShareScale.NormalCpu * one.Spec.Cpus);
-        var isKnown = demands.TryGetValue(one.Run, out var cpus) && !(inForce.TryGetValue(one.Run, out var present) && cpus >= present.Cpus * NearQuota);
-        return isKnown ? claim with { Demand = cpus * clock.Value } : claim;
-    }
+    private Sharer SharerOf(Running one, Bytes taken) => new(
+        one.Machine.Id, one.Spec, taken, demands.TryGetValue(one.Run, out var demand) ? demand : null,
+        inForce.TryGetValue(one.Run, out var present) ? present.Limits : null);
 
     private void WeighDisks(Machine machine, long all)
     {
@@ -122,23 +109,25 @@ public sealed class ResourceEnforcement(
     private void Apply(Running one, GroupLimits limits, bool isChanged)
     {
         inForce.TryGetValue(one.Run, out var present);
-        if (present is not null && (isChanged ? limits == present : limits.IsNear(present)))
+        if (present is { IsWhole: true } && (isChanged ? limits == present.Limits : limits.IsNear(present.Limits)))
             return;
-        var missing = groups?.Apply(one.Run.Record.Attachments.ControlGroups, limits, present) ?? ["any control group"];
-        // Also what this kernel lacks: it will not have it the next time either.
-        inForce.AddOrUpdate(one.Run, limits);
-        if (!isChanged || one.Spec.Resources == ResourceControls.None)
+        var unwritten = groups?.Apply(one.Run.Record.Attachments.ControlGroups, limits, present is { IsWhole: true } ? present.Limits : null) ?? [new("any control group")];
+        // What this kernel lacks it will not have the next time either; what it refused it is asked again.
+        inForce.AddOrUpdate(one.Run, new InForce(limits, unwritten.All(u => u.Why is null)));
+        var isHeldNow = (limits.Cpu.Cpus is not null && present?.Limits.Cpu.Cpus is null) || (limits.Memory.Most is not null && present?.Limits.Memory.Most is null);
+        if (!isHeldNow && !(isChanged && one.Spec.Resources != ResourceControls.None))
             return;
-        if (missing.Count > 0)
-            Report(one.Machine, $"this host lacks {string.Join(", ", missing)}");
-        if (one.Spec.Resources.Cpu.Limit is not null && clock.Value == 0)
+        if (unwritten.Count > 0)
+            Report(one.Machine, $"this host lacks {string.Join(", ", unwritten)}");
+        if (one.Spec.Resources.Cpu.Limit is not null && facts.CpuClock.Value == 0)
             Report(one.Machine, "this host does not know the clock of its CPUs, which a limit is measured by");
     }
 
-    private static int SharesOf(MachineSpec spec) => ShareScale.CpuShares(spec.Resources.Cpu, spec.Cpus);
-
     private void Report(Machine machine, string why) => state.Publish(new HostEventRaised(
         "vm.resources-not-enforced", machine.Id, $"Not all resource controls of virtual machine '{machine.Name}' are in force: {why}.", IsProblem: true));
+
+    // Not whole: some of it the kernel refused.
+    private sealed record InForce(GroupLimits Limits, bool IsWhole);
 
     private sealed record Running(Machine Machine, MachineRun Run, MachineSpec Spec);
 }

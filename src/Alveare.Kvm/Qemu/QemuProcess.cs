@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 using Alveare.Kvm.Qmp;
+using Alveare.Model;
 
 namespace Alveare.Kvm.Qemu;
 
@@ -131,6 +133,19 @@ public sealed class QemuProcess
         }
 
         return null;
+    }
+
+    /// <summary>What the process has resident now; nothing when it is gone.</summary>
+    public Bytes ReadMemory()
+    {
+        try
+        {
+            return new Bytes(long.Parse(File.ReadAllText($"/proc/{Pid}/statm").Split(' ')[1], CultureInfo.InvariantCulture) * Environment.SystemPageSize);
+        }
+        catch (IOException)
+        {
+            return Bytes.Zero;
+        }
     }
 
     /// <summary>Ends the process at once. It is gone when <see cref="AwaitEndAsync"/> returns.</summary>

@@ -57,11 +57,12 @@ internal sealed class MachineMeter : IDisposable
     }
 
     /// <summary>Null when the process is gone.</summary>
-    public CpuUse? TryReadCpu()
+    public MachineUse? TryReadUse(PageMerging merging)
     {
         try
         {
-            return new CpuUse(process.ReadCpuNanoseconds(), process.ReadVirtualCpus().ReadyNanoseconds);
+            var consumed = process.ReadMemory(merging);
+            return new MachineUse(process.ReadCpuNanoseconds(), process.ReadVirtualCpus().ReadyNanoseconds, consumed, GuestMemory.Active(consumed, inUse));
         }
         catch (IOException)
         {

@@ -52,18 +52,19 @@ public sealed class StatisticsSampler(
         }
     }
 
-    /// <summary>What every machine that runs has used of the CPU; nothing else is read, and QEMU is not asked.</summary>
-    internal async Task<IReadOnlyDictionary<MachineRun, CpuUse>> ReadCpuAsync()
+    /// <summary>What every machine that runs uses of CPU and memory; nothing else is read, and QEMU is not asked.</summary>
+    internal async Task<IReadOnlyDictionary<MachineRun, MachineUse>> ReadUseAsync()
     {
         await reading.WaitAsync(stopping.Token);
         try
         {
             using var links = new Links();
             FollowMachines(links, regular: false);
-            var uses = new Dictionary<MachineRun, CpuUse>();
+            var merging = PageMerging.Read();
+            var uses = new Dictionary<MachineRun, MachineUse>();
             foreach (var meter in meters.Values)
             {
-                if (meter.TryReadCpu() is { } use)
+                if (meter.TryReadUse(merging) is { } use)
                     uses.Add(meter.Run, use);
             }
 

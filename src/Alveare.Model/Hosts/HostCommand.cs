@@ -62,8 +62,11 @@ public sealed record ApplyPools(ImmutableArray<HostPool> Pools) : HostCommand
 /// <param name="Machines">Those in the pool itself, running or not.</param>
 public sealed record HostPool(EntityId Pool, EntityId? Parent, CpuControl Cpu, ImmutableArray<EntityId> Machines)
 {
+    /// <summary>As of its CPU; null where the center that says it does not divide memory.</summary>
+    public MemoryControl? Memory { get; init; }
+
     public bool Equals(HostPool? other) =>
-        other is not null && Pool == other.Pool && Parent == other.Parent && Cpu == other.Cpu && Machines.SequenceEqual(other.Machines);
+        other is not null && Pool == other.Pool && Parent == other.Parent && Cpu == other.Cpu && Memory == other.Memory && Machines.SequenceEqual(other.Machines);
 
     public override int GetHashCode() => HashCode.Combine(Pool, Cpu);
 }

@@ -43,7 +43,7 @@ public sealed record PoolCpuControl : CpuControl
 /// <summary>The memory of a machine.</summary>
 public record MemoryControl
 {
-    /// <summary>What the host's kernel is to leave to the machine when memory is short.</summary>
+    /// <summary>What the host's kernel leaves to the machine when memory is short.</summary>
     public Bytes Reservation { get; init; }
 
     /// <summary>The most that a machine's process takes; null for none.</summary>
@@ -101,6 +101,9 @@ public static class ShareScale
         ShareLevel.High => (int)Math.Clamp(normal * 2, 1, Max),
         _ => null,
     };
+
+    /// <summary>The memory shares of a machine that is given none.</summary>
+    public static int NormalMemoryOf(Bytes memory) => (int)Math.Clamp(memory.Mib * NormalMemory, 1, int.MaxValue);
 
     /// <summary>The CPU shares that a machine has, in effect.</summary>
     public static int CpuShares(CpuControl control, int cpus) => control.Shares ?? NormalCpu * cpus;

@@ -1,4 +1,5 @@
 using Alveare.Planning.Rules;
+using Alveare.Planning.Sharing;
 using Alveare.Planning.Snapshots;
 
 namespace Alveare.Planning.Clusters;
@@ -7,8 +8,6 @@ namespace Alveare.Planning.Clusters;
 /// arithmetic over arrays and the order of the input is forgotten.</summary>
 public sealed class Cluster
 {
-    // Of memory that a machine has but does not touch a quarter counts: it may come back to it.
-    private const double IdleShare = 0.25;
     private const double MbPerGb = 1024;
 
     private readonly bool[]?[] _usable;
@@ -73,7 +72,7 @@ public sealed class Cluster
     public static double CpuOf(SnapshotVm vm) => vm.CpuLimitMhz < 0 ? vm.CpuDemandMhz : Math.Min(vm.CpuDemandMhz, vm.CpuLimitMhz);
 
     /// <summary>Memory that a machine works with: what it touches and a quarter of the rest.</summary>
-    public static double MemOf(SnapshotVm vm) => vm.ActiveMb + (IdleShare * (vm.ConsumedMb - vm.ActiveMb));
+    public static double MemOf(SnapshotVm vm) => MemoryClaims.WorkedWith(vm.ConsumedMb, vm.ActiveMb);
 
     private bool[]? UsableBy(SnapshotVm vm)
     {

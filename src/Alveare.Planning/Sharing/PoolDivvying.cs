@@ -15,40 +15,50 @@ public static class PoolDivvying
     private const double Same = 0.05;
 
     /// <summary>The pools as each host is to see them; a host on which no machine of any pool runs is not among them.</summary>
-    /// <param name="capacity">Of the cluster, in megahertz.</param>
-    /// <param name="running">What each machine that runs claims, in megahertz.</param>
+    /// <param name="cpu">In megahertz.</param>
+    /// <param name="memory">In bytes.</param>
     /// <param name="pools">The cluster's, with all machines in them.</param>
     /// <param name="hosts">Where each machine is, running or not.</param>
     public static ImmutableDictionary<EntityId, ImmutableArray<HostPool>> Divvy(
-        double capacity, IReadOnlyDictionary<EntityId, Claim> running, IReadOnlyCollection<HostPool> pools, IReadOnlyDictionary<EntityId, EntityId> hosts)
+        SharedWhole cpu, SharedWhole memory, IReadOnlyCollection<HostPool> pools, IReadOnlyDictionary<EntityId, EntityId> hosts)
     {
-        var tree = PoolTree.Of(running, pools);
-        var parts = PoolDivision.DivideAll(capacity, tree);
+        var tree = PoolTree.Of(cpu.Running, pools, PoolTree.CpuOf);
+        var (cpus, bytes) = (PoolDivision.DivideAll(cpu.Capacity, tree), PoolDivision.DivideAll(memory.Capacity, PoolTree.Of(memory.Running, pools, PoolTree.MemoryOf)));
         var divvied = new Dictionary<EntityId, List<HostPool>>();
         var byId = pools.ToDictionary(p => p.Pool);
         foreach (var node in Pools(tree))
         {
             var pool = byId[node.Id];
             var machines = PoolTree.MachinesOf(node).ToList();
-            var whole = machines.Sum(m => parts[m]);
             foreach (var here in machines.GroupBy(m => hosts[m]))
             {
-                var part = whole > 0 ? here.Sum(m => parts[m]) / whole : (double)here.Count() / machines.Count;
                 if (!divvied.TryGetValue(here.Key, out var list))
                     divvied.Add(here.Key, list = []);
-                list.Add(pool with { Cpu = Part(pool.Cpu, part), Machines = [.. pool.Machines.Where(m => hosts.GetValueOrDefault(m) == here.Key).Order()] });
+                list.Add(pool with
+                {
+                    Cpu = Part(pool.Cpu, PartOf(cpus, [.. here], machines)),
+                    Memory = pool.Memory is { } control ? Part(control, PartOf(bytes, [.. here], machines)) : null,
+                    Machines = [.. pool.Machines.Where(m => hosts.GetValueOrDefault(m) == here.Key).Order()],
+                });
             }
         }
 
         return divvied.ToImmutableDictionary(d => d.Key, d => d.Value.OrderBy(p => p.Pool).ToImmutableArray());
     }
 
+    private static double PartOf(ImmutableDictionary<EntityId, double> parts, List<EntityId> here, List<EntityId> all) =>
+        all.Sum(m => parts[m]) is var whole and > 0 ? here.Sum(m => parts[m]) / whole : (double)here.Count / all.Count;
+
     /// <summary>Whether a host that works with one division need not be told the other.</summary>
     public static bool AreNear(ImmutableArray<HostPool> one, ImmutableArray<HostPool> other) =>
         one.Length == other.Length && one.Zip(other).All(p =>
-            p.First.Pool == p.Second.Pool && p.First.Parent == p.Second.Parent && p.First.Machines.SequenceEqual(p.Second.Machines) && AreNear(p.First.Cpu, p.Second.Cpu));
+            p.First.Pool == p.Second.Pool && p.First.Parent == p.Second.Parent && p.First.Machines.SequenceEqual(p.Second.Machines) && AreNear(p.First.Cpu, p.Second.Cpu)
+            && p.First.Memory is null == p.Second.Memory is null && AreNear(p.First.Memory ?? new(), p.Second.Memory ?? new()));
 
     private static bool AreNear(CpuControl one, CpuControl other) =>
+        AreNear(one.Reservation.Value, other.Reservation.Value) && AreNear(one.Limit?.Value ?? 0, other.Limit?.Value ?? 0) && AreNear(one.Shares ?? 0, other.Shares ?? 0);
+
+    private static bool AreNear(MemoryControl one, MemoryControl other) =>
         AreNear(one.Reservation.Value, other.Reservation.Value) && AreNear(one.Limit?.Value ?? 0, other.Limit?.Value ?? 0) && AreNear(one.Shares ?? 0, other.Shares ?? 0);
 
     private static bool AreNear(long one, long other) => Math.Abs(one - other) <= Same * Math.Max(one, other);
@@ -60,8 +70,18 @@ public static class PoolDivvying
         Shares = Math.Max(1, (int)Math.Round((whole.Shares ?? ShareScale.NormalPoolCpu) * part)),
     };
 
+    private static MemoryControl Part(MemoryControl whole, double part) => new()
+    {
+        Reservation = new((long)(whole.Reservation.Value * part)),
+        Limit = whole.Limit is { } limit ? new Bytes(Math.Max(1, (long)(limit.Value * part))) : null,
+        Shares = Math.Max(1, (int)Math.Round((whole.Shares ?? ShareScale.NormalPoolMemory) * part)),
+    };
+
     // Those in which a machine runs.
     private static IEnumerable<ShareNode> Pools(IEnumerable<ShareNode> nodes) => nodes
         .Where(n => n.Children is not null && PoolTree.MachinesOf(n).Any())
         .SelectMany(n => Pools(n.Children!).Prepend(n));
 }
+
+/// <summary>What a cluster has of one resource, and what each machine that runs claims of it.</summary>
+public sealed record SharedWhole(double Capacity, IReadOnlyDictionary<EntityId, Claim> Running);

@@ -10,7 +10,8 @@ public static class PoolTree
 {
     /// <param name="machines">Those that run; one that is in none of the pools stands beside them at the root.</param>
     /// <param name="pools">A pool whose parent is not among them stands at the root.</param>
-    public static ImmutableArray<ShareNode> Of(IReadOnlyDictionary<EntityId, Claim> machines, IReadOnlyCollection<HostPool> pools)
+    /// <param name="claimOf">What a pool itself claims of what is divided.</param>
+    public static ImmutableArray<ShareNode> Of(IReadOnlyDictionary<EntityId, Claim> machines, IReadOnlyCollection<HostPool> pools, Func<HostPool, Claim> claimOf)
     {
         var known = pools.Select(p => p.Pool).ToHashSet();
         var below = pools.ToLookup(p => p.Parent is { } parent && known.Contains(parent) ? parent : default(EntityId?));
@@ -19,13 +20,26 @@ public static class PoolTree
 
         ShareNode Node(HostPool pool) => new(
             pool.Pool,
-            ClaimOf(pool.Cpu, ShareScale.NormalPoolCpu),
+            claimOf(pool),
             [.. below[pool.Pool].Select(Node), .. pool.Machines.Where(machines.ContainsKey).Select(m => new ShareNode(m, machines[m]))]);
     }
+
+    /// <summary>What a pool claims of CPU, in megahertz.</summary>
+    public static Claim CpuOf(HostPool pool) => ClaimOf(pool.Cpu, ShareScale.NormalPoolCpu);
+
+    /// <summary>What a pool claims of memory, in bytes.</summary>
+    public static Claim MemoryOf(HostPool pool) => ClaimOf(pool.Memory ?? new(), ShareScale.NormalPoolMemory);
 
     /// <summary>What controls of CPU claim, in megahertz.</summary>
     /// <param name="normal">The shares of one that is given none.</param>
     public static Claim ClaimOf(CpuControl control, int normal) => new(control.Reservation.Value, control.Shares ?? normal)
+    {
+        Limit = control.Limit?.Value ?? double.PositiveInfinity,
+    };
+
+    /// <summary>What controls of memory claim, in bytes.</summary>
+    /// <param name="normal">The shares of one that is given none.</param>
+    public static Claim ClaimOf(MemoryControl control, int normal) => new(control.Reservation.Value, control.Shares ?? normal)
     {
         Limit = control.Limit?.Value ?? double.PositiveInfinity,
     };

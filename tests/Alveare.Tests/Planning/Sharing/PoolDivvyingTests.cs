@@ -62,11 +62,29 @@ public sealed class PoolDivvyingTests
         Assert.False(PoolDivvying.AreNear(Pools(1000, 1), []));
     }
 
-    private static ImmutableDictionary<EntityId, ImmutableArray<HostPool>> Divvy((int Vm, int Host, EntityId? Pool, double Demand)[] machines, CpuControl outer) => PoolDivvying.Divvy(
-        10_000,
-        machines.ToDictionary(m => Vm(m.Vm), m => new Claim(0, 1000) { Demand = m.Demand, Limit = 4000 }),
+    [Fact]
+    public void MemoryIsSplitByWhatMachinesHaveOfItAndNotByTheirCpu()
+    {
+        var memory = new MemoryControl { Reservation = new(1200), Limit = new(2400), Shares = 4000 };
+        // As much CPU on both hosts, and of memory three times as much on the second.
+        var hosts = Divvy([(1, 1, Outer, 500), (2, 2, Outer, 500)], new CpuControl(), memory, m => 600 * ((2 * m) - 1));
+        var (first, second) = (Assert.Single(hosts[Host(1)]), Assert.Single(hosts[Host(2)]));
+        Assert.Equal(first.Cpu, second.Cpu);
+        Assert.Equal(new MemoryControl { Reservation = new(300), Limit = new(600), Shares = 1000 }, first.Memory);
+        Assert.Equal(new MemoryControl { Reservation = new(900), Limit = new(1800), Shares = 3000 }, second.Memory);
+        Assert.False(PoolDivvying.AreNear([first], [first with { Memory = second.Memory }]));
+    }
+
+    [Fact]
+    public void OfMemoryThatNobodyDividesNothingIsSaid() =>
+        Assert.Null(Assert.Single(Divvy([(1, 1, Outer, 500)], new CpuControl())[Host(1)]).Memory);
+
+    private static ImmutableDictionary<EntityId, ImmutableArray<HostPool>> Divvy(
+        (int Vm, int Host, EntityId? Pool, double Demand)[] machines, CpuControl outer, MemoryControl? memory = null, Func<int, double>? taken = null) => PoolDivvying.Divvy(
+        new(10_000, machines.ToDictionary(m => Vm(m.Vm), m => new Claim(0, 1000) { Demand = m.Demand, Limit = 4000 })),
+        new(10_000, machines.ToDictionary(m => Vm(m.Vm), m => new Claim(taken?.Invoke(m.Vm) ?? 0, 1000))),
         [
-            new(Outer, new EntityId(EntityKind.Cluster, Number(9)), outer, [.. machines.Where(m => m.Pool == Outer).Select(m => Vm(m.Vm))]),
+            new(Outer, new EntityId(EntityKind.Cluster, Number(9)), outer, [.. machines.Where(m => m.Pool == Outer).Select(m => Vm(m.Vm))]) { Memory = memory },
             new(Inner, Outer, new CpuControl(), [.. machines.Where(m => m.Pool == Inner).Select(m => Vm(m.Vm))]),
         ],
         machines.ToDictionary(m => Vm(m.Vm), m => Host(m.Host)));

@@ -1,0 +1,56 @@
+using Alveare.Kvm.Cgroups;
+using Alveare.Kvm.Machines;
+using Alveare.Kvm.Networks;
+using Alveare.Model;
+using Alveare.Planning.Sharing;
+
+namespace Alveare.Kvm.Statistics;
+
+/// <summary>What a machine has used of the CPU and waited for, since its start, and what it has of memory.</summary>
+/// <param name="Active">Of what it has consumed; as old as the last regular sample.</param>
+public readonly record struct MachineUse(long UsedNanoseconds, long ReadyNanoseconds, Bytes Consumed, Bytes Active);
+
+/// <summary>Divides the host's CPU and memory among its machines anew every few seconds, by what each of them wants.</summary>
+/// <remarks>What a machine wants of CPU is what it used and what its virtual CPUs waited for (schedstat's run delay, which goes on while a quota holds them).</remarks>
+internal sealed class DivisionLoop(StatisticsSampler statistics, ResourceEnforcement enforcement, TimeProvider time, TimeSpan interval)
+{
+    // A guest that begins to work has a little more at once than it had: a tenth more, and a fiftieth of a CPU.
+    private const double More = 1.1;
+    private const double AtLeast = 0.02;
+
+    private IReadOnlyDictionary<MachineRun, MachineUse> last = new Dictionary<MachineRun, MachineUse>();
+    private long lastAt;
+
+    public async Task RunAsync(CancellationToken end)
+    {
+        using var timer = new PeriodicTimer(interval, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(end))
+                await DivideAsync();
+        }
+        catch (OperationCanceledException)
+        {
+            // The agent ends.
+        }
+    }
+
+    private async Task DivideAsync()
+    {
+        try
+        {
+            var (now, at) = (await statistics.ReadUseAsync(), time.GetTimestamp());
+            var nanoseconds = time.GetElapsedTime(lastAt, at).TotalNanoseconds;
+            enforcement.Divide(now.Where(r => last.ContainsKey(r.Key)).ToDictionary(r => r.Key, r => DemandOf(last[r.Key], r.Value, nanoseconds)));
+            (last, lastAt) = (now, at);
+        }
+        catch (Exception e) when (e is IOException or NetlinkException)
+        {
+            // The kernel was out of something: the next round tries again.
+        }
+    }
+
+    internal static MachineDemand DemandOf(MachineUse before, MachineUse now, double nanoseconds) => new(
+        AtLeast + (More * Math.Max(0, now.UsedNanoseconds - before.UsedNanoseconds + now.ReadyNanoseconds - before.ReadyNanoseconds) / nanoseconds),
+        new Bytes((long)MemoryClaims.WorkedWith(now.Consumed.Value, now.Active.Value)));
+}
