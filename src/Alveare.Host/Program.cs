@@ -12,6 +12,17 @@ var uplink = new Option<string?>("--uplink")
     Description = "Network device that joins this host's port groups to those of other hosts. Without it they end here.",
     HelpName = "DEV",
 };
+var uplinkSpeed = new Option<int?>("--uplink-speed")
+{
+    Description = "Speed of the way to other hosts over the uplink, in Mbit/s, by which network cards share it. Default: what its device says.",
+    HelpName = "MBIT",
+};
+uplinkSpeed.Validators.Add(result =>
+{
+    if (result.GetValueOrDefault<int?>() is < 1 or > 1_000_000)
+        result.AddError($"--uplink-speed is '{result.GetValueOrDefault<int?>()}', expected 1 to 1000000 Mbit/s.");
+});
+
 var migrationAddress = new Option<string?>("--migration-address")
 {
     Description = "IP address at which other hosts reach this one to move machines. Default: the address of --listen, or that of the uplink.",
@@ -40,7 +51,7 @@ var powerDown = new Option<string?>("--power-down-command")
 
 var command = new RootCommand("The agent of an Alveare host: runs virtual machines for the center that the host was joined to.")
 {
-    state, listen, name, uplink, migrationAddress, passwordFile, statistics, powerDown, logLevel,
+    state, listen, name, uplink, uplinkSpeed, migrationAddress, passwordFile, statistics, powerDown, logLevel,
 };
 return await ProgramRun.InvokeAsync(command, args, (given, cancellation) => Agent.RunAsync(
     new AgentSettings(
@@ -48,6 +59,7 @@ return await ProgramRun.InvokeAsync(command, args, (given, cancellation) => Agen
         given.GetValue(listen)!,
         given.GetValue(name)!,
         given.GetValue(uplink),
+        given.GetValue(uplinkSpeed),
         given.GetValue(migrationAddress),
         given.GetValue(passwordFile),
         TimeSpan.FromSeconds(given.GetValue(statistics)),

@@ -72,7 +72,10 @@ public sealed class KvmHost : IHost
         surroundings = new Surroundings(portGroups, groups, setup.User);
         var launcher = new Launcher(setup, ground, surroundings, log, options.Time);
         enforcement = new ResourceEnforcement(
-            state, machines, groups, new TapShaping(options.HostId), config => BlockDevices.WhyNoWeights(ground.PathOf(config)), facts, () => registry.Content.Pools);
+            state, machines, groups, new TapShaping(options.HostId), config => BlockDevices.WhyNoWeights(ground.PathOf(config)), facts, () => registry.Content.Pools)
+        {
+            Uplink = new UplinkShares(options.Uplink, options.UplinkSpeed),
+        };
         reconfiguration = new Reconfiguration(ground, images, enforcement);
         power = new PowerControl(state, launcher, ground, surroundings, log)
         {

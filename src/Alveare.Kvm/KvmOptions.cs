@@ -20,6 +20,9 @@ public sealed record KvmOptions
     /// <summary>Network device that joins port groups to those of other hosts, or null for port groups of this host alone.</summary>
     public string? Uplink { get; init; }
 
+    /// <summary>Of the way to other hosts over the uplink, in Mbit/s; null for what the device says.</summary>
+    public int? UplinkSpeed { get; init; }
+
     public required IdSource Ids { get; init; }
 
     public TimeProvider Time { get; init; } = TimeProvider.System;

@@ -82,9 +82,10 @@ internal static class VmCommands
         var diskShares = Takes.Shares("--disk-shares", "What a disk weighs against others of its datastore", ShareScale.NormalDisk);
         var nic = Takes.Number("--nic", "Which network card the following are about, from 1; without it they are about every one");
         (string Name, Option<long?> Option)[] shaping = [.. Shaping("out", "sends"), .. Shaping("in", "is sent")];
+        var nicShares = Takes.Shares("--nic-shares", "What a network card weighs against others where the host's uplink is full, up to 100", ShareScale.NormalNic);
         return OperationCommand.OnMany(
             commands, "vm.set-resources", "Change what machines are promised, held to and weigh, also while they run",
-            [reservation, limit, shares, memory, memoryLimit, memoryShares, disk, iops, diskBandwidth, diskShares, nic, .. shaping.Select(s => s.Option)],
+            [reservation, limit, shares, memory, memoryLimit, memoryShares, disk, iops, diskBandwidth, diskShares, nic, .. shaping.Select(s => s.Option), nicShares],
             run => Task.FromResult<JsonObject?>(Takes.Body(
             [
                 ("cpuReservation", run.Value(reservation)),
@@ -99,6 +100,7 @@ internal static class VmCommands
                 ("diskShares", run.Value(diskShares)),
                 ("nic", run.Value(nic)),
                 .. shaping.Select(s => (s.Name, (object?)run.Value(s.Option))),
+                ("nicShares", run.Value(nicShares)),
             ])));
     }
 

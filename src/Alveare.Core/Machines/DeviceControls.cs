@@ -29,7 +29,7 @@ internal static class DeviceControls
 
     public static ImmutableArray<NicSpec> Nics(SetResources operation, string machine, ImmutableArray<NicSpec> nics)
     {
-        if (operation is { Nic: null, OutLimit: null, OutPeak: null, OutBurst: null, InLimit: null, InPeak: null, InBurst: null })
+        if (operation is { Nic: null, OutLimit: null, OutPeak: null, OutBurst: null, InLimit: null, InPeak: null, InBurst: null, NicShares: null })
             return nics;
         RequireDevice(machine, "network card", operation.Nic, nics.Length);
         return [.. nics.Select((nic, i) => operation.Nic is { } only && only != i + 1 ? nic : nic with
@@ -38,6 +38,7 @@ internal static class DeviceControls
             {
                 Out = Shaping(nic.Control.Out, operation.OutLimit, operation.OutPeak, operation.OutBurst) ?? Unlimited(machine, i, "sends", operation.OutPeak, operation.OutBurst),
                 In = Shaping(nic.Control.In, operation.InLimit, operation.InPeak, operation.InBurst) ?? Unlimited(machine, i, "is sent", operation.InPeak, operation.InBurst),
+                Shares = Optional.Changed(nic.Control.Shares, operation.NicShares),
             },
         })];
     }

@@ -130,6 +130,8 @@ public static partial class VmxFile
             yield return ($"ethernet{i}.address", spec.Nics[i].Mac);
             foreach (var entry in Shaping($"alveare.ethernet{i}.out", spec.Nics[i].Control.Out).Concat(Shaping($"alveare.ethernet{i}.in", spec.Nics[i].Control.In)))
                 yield return entry;
+            if (spec.Nics[i].Control.Shares is { } nicShares)
+                yield return ($"alveare.ethernet{i}.shares", Number(nicShares));
         }
     }
 
@@ -155,7 +157,7 @@ public static partial class VmxFile
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 
     [GeneratedRegex(
-        """\A(\.encoding|displayName|uuid\.bios|numvcpus|memSize|firmware|sched\.cpu\.(min|max|shares)|sched\.mem\.(min|max|shares)|sched\.scsi\d+:\d+\.(throughputCap|shares)|alveare\.(format|end|cpuModel|template|customizationSeed)|scsi\d+:\d+\.(present|fileName)|alveare\.scsi\d+:\d+\.(capacity|format|bandwidthLimit)|ethernet\d+\.(present|networkName|addressType|address|generatedAddress)|alveare\.ethernet\d+\.(out|in)(Limit|Peak|Burst))\z""",
+        """\A(\.encoding|displayName|uuid\.bios|numvcpus|memSize|firmware|sched\.cpu\.(min|max|shares)|sched\.mem\.(min|max|shares)|sched\.scsi\d+:\d+\.(throughputCap|shares)|alveare\.(format|end|cpuModel|template|customizationSeed)|scsi\d+:\d+\.(present|fileName)|alveare\.scsi\d+:\d+\.(capacity|format|bandwidthLimit)|ethernet\d+\.(present|networkName|addressType|address|generatedAddress)|alveare\.ethernet\d+\.((out|in)(Limit|Peak|Burst)|shares))\z""",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex OwnKey();
 

@@ -66,12 +66,12 @@ internal sealed partial class VmxReader(VmxText text)
         },
     };
 
-    private int? ReadShares(string key, long normal) => text.Find(key) switch
+    private int? ReadShares(string key, long normal, int most = ShareScale.Max) => text.Find(key) switch
     {
         null or { Value: "normal" } => null,
         { Value: "low" } => ShareScale.Of(ShareLevel.Low, normal),
         { Value: "high" } => ShareScale.Of(ShareLevel.High, normal),
-        { } shares => (int)Number(shares, 1, ShareScale.Max),
+        { } shares => (int)Number(shares, 1, most),
     };
 
     private ImmutableArray<DiskSpec> ReadDisks()
@@ -118,7 +118,10 @@ internal sealed partial class VmxReader(VmxText text)
             keys.TryAdd((SpecPart.Nics, 0), $"{nic}.networkName");
             nics.Add(new NicSpec(address.Value.ToLowerInvariant(), Require($"{nic}.networkName").Value)
             {
-                Control = new NicControl { Out = ReadShaping($"alveare.{nic}.out"), In = ReadShaping($"alveare.{nic}.in") },
+                Control = new NicControl
+                {
+                    Out = ReadShaping($"alveare.{nic}.out"), In = ReadShaping($"alveare.{nic}.in"), Shares = ReadShares($"alveare.{nic}.shares", ShareScale.NormalNic, ShareScale.MaxNic),
+                },
             });
         }
 

@@ -28,6 +28,9 @@ public sealed class ResourceEnforcement(
     private IReadOnlyDictionary<MachineRun, MachineDemand> demands = new Dictionary<MachineRun, MachineDemand>();
     private CommonLimits? common;
 
+    /// <summary>What the machines' network cards share.</summary>
+    public required UplinkShares Uplink { get; init; }
+
     /// <summary>Divides anew after a machine has come or changed. What cannot be applied is an event about that one, if it was asked for.</summary>
     public void Apply(Machine changed) => Divide(changed);
 
@@ -60,6 +63,8 @@ public sealed class ResourceEnforcement(
             if (changed is not null || together != common)
                 groups?.Apply(together);
             common = together;
+            if (Uplink.Divide(running.SelectMany(r => r.Spec.Nics)) is { } why && changed is { Current.Spec: { } spec } && spec.Nics.Any(n => n.Control.Shares is not null))
+                Report(changed, $"shares of network cards do nothing, because {why}");
             if (changed is null)
                 return;
             Shape(changed);
@@ -90,7 +95,7 @@ public sealed class ResourceEnforcement(
     {
         if (machine is not { Run: { } run, Current.Spec: { Nics.IsEmpty: false } spec })
             return;
-        var isLimited = spec.Nics.Any(n => n.Control != NicControl.None);
+        var isLimited = spec.Nics.Any(n => n.Control is not { Out: null, In: null });
         // A machine that starts is waited for: where there is nothing to limit and nothing to lift, the kernel is not asked.
         if (!isLimited && !run.MayBeShaped)
             return;

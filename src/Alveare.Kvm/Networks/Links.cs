@@ -42,8 +42,9 @@ internal sealed partial class Links : IDisposable
     private const ushort VxlanLower = 3;
     private const ushort VxlanTtl = 5;
     private const ushort VxlanLearning = 7;
-    private const ushort VxlanPort = 15;
-    private const ushort IanaVxlanPort = 4789;
+    private const ushort VxlanDestination = 15;
+    /// <summary>IANA's.</summary>
+    public const ushort VxlanPort = 4789;
 
     // Multicast is sent with a TTL of 1 unless told otherwise, and never leaves the first segment then.
     private const byte Ttl = 16;
@@ -117,7 +118,7 @@ internal sealed partial class Links : IDisposable
                     .Add(VxlanLower, uplink)
                     .Add(VxlanTtl, Ttl)
                     .Add(VxlanLearning, (byte)1)
-                    .AddBigEndian(VxlanPort, IanaVxlanPort))),
+                    .AddBigEndian(VxlanDestination, VxlanPort))),
         $"making the VXLAN device '{name}' with network identifier {vni}");
 
     /// <summary>Makes an intermediate device: what is sent by it comes in where it came from.</summary>

@@ -144,6 +144,7 @@ public sealed class NetlinkException(string action, int error, string? detail)
     : Exception($"{action}: {(detail is null ? "" : $"{detail} ")}({new Win32Exception(error).Message})")
 {
     public const int NoEntry = 2;
+    public const int Exists = 17;
     public const int NoDevice = 19;
     public const int Invalid = 22;
 

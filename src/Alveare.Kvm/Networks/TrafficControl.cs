@@ -6,20 +6,24 @@ namespace Alveare.Kvm.Networks;
 /// <remarks>Layout: include/uapi/linux/pkt_sched.h, pkt_cls.h and tc_act/tc_mirred.h.</remarks>
 internal sealed class TrafficControl : IDisposable
 {
-    private const ushort NewQdisc = 36;
+    public const ushort NewQdisc = 36;
+    public const ushort NewFilter = 44;
+
+    /// <summary>Create, or change what is there.</summary>
+    public const ushort FlagsReplace = 0x500;
+
+    public const uint Root = 0xffff_ffff;
+
+    public const ushort Kind = 1;
+    public const ushort Options = 2;
+
+    public const ushort U32Selector = 5;
+    public const byte U32Terminal = 1;
+
     private const ushort DeleteQdisc = 37;
-    private const ushort NewFilter = 44;
-
-    // Create, or change what is there.
-    private const ushort FlagsReplace = 0x500;
-
-    private const uint Root = 0xffff_ffff;
     private const uint Ingress = 0xffff_fff1;
     private const uint IngressHandle = 0xffff_0000;
     private const uint FirstHandle = 0x0001_0000;
-
-    private const ushort Kind = 1;
-    private const ushort Options = 2;
 
     private const ushort TbfParameters = 1;
     private const ushort TbfRate64 = 4;
@@ -30,9 +34,7 @@ internal sealed class TrafficControl : IDisposable
     // TC_LINKLAYER_ETHERNET: the kernel computes times itself and wants no table of them.
     private const byte Ethernet = 1;
 
-    private const ushort U32Selector = 5;
     private const ushort U32Actions = 7;
-    private const byte U32Terminal = 1;
     private const ushort MirredParameters = 2;
     private const uint ActionStolen = 4;
     private const uint EgressRedirect = 1;
@@ -89,7 +91,8 @@ internal sealed class TrafficControl : IDisposable
 
     public void Dispose() => netlink.Dispose();
 
-    private bool Remove(int device, uint handle, uint parent, string action)
+    /// <summary>Takes a queue away; false when there is no such one.</summary>
+    public bool Remove(int device, uint handle, uint parent, string action)
     {
         try
         {
@@ -104,7 +107,7 @@ internal sealed class TrafficControl : IDisposable
     }
 
     /// <summary>A message about one device; its fixed part is <c>struct tcmsg</c>.</summary>
-    private static NetlinkRequest Message(ushort type, ushort flags, int device, uint handle, uint parent, uint information = 0)
+    public static NetlinkRequest Message(ushort type, ushort flags, int device, uint handle, uint parent, uint information = 0)
     {
         var request = new NetlinkRequest(type, (ushort)(flags | NetlinkRequest.FlagAck));
         request.Append(0u);
@@ -115,8 +118,8 @@ internal sealed class TrafficControl : IDisposable
         return request;
     }
 
-    // struct tc_ratespec; the whole rate is in an attribute of 64 bits.
-    private static void WriteRate(Span<byte> specification, long rate)
+    /// <summary>Writes a <c>struct tc_ratespec</c>; the whole rate is in an attribute of 64 bits.</summary>
+    public static void WriteRate(Span<byte> specification, long rate)
     {
         specification[1] = Ethernet;
         BitConverter.TryWriteBytes(specification[8..], (uint)Math.Min(rate, uint.MaxValue));

@@ -35,6 +35,7 @@ public enum SpecPart
     NicInLimit,
     NicInPeak,
     NicInBurst,
+    NicShares,
 }
 
 /// <summary>One broken rule of a configuration.</summary>
@@ -69,6 +70,7 @@ public sealed record SpecFlaw(SpecPart Part, int Index, string Given, string Exp
         SpecPart.NicInLimit => $"the limit of what network card {Index + 1} is sent",
         SpecPart.NicInPeak => $"the peak of what network card {Index + 1} is sent",
         SpecPart.NicInBurst => $"the burst of what network card {Index + 1} is sent",
+        SpecPart.NicShares => $"the shares of network card {Index + 1}",
         _ => "the customization seed",
     };
 }
@@ -180,6 +182,8 @@ public static partial class MachineSpecRules
             var control = spec.Nics[i].Control;
             foreach (var flaw in CheckShaping(i, control.Out, SpecPart.NicOutLimit).Concat(CheckShaping(i, control.In, SpecPart.NicInLimit)))
                 yield return flaw;
+            if (control.Shares is < 1 or > ShareScale.MaxNic)
+                yield return new SpecFlaw(SpecPart.NicShares, i, Invariant($"{control.Shares}"), Invariant($"1 to {ShareScale.MaxNic}"));
         }
     }
 

@@ -198,6 +198,9 @@ public sealed record SetResources : Operation
     public Bytes? InPeak { get; init; }
 
     public Bytes? InBurst { get; init; }
+
+    /// <summary>Of a network card, up to 100; 0 for normal: 50.</summary>
+    public int? NicShares { get; init; }
 }
 
 [Operation(EntityKind.VirtualMachine, "migrate", Privilege.VmMigrate, "Move to another host: live when it runs, by registration when it is off.", States = PowerStates.On | PowerStates.Off, OnTemplates = true, Cancellable = true)]

@@ -1,9 +1,9 @@
 namespace Alveare.Model.Resources;
 
-/// <summary>What one virtual network card is held to.</summary>
+/// <summary>What one virtual network card is held to, and weighs against others.</summary>
 public sealed record NicControl
 {
-    /// <summary>No limit.</summary>
+    /// <summary>No limit, normal shares.</summary>
     public static readonly NicControl None = new();
 
     /// <summary>Of what the guest sends; null for none.</summary>
@@ -11,6 +11,9 @@ public sealed record NicControl
 
     /// <summary>Of what the guest is sent; null for none.</summary>
     public TrafficShaping? In { get; init; }
+
+    /// <summary>What it weighs where cards send more than the host's uplink takes; null for normal: <see cref="ShareScale.NormalNic"/>.</summary>
+    public int? Shares { get; init; }
 }
 
 /// <summary>A limit of traffic in one direction, in bytes and bytes a second of whole frames.</summary>

@@ -91,6 +91,10 @@ public static class ShareScale
 
     public const int Max = 1_000_000;
 
+    /// <summary>Of a network card; its scale ends at <see cref="MaxNic"/>.</summary>
+    public const int NormalNic = 50;
+    public const int MaxNic = 100;
+
     /// <summary>The disk shares that a machine has, in effect: those of its disks together.</summary>
     public static long DiskShares(IEnumerable<DiskControl> disks) => disks.Sum(d => (long)(d.Shares ?? NormalDisk));
 

@@ -1,15 +1,11 @@
 using System.Runtime.InteropServices;
 using Alveare.Core.Hosts;
-using Alveare.HostLink;
-using Alveare.HostLink.Remote;
-using Alveare.HostLink.Trust;
 using Alveare.Kvm.Networks;
 using Alveare.Machine.Tests.Migration;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
-using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Alveare.Machine.Tests.Networks;
@@ -29,11 +25,11 @@ public sealed class JoinedPortGroupTests
     {
         using var wires = new TwoNamespaces();
         await using var room = MachineRoom.Open();
-        var center = NewCenter(room);
-        await using var agentA = Start(room, wires, 0);
-        await using var agentB = Start(room, wires, 1);
-        await using var a = await JoinAsync(room, center, agentA);
-        await using var b = await JoinAsync(room, center, agentB);
+        var center = JoinedAgents.NewCenter(room);
+        await using var agentA = JoinedAgents.Start(room, wires, 0);
+        await using var agentB = JoinedAgents.Start(room, wires, 1);
+        await using var a = await JoinedAgents.JoinAsync(room, center, agentA, Red);
+        await using var b = await JoinedAgents.JoinAsync(room, center, agentB, Red);
         wires.AddClient(1, new DeviceNames(b.Id).Bridge(Vni), "192.0.2.1");
         var machine = await room.CreateEchoAsync(a, "echo", EchoGuest.Nic(7, "red"));
         await MachineRoom.ExecuteAsync(a, new StartMachine(machine.Id, 0));
@@ -59,9 +55,9 @@ public sealed class JoinedPortGroupTests
     {
         using var wires = new TwoNamespaces();
         await using var room = MachineRoom.Open();
-        var center = NewCenter(room);
-        await using var first = Start(room, wires, 0);
-        await using var a = await JoinAsync(room, center, first);
+        var center = JoinedAgents.NewCenter(room);
+        await using var first = JoinedAgents.Start(room, wires, 0);
+        await using var a = await JoinedAgents.JoinAsync(room, center, first, Red);
         wires.AddClient(0, new DeviceNames(a.Id).Bridge(Vni), "192.0.2.1");
         var machine = await room.CreateEchoAsync(a, "echo", EchoGuest.Nic(7, "red"));
         await MachineRoom.ExecuteAsync(a, new StartMachine(machine.Id, 0));
@@ -70,7 +66,7 @@ public sealed class JoinedPortGroupTests
         first.Signal((PosixSignal)9);
         await first.EndedAsync();
 
-        await using var second = Start(room, wires, 0);
+        await using var second = JoinedAgents.Start(room, wires, 0);
         await second.ReadyAsync();
 
         Assert.Equal(devices, Devices(wires));
@@ -83,36 +79,10 @@ public sealed class JoinedPortGroupTests
         using var wires = new TwoNamespaces();
         wires.InNamespace(0, "ip", "link", "set", TwoNamespaces.Uplink, "mtu", "1400");
         await using var room = MachineRoom.Open();
-        await using var agent = Start(room, wires, 0);
-        var refused = await Assert.ThrowsAsync<FaultException>(() => JoinAsync(room, NewCenter(room), agent));
+        await using var agent = JoinedAgents.Start(room, wires, 0);
+        var refused = await Assert.ThrowsAsync<FaultException>(() => JoinedAgents.JoinAsync(room, JoinedAgents.NewCenter(room), agent, Red));
         Assert.Contains("its MTU is 1400; expected 1500", refused.Message, StringComparison.Ordinal);
         Assert.Empty(Devices(wires));
-    }
-
-    private static AgentProcess Start(MachineRoom room, TwoNamespaces wires, int which) => AgentProcess.Start(
-        room, which == 0 ? "a" : "b",
-        [
-            "--uplink", TwoNamespaces.Uplink, "--migration-address", TwoNamespaces.UplinkOf(which), "--listen", $"{wires.ManagementOf(which)}:0",
-        ],
-        wires.NameOf(which));
-
-    private static HostLinkConnector NewCenter(MachineRoom room)
-    {
-        var authority = CenterAuthority.Open(Path.Combine(room.Path, "center"), "center", TimeProvider.System, new HostLinkOptions());
-        return new HostLinkConnector(authority, new HostLinkOptions(), TimeProvider.System, NullLogger<HostLinkConnector>.Instance);
-    }
-
-    private static async Task<IHost> JoinAsync(MachineRoom room, HostLinkConnector center, AgentProcess agent)
-    {
-        var invitation = await agent.ReadyAsync();
-        var joined = await center.JoinAsync(invitation, Cancellation);
-        var host = center.Connect(new Model.Inventory.Host
-        {
-            Id = joined.Id, Name = joined.HostName, Address = invitation.Address, Fingerprint = joined.Fingerprint,
-        });
-        await MachineRoom.ExecuteAsync(host, new MountDatastore(room.Datastore, "shared", room.DatastorePath, Mark: true));
-        await MachineRoom.ExecuteAsync(host, new ApplyPortGroups([Red]));
-        return host;
     }
 
     /// <summary>The port behind which the bridge of a host believes the guest to be.</summary>

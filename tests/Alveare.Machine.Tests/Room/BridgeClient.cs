@@ -4,7 +4,8 @@ using System.Security.Cryptography;
 
 namespace Alveare.Machine.Tests.Room;
 
-/// <summary>A client with the address 192.0.2.1 on a bridge of this machine, in a namespace of its own, that asks a guest as fast as it answers.</summary>
+/// <summary>A client with the address 192.0.2.1 on a bridge of this machine or one of its namespaces, in a namespace of its own, that asks a guest as fast as it
+/// answers.</summary>
 internal sealed class BridgeClient : IDisposable
 {
     // So many questions of 1,442 bytes are under way at once: less than a queue holds, so that none is lost and all goes at the guest's speed.
@@ -12,13 +13,16 @@ internal sealed class BridgeClient : IDisposable
 
     private readonly string name = $"alv-c-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(3))}";
     private readonly List<Process> pings = [];
+    private readonly string[] where;
 
-    public BridgeClient(string bridge)
+    /// <param name="namespace">Where the bridge is; null for the one of the tests.</param>
+    public BridgeClient(string bridge, string? @namespace = null, string address = "192.0.2.1")
     {
+        where = @namespace is null ? [] : ["ip", "netns", "exec", @namespace];
         NetworkDevices.Run("ip", "netns", "add", name);
-        NetworkDevices.Run("ip", "link", "add", name, "mtu", "1450", "type", "veth", "peer", "name", "eth0", "netns", name);
-        NetworkDevices.Run("ip", "link", "set", name, "master", bridge, "up");
-        NetworkDevices.Run("ip", "-n", name, "address", "add", "192.0.2.1/24", "dev", "eth0");
+        Run("ip", "link", "add", name, "mtu", "1450", "type", "veth", "peer", "name", "eth0", "netns", name);
+        Run("ip", "link", "set", name, "master", bridge, "up");
+        NetworkDevices.Run("ip", "-n", name, "address", "add", $"{address}/24", "dev", "eth0");
         NetworkDevices.Run("ip", "-n", name, "link", "set", "eth0", "mtu", "1450", "up");
     }
 
@@ -42,6 +46,14 @@ internal sealed class BridgeClient : IDisposable
 
     public void Dispose()
     {
+        Rest();
+        Run("ip", "link", "delete", name);
+        NetworkDevices.Run("ip", "netns", "delete", name);
+    }
+
+    /// <summary>Asks no more.</summary>
+    public void Rest()
+    {
         foreach (var ping in pings)
         {
             // Of "ip netns exec" nothing is left but the program itself.
@@ -50,10 +62,11 @@ internal sealed class BridgeClient : IDisposable
             ping.Dispose();
         }
 
-        NetworkDevices.Run("ip", "link", "delete", name);
-        NetworkDevices.Run("ip", "netns", "delete", name);
+        pings.Clear();
     }
 
     // What the bridge has sent to it.
-    private long Received() => long.Parse(File.ReadAllText($"/sys/class/net/{name}/statistics/tx_bytes"), CultureInfo.InvariantCulture);
+    private long Received() => long.Parse(Run("cat", $"/sys/class/net/{name}/statistics/tx_bytes"), CultureInfo.InvariantCulture);
+
+    private string Run(params string[] command) => where is [var program, .. var arguments] ? NetworkDevices.Run(program, [.. arguments, .. command]) : NetworkDevices.Run(command[0], command[1..]);
 }

@@ -105,11 +105,11 @@ public sealed class ResourceTests
         await site.SucceedAsync(new ReconfigureVm { Target = id, PortGroups = [MachineSite.PortGroup, MachineSite.PortGroup] });
         await site.SucceedAsync(new PowerOn { Target = id });
         await site.SucceedAsync(new SetResources { Target = id, OutLimit = Bytes.FromMib(1) });
-        await site.SucceedAsync(new SetResources { Target = id, Nic = 2, OutPeak = Bytes.FromMib(2), OutBurst = Bytes.FromMib(3), InLimit = Bytes.FromMib(4) });
+        await site.SucceedAsync(new SetResources { Target = id, Nic = 2, OutPeak = Bytes.FromMib(2), OutBurst = Bytes.FromMib(3), InLimit = Bytes.FromMib(4), NicShares = 100 });
         NicControl[] wanted =
         [
             new() { Out = new TrafficShaping(Bytes.FromMib(1)) },
-            new() { Out = new TrafficShaping(Bytes.FromMib(1), Bytes.FromMib(2), Bytes.FromMib(3)), In = new TrafficShaping(Bytes.FromMib(4)) },
+            new() { Out = new TrafficShaping(Bytes.FromMib(1), Bytes.FromMib(2), Bytes.FromMib(3)), In = new TrafficShaping(Bytes.FromMib(4)), Shares = 100 },
         ];
         Assert.Equal(wanted, site.Vm(id).Spec!.Nics.Select(n => n.Control));
         await site.SucceedAsync(new MigrateVm { Target = id });
@@ -119,10 +119,11 @@ public sealed class ResourceTests
         await site.FailAsync<InvalidArgument>(new SetResources { Target = id, InLimit = new Bytes(1) });
         await site.FailAsync<InvalidArgument>(new SetResources { Target = id, OutPeak = Bytes.FromMib(1) - new Bytes(1) });
         await site.FailAsync<InvalidArgument>(new SetResources { Target = id, OutBurst = new Bytes(100) });
+        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, NicShares = 101 });
         // A burst of what is not limited.
         await site.FailAsync<InvalidArgument>(new SetResources { Target = id, InBurst = Bytes.FromMib(1) });
         Assert.Equal(wanted, site.Vm(id).Spec!.Nics.Select(n => n.Control));
-        await site.SucceedAsync(new SetResources { Target = id, OutLimit = Bytes.Zero, InLimit = Bytes.Zero });
+        await site.SucceedAsync(new SetResources { Target = id, OutLimit = Bytes.Zero, InLimit = Bytes.Zero, NicShares = 0 });
         Assert.All(site.Vm(id).Spec!.Nics, n => Assert.Equal(NicControl.None, n.Control));
     }
 

@@ -36,6 +36,7 @@ public sealed class VmxFileTests
         alveare.ethernet0.outPeak = "2097152"
         alveare.ethernet0.outBurst = "65536"
         alveare.ethernet0.inLimit = "20971520"
+        alveare.ethernet0.shares = "100"
         alveare.end = "TRUE"
 
         """;
@@ -56,7 +57,7 @@ public sealed class VmxFileTests
             {
                 Control = new NicControl
                 {
-                    Out = new TrafficShaping(Bytes.FromMib(1), Peak: Bytes.FromMib(2), Burst: new Bytes(65536)), In = new TrafficShaping(Bytes.FromMib(20)),
+                    Out = new TrafficShaping(Bytes.FromMib(1), Peak: Bytes.FromMib(2), Burst: new Bytes(65536)), In = new TrafficShaping(Bytes.FromMib(20)), Shares = 100,
                 },
             },
         ],
@@ -115,9 +116,10 @@ public sealed class VmxFileTests
     [InlineData("52:54:00:12:34:56", "53:54:00:12:34:56", "line 20: the MAC address of network card 1 ('ethernet0.address') is '53:54:00:12:34:56', expected a unicast address")]
     [InlineData("\"2097152\"", "\"1048575\"", "line 22: the peak of what network card 1 sends ('alveare.ethernet0.outPeak') is 1048575 bytes/s, expected none, or the limit of 1048576 bytes/s to ")]
     [InlineData("\"65536\"", "\"64K\"", "line 23: the key 'alveare.ethernet0.outBurst' is '64K', expected a whole number from 16384 to 1073741824")]
+    [InlineData("\"100\"", "\"101\"", "line 25: the key 'alveare.ethernet0.shares' is '101', expected a whole number from 1 to 100")]
     [InlineData("alveare.end = \"TRUE\"\n", "", "it is cut off: the last line, alveare.end = \"TRUE\", is missing")]
-    [InlineData("alveare.end = \"TRUE\"\n", "alveare.end = \"TRUE\"", "it is cut off: line 25 has no end")]
-    [InlineData("alveare.end = \"TRUE\"\n", "alveare.end = \"TRUE\"\na = \"b\"\n", "line 26: 'a' follows alveare.end, expected that to be the last line")]
+    [InlineData("alveare.end = \"TRUE\"\n", "alveare.end = \"TRUE\"", "it is cut off: line 26 has no end")]
+    [InlineData("alveare.end = \"TRUE\"\n", "alveare.end = \"TRUE\"\na = \"b\"\n", "line 27: 'a' follows alveare.end, expected that to be the last line")]
     [InlineData("\"Nehalem\"", "\"Neh\0lem\"", "it is binary: byte 205 is 0x00, expected text")]
     public void ABrokenTextIsRefusedWithLineKeyAndWhatWasExpected(string good, string bad, string reason)
     {

@@ -31,10 +31,10 @@ internal static class VmxGen
             : null);
 
     private static readonly Gen<NicSpec> Nic = Gen.Select(
-        Gen.Int[0, 0xffffff], Text, Shaping, Shaping,
-        (mac, network, sent, received) => new NicSpec($"52:54:00:{mac >> 16:x2}:{(mac >> 8) & 0xff:x2}:{mac & 0xff:x2}", network)
+        Gen.Int[0, 0xffffff], Text, Shaping, Shaping, Gen.Int[1, ShareScale.MaxNic].Nullable(),
+        (mac, network, sent, received, shares) => new NicSpec($"52:54:00:{mac >> 16:x2}:{(mac >> 8) & 0xff:x2}:{mac & 0xff:x2}", network)
         {
-            Control = new NicControl { Out = sent, In = received },
+            Control = new NicControl { Out = sent, In = received, Shares = shares },
         });
 
     private static readonly Gen<ResourceControls> Resources = Gen.Select(

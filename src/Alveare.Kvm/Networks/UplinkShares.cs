@@ -1,0 +1,153 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Net.NetworkInformation;
+using Alveare.Model.Machines;
+using Alveare.Model.Resources;
+using Alveare.Planning.Sharing;
+
+namespace Alveare.Kvm.Networks;
+
+/// <summary>Divides a host's uplink among the network cards of its running machines by their shares, once one of them is given any: without, the uplink is
+/// left as the kernel has it.</summary>
+/// <remarks>The kernel does it, frame by frame; here is only said what each card weighs, when cards come, go or change. A restarted agent does not
+/// know what the last one has said, and says everything anew.</remarks>
+/// <param name="uplink">Null for a host without one.</param>
+/// <param name="speed">In Mbit/s; null for what the device says.</param>
+public sealed class UplinkShares(string? uplink, int? speed)
+{
+    // What a device sends at its speed: a frame of 1,514 bytes takes 1,538 on the wire.
+    private const double OfFrames = 0.98;
+    private const long BytesOfMegabit = 1_000_000 / 8;
+
+    private Ground? ground;
+    private Dictionary<string, (ushort Number, UplinkPart Part)> cards = [];
+    private ImmutableArray<NicSpec> inForce = [];
+    private bool mayBeLeftOver = true;
+
+    /// <summary>Divides anew among these cards, all that run; answers why that cannot be had, or null.</summary>
+    public string? Divide(IEnumerable<NicSpec> running)
+    {
+        try
+        {
+            var wanted = running.ToList();
+            if (uplink is null)
+                return wanted.Any(n => n.Control.Shares is not null) ? "this host has no uplink that its machines could share (--uplink)" : null;
+            if (!wanted.Any(n => n.Control.Shares is not null))
+            {
+                Lift(uplink);
+                return null;
+            }
+
+            if (Capacity(uplink) is not { } capacity)
+            {
+                Lift(uplink);
+                return $"nobody says how fast the uplink '{uplink}' is: neither its device nor the agent's --uplink-speed";
+            }
+
+            // Two cards of one address are one to the uplink.
+            Divide(uplink, new Ground(Links.IndexOf(uplink), capacity), [.. wanted.DistinctBy(n => n.Mac).OrderBy(n => n.Mac, StringComparer.Ordinal).Take(SharedQueue.LastCard - SharedQueue.FirstCard)]);
+            return null;
+        }
+        catch (NetlinkException e)
+        {
+            // Whatever is half done is made anew the next time.
+            (ground, mayBeLeftOver) = (null, true);
+            return e.Error == NetlinkException.Exists
+                ? $"the uplink '{uplink}' has a queue that was set by somebody else (tc qdisc show dev {uplink})"
+                : e.Message;
+        }
+    }
+
+    private void Divide(string name, Ground wanted, ImmutableArray<NicSpec> nics)
+    {
+        var isNew = ground != wanted;
+        if (!isNew && inForce.SequenceEqual(nics))
+            return;
+        // The last one is of cards that are not known: guests may send under other addresses than their cards'.
+        var division = UplinkDivision.Divide(wanted.Capacity, [.. nics.Select(ClaimOf), new Claim(0, ShareScale.NormalNic)]);
+        if (isNew)
+        {
+            mayBeLeftOver = true;
+            Lift(name);
+        }
+
+        var unknown = division.Cards[^1];
+        using var queue = new SharedQueue(wanted.Device, name, wanted.Capacity);
+        if (isNew)
+            queue.Add(division.Host, division.Machines, unknown);
+        else
+            queue.Set(division.Host, division.Machines, unknown);
+        Follow(queue, nics.Zip(division.Cards).ToDictionary(n => n.First.Mac, n => n.Second));
+        (ground, inForce, mayBeLeftOver) = (wanted, nics, true);
+    }
+
+    private void Follow(SharedQueue queue, Dictionary<string, UplinkPart> wanted)
+    {
+        foreach (var (mac, (number, _)) in cards.Where(c => !wanted.ContainsKey(c.Key)).ToList())
+        {
+            queue.RemoveCard(number, PhysicalAddress.Parse(mac));
+            cards.Remove(mac);
+        }
+
+        foreach (var (mac, part) in wanted)
+        {
+            if (!cards.TryGetValue(mac, out var present))
+            {
+                var number = FreeNumber();
+                queue.AddCard(number, PhysicalAddress.Parse(mac), part);
+                cards[mac] = (number, part);
+            }
+            else if (present.Part != part)
+            {
+                queue.SetCard(present.Number, part);
+                cards[mac] = (present.Number, part);
+            }
+        }
+    }
+
+    private ushort FreeNumber()
+    {
+        var taken = cards.Values.Select(c => c.Number).ToHashSet();
+        var number = SharedQueue.FirstCard;
+        while (taken.Contains(number))
+            number++;
+        return number;
+    }
+
+    private void Lift(string name)
+    {
+        if (!mayBeLeftOver)
+            return;
+        (ground, cards) = (null, []);
+        using var control = new TrafficControl();
+        if (Links.Exists(name))
+            SharedQueue.Remove(control, Links.IndexOf(name), name);
+        mayBeLeftOver = false;
+    }
+
+    private static Claim ClaimOf(NicSpec nic) => new(0, nic.Control.Shares ?? ShareScale.NormalNic)
+    {
+        Limit = nic.Control.Out is { } limit ? limit.Average.Value : double.PositiveInfinity,
+    };
+
+    private long? Capacity(string name) => speed is { } given
+        ? given * BytesOfMegabit
+        : SpeedOf(name) is { } said ? (long)(said * BytesOfMegabit * OfFrames) : null;
+
+    /// <summary>In Mbit/s, as the driver says; null where it does not, as of most virtual machines' cards, and while there is no cable.</summary>
+    private static int? SpeedOf(string name)
+    {
+        try
+        {
+            return int.TryParse(File.ReadAllText($"/sys/class/net/{name}/speed"), CultureInfo.InvariantCulture, out var speed) && speed > 0 ? speed : null;
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    /// <param name="Device">Where the queue is.</param>
+    /// <param name="Capacity">The uplink's bytes a second.</param>
+    private sealed record Ground(int Device, long Capacity);
+}

@@ -1,0 +1,40 @@
+using Alveare.Core.Hosts;
+using Alveare.HostLink;
+using Alveare.HostLink.Remote;
+using Alveare.HostLink.Trust;
+using Alveare.Machine.Tests.Room;
+using Alveare.Model.Hosts;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Alveare.Machine.Tests.Networks;
+
+/// <summary>Agents in two network namespaces whose port groups meet over the cable between them.</summary>
+internal static class JoinedAgents
+{
+    public static AgentProcess Start(MachineRoom room, TwoNamespaces wires, int which, params string[] more) => AgentProcess.Start(
+        room, which == 0 ? "a" : "b",
+        [
+            "--uplink", TwoNamespaces.Uplink, "--migration-address", TwoNamespaces.UplinkOf(which), "--listen", $"{wires.ManagementOf(which)}:0", .. more,
+        ],
+        wires.NameOf(which));
+
+    public static HostLinkConnector NewCenter(MachineRoom room)
+    {
+        var authority = CenterAuthority.Open(Path.Combine(room.Path, "center"), "center", TimeProvider.System, new HostLinkOptions());
+        return new HostLinkConnector(authority, new HostLinkOptions(), TimeProvider.System, NullLogger<HostLinkConnector>.Instance);
+    }
+
+    public static async Task<IHost> JoinAsync(MachineRoom room, HostLinkConnector center, AgentProcess agent, PortGroupSpec portGroup)
+    {
+        var invitation = await agent.ReadyAsync();
+        var joined = await center.JoinAsync(invitation, TestContext.Current.CancellationToken);
+        var host = center.Connect(new Model.Inventory.Host
+        {
+            Id = joined.Id, Name = joined.HostName, Address = invitation.Address, Fingerprint = joined.Fingerprint,
+        });
+        await MachineRoom.ExecuteAsync(host, new MountDatastore(room.Datastore, "shared", room.DatastorePath, Mark: true));
+        await MachineRoom.ExecuteAsync(host, new ApplyPortGroups([portGroup]));
+        return host;
+    }
+}
