@@ -67,7 +67,7 @@ public sealed class KvmHost : IHost
         log = new MachineLog(ground, options.HostName, options.Time);
         portGroups = new PortGroupTable(options.HostId, options.HostName, options.Uplink, new PortGroupRecord(
             () => registry.Content.PortGroups, wanted => registry.Change(c => c with { PortGroups = wanted }), state.SetPortGroups, state.Publish));
-        var groups = ControlGroupHierarchies.Open(options.HostId, warnings);
+        var groups = (options.ControlGroups ?? ControlGroupHierarchies.Read()).Open(options.HostId, warnings);
         statistics = new StatisticsSampler(options.HostId, options.Uplink, machines, state, groups, options.Time, options.StatisticsInterval);
         surroundings = new Surroundings(portGroups, groups, setup.User);
         var launcher = new Launcher(setup, ground, surroundings, log, options.Time);

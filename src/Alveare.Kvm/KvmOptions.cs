@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Alveare.Kvm.Cgroups;
 using Alveare.Model;
 
 namespace Alveare.Kvm;
@@ -28,6 +29,9 @@ public sealed record KvmOptions
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     public string AgentVersion { get; init; } = "0.1.0";
+
+    /// <summary>Where machines have their control groups; null for where this agent may make them.</summary>
+    public ControlGroupHierarchies? ControlGroups { get; init; }
 
     /// <summary>How often this host and its machines are sampled.</summary>
     public TimeSpan StatisticsInterval { get; init; } = TimeSpan.FromSeconds(20);

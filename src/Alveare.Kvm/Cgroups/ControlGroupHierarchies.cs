@@ -14,13 +14,13 @@ public sealed record ControlGroupHierarchies
     public string? Unified { get; private init; }
 
     /// <summary>Mount points of version 1 by controller.</summary>
-    public ImmutableSortedDictionary<string, string> Controllers { get; private init; } = ImmutableSortedDictionary<string, string>.Empty;
+    public ImmutableSortedDictionary<string, string> Controllers { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 
     /// <summary>The groups for a host's machines, proven by making one; null with the reason in <paramref name="warnings"/> when there are none.</summary>
-    public static IControlGroups? Open(EntityId host, List<string> warnings)
+    public IControlGroups? Open(EntityId host, List<string> warnings)
     {
         const string without = "Machines run without control groups: their share of CPU and memory cannot be limited";
-        if (Read().Choose(host, file => File.Exists(file) ? File.ReadAllText(file) : "") is not { } groups)
+        if (Choose(host, file => File.Exists(file) ? File.ReadAllText(file) : "") is not { } groups)
         {
             warnings.Add($"{without}. No control group hierarchy is mounted, or this agent is confined in each of them.");
             return null;

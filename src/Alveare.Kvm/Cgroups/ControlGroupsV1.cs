@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Alveare.Model;
 
 namespace Alveare.Kvm.Cgroups;
 
@@ -41,6 +42,8 @@ internal sealed class ControlGroupsV1(ImmutableArray<string> roots, string accou
 
     public bool WeighDisks(ImmutableArray<string> groups, long shares, long all) =>
         DiskWeight.Write(groups, shares) && DiskWeight.Write(trees.Select(t => t.Parent), all);
+
+    public Bytes ReadMemory(ImmutableArray<string> groups) => MemoryUse.Read(groups, "memory.usage_in_bytes");
 
     public CpuCounter? CounterOf(ImmutableArray<string> groups) =>
         groups.FirstOrDefault(trees.First(t => t.Root == accounting).Contains) is { } group

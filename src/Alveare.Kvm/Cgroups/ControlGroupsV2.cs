@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Alveare.Model;
 
 namespace Alveare.Kvm.Cgroups;
 
@@ -44,6 +45,8 @@ internal sealed class ControlGroupsV2(string root, string parentName) : IControl
 
     public bool WeighDisks(ImmutableArray<string> groups, long shares, long all) =>
         DiskWeight.Write(groups.Where(tree.Contains), shares) && DiskWeight.Write([tree.Parent], all);
+
+    public Bytes ReadMemory(ImmutableArray<string> groups) => MemoryUse.Read(groups.Where(tree.Contains), "memory.current");
 
     // Counted with or without the cpu controller.
     public CpuCounter? CounterOf(ImmutableArray<string> groups) =>

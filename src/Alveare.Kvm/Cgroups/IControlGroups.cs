@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Alveare.Model;
 
 namespace Alveare.Kvm.Cgroups;
 
@@ -26,6 +27,9 @@ public interface IControlGroups
 
     /// <summary>Gives all machines together against the rest of the host what they have one by one.</summary>
     void Apply(CommonLimits common);
+
+    /// <summary>What a machine's groups have of memory, without what the kernel keeps of files for it; nothing where they do not count it.</summary>
+    Bytes ReadMemory(ImmutableArray<string> groups);
 
     /// <summary>The counter of CPU time among a machine's groups, or null when they have none.</summary>
     CpuCounter? CounterOf(ImmutableArray<string> groups);

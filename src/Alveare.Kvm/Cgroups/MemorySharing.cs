@@ -18,7 +18,7 @@ public sealed class MemorySharing(Bytes capacity)
         ImmutableArray<HostPool> sharing = [.. pools.Where(p => p.Memory is not null)];
         var due = PoolDivision.Divide(capacity.Value, TreeOf(s => MemoryClaims.Due(s.Spec, s.Demand?.Memory.Value)));
         // Limits hold whether the host is short or not: of no end of memory each has what its own limit and its pools' leave it.
-        var most = PoolDivision.DivideAll(double.PositiveInfinity, TreeOf(s => MemoryClaims.Held(s.Spec, s.Taken.Value, s.Present?.Memory.Most?.Value)));
+        var most = PoolDivision.DivideAll(double.PositiveInfinity, TreeOf(s => MemoryClaims.Held(s.Spec, s.Held.Value, s.Present?.Memory.Most?.Value)));
         return sharers.ToImmutableDictionary(s => s.Machine, s =>
         {
             var memory = s.Spec.Resources.Memory;
@@ -26,7 +26,7 @@ public sealed class MemorySharing(Bytes capacity)
             return new MemoryLimits(
                 memory.Reservation,
                 new Bytes(Math.Max(memory.Reservation.Value, (long)due[s.Machine])),
-                isLimited ? new Bytes((long)Math.Min(memory.Limit?.Value ?? double.PositiveInfinity, Math.Max(most[s.Machine], MemoryClaims.Least(s.Taken.Value)))) : null);
+                isLimited ? new Bytes((long)Math.Min(memory.Limit?.Value ?? double.PositiveInfinity, Math.Max(most[s.Machine], MemoryClaims.Least(s.Held.Value)))) : null);
         });
 
         ImmutableArray<ShareNode> TreeOf(Func<Sharer, Claim> claimOf) => PoolTree.Of(sharers.ToDictionary(s => s.Machine, claimOf), sharing, PoolTree.MemoryOf);

@@ -51,8 +51,8 @@ public sealed class ResourceEnforcement(
             var running = machines.All.Where(m => m is { Run: not null, Current.Spec: not null }).Select(m => new Running(m, m.Run!, m.Current.Spec!)).ToList();
             var told = pools();
             var isHeld = told.Any(p => p.Memory?.Limit is not null);
-            // What a process has taken is asked where it matters: a machine that starts is waited for.
-            var sharers = running.ConvertAll(r => SharerOf(r, isHeld ? r.Run.Process.ReadMemory() : Bytes.Zero));
+            // What a group has taken is asked where it matters: a machine that starts is waited for.
+            var sharers = running.ConvertAll(r => SharerOf(r, isHeld && groups is not null ? groups.ReadMemory(r.Run.Record.Attachments.ControlGroups) : Bytes.Zero));
             var (cpus, bytes) = (cpu.Divide(sharers, told), memory.Divide(sharers, told));
             foreach (var one in running)
                 Apply(one, new GroupLimits(cpus[one.Machine.Id], bytes[one.Machine.Id]), isChanged: one.Machine == changed);

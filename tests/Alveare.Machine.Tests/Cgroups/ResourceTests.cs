@@ -3,7 +3,6 @@ using System.Globalization;
 using Alveare.Core.Hosts;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model;
-using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Resources;
 using Xunit;
@@ -100,56 +99,6 @@ public sealed class ResourceTests
         var used = await Task.WhenAll(pids.Select(p => UsedAsync(p, TimeSpan.FromSeconds(8))));
         Assert.InRange(used.Sum(), 0.1, 0.23);
     }
-
-    [Fact]
-    public async Task AMemoryLimitIsInForceWhileTheGuestRuns()
-    {
-        await using var room = MachineRoom.Open();
-        var host = await OpenAsync(room);
-        var (machine, pid) = await StartWithAsync(room, host, MemoryLimit(300));
-        Assert.SkipWhen(MemoryGroupOf(pid) is not { } group || !group.Contains("alveare-", StringComparison.Ordinal), "Machines have no memory groups of their own here: this agent is confined to one.");
-        Assert.Equal(Bytes.FromMib(300), LimitOf(pid));
-        await MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, MemoryLimit(400)));
-        Assert.Equal(Bytes.FromMib(400), LimitOf(pid));
-        await MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, ResourceControls.None));
-        Assert.Null(LimitOf(pid));
-    }
-
-    [Fact]
-    public async Task AMemoryLimitBelowWhatQemuTakesIsRefused()
-    {
-        await using var room = MachineRoom.Open();
-        var host = await OpenAsync(room);
-        var (machine, _) = await StartWithAsync(room, host, ResourceControls.None);
-        var fault = await Assert.ThrowsAsync<FaultException>(() => MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, MemoryLimit(1))));
-        Assert.Contains("that its QEMU takes now", fault.Fault.Message, StringComparison.Ordinal);
-        await MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, MemoryLimit(4096)));
-    }
-
-    private static ResourceControls MemoryLimit(long mib) => new() { Memory = new MemoryControl { Limit = Bytes.FromMib(mib) } };
-
-    private static async Task<(EntityId Machine, int Pid)> StartWithAsync(MachineRoom room, IHost host, ResourceControls controls)
-    {
-        var machine = await CreateAsync(room, host, "held");
-        await MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, controls));
-        await MachineRoom.ExecuteAsync(host, new StartMachine(machine, 0));
-        var pid = Assert.Single(room.LivingProcesses());
-        await JoinedAsync(host, pid);
-        return (machine, pid);
-    }
-
-    // The file of the hierarchy of version 1 that has the memory controller, or else of version 2.
-    private static string? MemoryGroupOf(int pid)
-    {
-        var groups = File.ReadAllLines($"/proc/{pid}/cgroup").Select(l => l.Split(':', 3)).ToList();
-        return groups.FirstOrDefault(g => g[1].Split(',').Contains("memory")) is { } old
-            ? $"/sys/fs/cgroup/memory{old[2]}/memory.limit_in_bytes"
-            : groups.FirstOrDefault(g => g[1].Length == 0) is { } unified ? $"/sys/fs/cgroup{unified[2]}/memory.high" : null;
-    }
-
-    // Without a limit version 1 says the most that it can count.
-    private static Bytes? LimitOf(int pid) =>
-        long.TryParse(File.ReadAllText(MemoryGroupOf(pid)!), CultureInfo.InvariantCulture, out var bytes) && bytes < 1L << 60 ? new Bytes(bytes) : null;
 
     private static async Task ApplyAsync(IHost host, CpuControl cpu, params string[] names)
     {

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Alveare.Core.Hosts;
 using Alveare.Kvm;
+using Alveare.Kvm.Cgroups;
 using Alveare.Model;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
@@ -42,7 +43,7 @@ internal sealed class MachineRoom : IAsyncDisposable
     }
 
     /// <summary>Starts an agent; the same <paramref name="name"/> again is the same host, restarted.</summary>
-    public async Task<KvmHost> OpenHostAsync(string name, TimeProvider? time = null)
+    public async Task<KvmHost> OpenHostAsync(string name, TimeProvider? time = null, ControlGroupHierarchies? groups = null)
     {
         System.IO.Directory.CreateDirectory(System.IO.Path.Combine(Path, name));
         if (proof is not null)
@@ -55,6 +56,7 @@ internal sealed class MachineRoom : IAsyncDisposable
                 StateDirectory = System.IO.Path.Combine(Path, name),
                 MigrationAddress = "127.0.0.1",
                 Ids = Ids,
+                ControlGroups = groups,
                 Time = time ?? TimeProvider.System,
                 TranslationCacheMib = 32,
             },
@@ -187,7 +189,8 @@ internal sealed class MachineRoom : IAsyncDisposable
             .Select(host => System.IO.Path.Combine(host, "run")).Where(System.IO.Directory.Exists)
             .SelectMany(System.IO.Directory.EnumerateDirectories).Select(System.IO.Path.GetFileName).ToHashSet();
         var groups = File.ReadLines("/proc/mounts").Select(l => l.Split(' ')).Where(f => f[2] is "cgroup" or "cgroup2")
-            .SelectMany(f => System.IO.Directory.EnumerateDirectories(f[1], "alveare-*"))
+            .Select(f => f[1]).Append(MemoryGroups.OfThisProcess).OfType<string>().Distinct()
+            .SelectMany(root => System.IO.Directory.EnumerateDirectories(root, "alveare-*"))
             .SelectMany(System.IO.Directory.EnumerateDirectories).Where(g => runs.Contains(System.IO.Path.GetFileName(g)));
         foreach (var group in groups.ToArray())
         {

@@ -63,13 +63,13 @@ public sealed class SharingTests
                 n, memory: d.Item1, taken: d.Item2, resources: new ResourceControls { Memory = new MemoryControl { Limit = d.Item3 is { } own ? Bytes.FromMib(own) : null } },
                 most: d.Item4)).ToList();
             var limits = Memory.Divide(sharers, [Pool(new MemoryControl { Limit = Bytes.FromMib(limit) }, [.. Enumerable.Range(0, drawn.Length)])]);
-            var floors = sharers.Sum(s => Math.Min(Math.Max(s.Taken.Value, Least.Value), s.Spec.Resources.Memory.Limit?.Value ?? long.MaxValue));
+            var floors = sharers.Sum(s => Math.Min(Math.Max(s.Held.Value, Least.Value), s.Spec.Resources.Memory.Limit?.Value ?? long.MaxValue));
             Assert.True(limits.Values.Sum(l => l.Most!.Value.Value) <= Math.Max(Bytes.FromMib(limit).Value, floors) + sharers.Count);
             Assert.All(sharers, s =>
             {
                 var (most, own) = (limits[s.Machine].Most!.Value, s.Spec.Resources.Memory.Limit ?? new Bytes(long.MaxValue));
                 Assert.True(most <= own);
-                Assert.True(most >= own || (most >= s.Taken && most >= Least));
+                Assert.True(most >= own || (most >= s.Held && most >= Least));
             });
         });
 
@@ -108,6 +108,14 @@ public sealed class SharingTests
             var limits = Memory.Divide([Running(1, taken: taken, most: 500), Running(2, taken: 200, most: 200)], [pool]);
             return (limits[Vm(1)].Most!.Value.Mib, limits[Vm(2)].Most!.Value.Mib);
         }
+    }
+
+    [Fact]
+    public void WhoHasMoreThanItsLimitDoesNotRaiseItByThat()
+    {
+        var pool = Pool(new MemoryControl { Limit = Bytes.FromMib(600) }, 1, 2);
+        var limits = Memory.Divide([Running(1, taken: 330, most: 300), Running(2, taken: 330, most: 300)], [pool]);
+        Assert.All(limits.Values, l => Assert.Equal(Bytes.FromMib(300), l.Most));
     }
 
     private static Sharer Running(int number, long memory = 1024, long taken = 0, long? worked = null, ResourceControls? resources = null, long? most = null) => new(
