@@ -52,6 +52,7 @@ public sealed class CommandLineTests
     [InlineData("vm create x --cpus two", "--cpus is 'two', expected a whole number")]
     [InlineData("vm create x --cpus 2147483648", "--cpus is '2147483648', expected a whole number of at most 2147483647")]
     [InlineData("vm set-resources x --disk-shares much", "--disk-shares is 'much', expected low, normal, high or a whole number")]
+    [InlineData("vm set-resources x --nic-shares most", "--nic-shares is 'most', expected low, normal, high or a whole number")]
     [InlineData("vm set-resources x --out-limit 10", "--out-limit is '10', expected a size with its unit, such as 512M or 2G, or 0")]
     [InlineData("user create x --role boss", "--role is 'boss', expected administrator, operator or read-only")]
     [InlineData("vm power-on web01 --pasued", "'--pasued' is no option here")]
