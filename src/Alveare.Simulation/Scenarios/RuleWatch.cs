@@ -10,7 +10,8 @@ namespace Alveare.Simulation.Scenarios;
 
 /// <summary>The rules of a scenario's cluster: drawn by the dice, and watched by where machines execute, whatever anybody says of it.</summary>
 /// <remarks>A rule that was kept stays kept. One that keeps machines together is broken while they are on their way, because they go one by one; and from
-/// a migration that failed half-way until balancing has brought them together again, for which it has its time.</remarks>
+/// a migration that failed half-way until balancing has brought them together again, for which it has its time as long as there is a host for all of
+/// them.</remarks>
 internal sealed class RuleWatch(World world, ScenarioSite site, EngineRuns engines)
 {
     /// <summary>Longer than balancing leaves a machine alone that three times could not be moved, than hosts are away, and than a round takes.</summary>
@@ -64,26 +65,38 @@ internal sealed class RuleWatch(World world, ScenarioSite site, EngineRuns engin
     {
         if (Cluster is not { } cluster)
             return;
-        foreach (var (name, rule) in Broken(cluster).Where(b => standings.GetValueOrDefault(b.Key) is { WasKept: true }))
-            world.Break($"A rule that was kept is broken at the end: {rule.Text}; {Places(cluster, name)}.");
+        foreach (var (name, text) in Broken(cluster))
+        {
+            var rule = cluster.Rules.First(r => r.Name == name);
+            if (standings.GetValueOrDefault(name) is { WasKept: true } && (rule.Kind != ClusterRuleKind.Together || CouldBeKept(cluster, rule)))
+                world.Break($"A rule that was kept is broken at the end: {text.Text}; {Places(rule, cluster)}.");
+        }
     }
 
     private Standing Judged(Model.Inventory.Cluster cluster, ClusterRule rule, BrokenRule now, Standing before)
     {
         var moment = world.Time.GetUtcNow();
-        if (rule.Kind == ClusterRuleKind.Together)
+        if (rule.Kind == ClusterRuleKind.Together && (before.BrokenSince is not null || MayBePartedBy(cluster, rule, before.LastLook)))
         {
-            var since = before.BrokenSince ?? moment;
-            if (before.BrokenSince is not null || MayBePartedBy(cluster, rule, before.LastLook))
-            {
-                if (moment - since > LongestApart)
-                    world.Break($"For {LongestApart.TotalMinutes:0} minutes a rule that was kept is broken: {now.Text}; {Places(cluster, rule.Name)}.");
-                return before with { BrokenSince = since };
-            }
+            var since = before.BrokenSince is { } then && CouldBeKept(cluster, rule) ? then : moment;
+            if (moment - since > LongestApart)
+                world.Break($"For {LongestApart.TotalMinutes:0} minutes a rule that was kept is broken: {now.Text}; {Places(rule, cluster)}.");
+            return before with { BrokenSince = since };
         }
 
-        world.Break($"A rule that was kept is broken: {now.Text}; {Places(cluster, rule.Name)}.");
+        world.Break($"A rule that was kept is broken: {now.Text}; {Places(rule, cluster)}.");
         return before with { BrokenSince = moment };
+    }
+
+    // Balancing brings machines together one by one, and makes no room for them.
+    private bool CouldBeKept(Model.Inventory.Cluster cluster, ClusterRule rule)
+    {
+        var members = ClusterRules.MembersOf(cluster, rule).Where(m => PlaceOf(m) is not null).ToList();
+        var hosts = site.Site.Hosts.Select(h => h.Id).ToList();
+        var memory = members.Sum(m => site.Site.Executions.Of(m)[0].Spec.Memory.Value);
+        return site.Site.Hosts.Any(h => h.Agent is not null
+            && h.Living.Where(q => !members.Contains(q.Machine)).Sum(q => q.Spec.Memory.Value) + memory <= h.Facts.MemoryForGuests.Value
+            && !ClusterRules.BrokenBy(cluster, members, h.Id, hosts, PlaceOf).Any(b => b.IsWorse));
     }
 
     // By a migration of one of them that is under way, or did not succeed. Where they only should be together by a start too: the host may have been full.
@@ -99,9 +112,9 @@ internal sealed class RuleWatch(World world, ScenarioSite site, EngineRuns engin
 
     private EntityId? PlaceOf(EntityId vm) => site.Site.Executions.Of(vm) is [var qemu, ..] ? qemu.Host : null;
 
-    private string Places(Model.Inventory.Cluster cluster, string rule) => string.Join(
+    private string Places(ClusterRule rule, Model.Inventory.Cluster cluster) => string.Join(
         ", ",
-        ClusterRules.MembersOf(cluster, cluster.Rules.First(r => r.Name == rule)).Select(v => site.Site.Executions.Of(v) is [var qemu, ..] ? $"{qemu.Name} on {qemu.HostName}" : "one is off"));
+        ClusterRules.MembersOf(cluster, rule).Select(v => site.Site.Executions.Of(v) is [var qemu, ..] ? $"{qemu.Name} on {qemu.HostName}" : "one is off"));
 
     private CreateRule Rule(string name, ClusterRuleKind kind, EntityId[] machines) =>
         new() { Target = site.Cluster!.Value, Name = name, Kind = kind, Vms = [.. machines] };
