@@ -17,6 +17,9 @@ internal sealed class HostSession : IAsyncDisposable
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(5);
 
+    /// <summary>Of a host that is in standby and that nobody wakes: many may be.</summary>
+    private static readonly TimeSpan LastRetryAsleep = TimeSpan.FromMinutes(1);
+
     private readonly EntityId _id;
     private readonly IHost _host;
     private readonly SiteView _view;
@@ -146,11 +149,22 @@ internal sealed class HostSession : IAsyncDisposable
             if (_ended.IsCancellationRequested)
                 break;
             wait = await LoseAsync(problem) ? FirstRetry : wait;
-            await Task.Delay(wait, _clock, _ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-            wait = wait * 2 < LastRetry ? wait * 2 : LastRetry;
+            await PauseAsync(wait);
+            var longest = IsLeftAsleep ? LastRetryAsleep : LastRetry;
+            wait = wait * 2 < longest ? wait * 2 : longest;
         }
 
         await LoseAsync(null);
+    }
+
+    /// <summary>Waits for so long; for longer than usual only as long as the host is left to sleep.</summary>
+    private async Task PauseAsync(TimeSpan wait)
+    {
+        for (var left = wait; left > TimeSpan.Zero && !_ended.IsCancellationRequested && (left == wait || IsLeftAsleep); left -= LastRetry)
+        {
+            await Task.Delay(left < LastRetry ? left : LastRetry, _clock, _ended)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        }
     }
 
     /// <summary>Follows the host until it is lost; answers why.</summary>
@@ -236,6 +250,8 @@ internal sealed class HostSession : IAsyncDisposable
         IsAsleep(host) && !said.IsPoweringDown && (isContact || host.Facts?.IsPoweringDown == true)
             ? host with { Standby = HostStandby.None, FailedWakes = 0 }
             : host;
+
+    private bool IsLeftAsleep => Known?.Standby == HostStandby.In;
 
     private static bool IsAsleep(Host? host) => host?.Standby is HostStandby.In or HostStandby.Exiting;
 
