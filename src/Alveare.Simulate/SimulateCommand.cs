@@ -8,11 +8,12 @@ namespace Alveare.Simulate;
 public static class SimulateCommand
 {
     private const string Usage = """
-        usage: ./alveare simulate --seed N [--seeds COUNT] [--balancing] [--verbose]
+        usage: ./alveare simulate --seed N [--seeds COUNT] [--balancing | --power] [--verbose]
 
           --seed N       the (first) seed, 0 or more
           --seeds COUNT  run COUNT seeds from N on, all cores at once; stops at the first that breaks an invariant
           --balancing    hours of a cluster that balances itself, instead of minutes of a small site
+          --power        days and nights of a cluster whose hosts sleep and are woken
           --verbose      print the history of every seed, step by step
 
         exit status: 0 all invariants held, 1 one was broken, 2 the command line is wrong
@@ -26,7 +27,7 @@ public static class SimulateCommand
             return 0;
         }
 
-        if (Parse(arguments, out var first, out var count, out var isBalancing, out var isVerbose) is { } problem)
+        if (Parse(arguments, out var first, out var count, out var scenario, out var isVerbose) is { } problem)
         {
             errors.WriteLine($"alveare simulate: {problem}");
             errors.WriteLine(Usage);
@@ -34,15 +35,15 @@ public static class SimulateCommand
         }
 
         return count == 1 || isVerbose
-            ? Replay(first, count, isBalancing, isVerbose, output)
-            : RunMany(first, count, isBalancing, output);
+            ? Replay(first, count, scenario, isVerbose, output)
+            : RunMany(first, count, scenario, output);
     }
 
-    private static int Replay(int first, int count, bool isBalancing, bool isVerbose, TextWriter output)
+    private static int Replay(int first, int count, Func<int, bool, ScenarioResult> scenario, bool isVerbose, TextWriter output)
     {
         for (var seed = first; seed < first + count; seed++)
         {
-            var result = isBalancing ? BalanceScenario.Run(seed, keepHistory: isVerbose) : Scenario.Run(seed, keepHistory: isVerbose);
+            var result = scenario(seed, isVerbose);
             foreach (var line in result.History)
                 output.WriteLine(line);
             output.WriteLine(result);
@@ -53,7 +54,7 @@ public static class SimulateCommand
         return 0;
     }
 
-    private static int RunMany(int first, int count, bool isBalancing, TextWriter output)
+    private static int RunMany(int first, int count, Func<int, bool, ScenarioResult> scenario, TextWriter output)
     {
         var watch = Stopwatch.StartNew();
         long turns = 0, operations = 0, seeds = 0, virtualSeconds = 0;
@@ -64,7 +65,7 @@ public static class SimulateCommand
             Interlocked.Add(ref operations, result.Succeeded + result.Failed);
             Interlocked.Add(ref virtualSeconds, (long)result.VirtualTime.TotalSeconds);
         },
-        isBalancing ? seed => BalanceScenario.Run(seed) : null);
+        seed => scenario(seed, false));
         output.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{seeds} seeds in {watch.Elapsed.TotalSeconds:0.0} s: {operations} operations, {turns} turns, {virtualSeconds / 3600.0:0} virtual hours"));
@@ -72,15 +73,18 @@ public static class SimulateCommand
         return broken is null ? 0 : 1;
     }
 
-    private static string? Parse(string[] arguments, out int seed, out int count, out bool isBalancing, out bool isVerbose)
+    private static string? Parse(string[] arguments, out int seed, out int count, out Func<int, bool, ScenarioResult> scenario, out bool isVerbose)
     {
-        (seed, count, isBalancing, isVerbose) = (-1, 1, false, false);
+        (seed, count, scenario, isVerbose) = (-1, 1, (number, keepHistory) => Scenario.Run(number, keepHistory: keepHistory), false);
         for (var index = 0; index < arguments.Length; index++)
         {
             switch (arguments[index])
             {
                 case "--balancing":
-                    isBalancing = true;
+                    scenario = (number, keepHistory) => BalanceScenario.Run(number, keepHistory: keepHistory);
+                    break;
+                case "--power":
+                    scenario = (number, keepHistory) => PowerScenario.Run(number, keepHistory: keepHistory);
                     break;
                 case "--verbose":
                     isVerbose = true;

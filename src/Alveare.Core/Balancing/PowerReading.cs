@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Alveare.Core.Inventory;
 using Alveare.Core.Placement;
-using Alveare.Core.Power;
 using Alveare.Model;
 using Alveare.Model.Inventory;
 using Alveare.Planning.Power;
@@ -32,7 +31,7 @@ internal static class PowerReading
             snapshot,
             [.. hosts.Where(h => reading.Hosts.ContainsKey(h.Name) && h is { CanBeWoken: true, FailedWakes: 0 } && !rests(h.Id) && !HoldsFiles(now, h)).Select(h => h.Name)],
             [.. hosts.Where(h => IsComing(h) && !reading.Hosts.ContainsKey(h.Name)).Select(Capacity)],
-            [.. hosts.Where(h => h is { Standby: HostStandby.In, CanBeWoken: true, FailedWakes: < StandbyOperations.Tries }).Select(Capacity)],
+            [.. hosts.Where(h => h.IsReserve).Select(Capacity)],
             LoadForecast.Between(moment, Soon, past),
             LoadForecast.Between(moment, Later, past),
             cpu.Value,

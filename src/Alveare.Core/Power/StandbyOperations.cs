@@ -23,8 +23,8 @@ internal sealed class StandbyOperations(MachineGround ground, HostEvacuation eva
     /// <summary>How long a host may take to answer after it was woken: servers test their memory first.</summary>
     public static readonly TimeSpan WakePatience = TimeSpan.FromMinutes(5);
 
-    /// <summary>How often a task tries to wake a host; one that has failed so often in a row is not counted on.</summary>
-    public const int Tries = 3;
+    /// <summary>How often a task tries to wake a host.</summary>
+    public const int Tries = Host.MostFailedWakes;
 
     /// <summary>A connection that only broke is there again after less.</summary>
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(15);

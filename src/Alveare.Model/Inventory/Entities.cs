@@ -112,6 +112,13 @@ public sealed record Host : Entity
     /// <summary>How often waking it has failed since it answered last.</summary>
     public int FailedWakes { get; init; }
 
+    /// <summary>A host that was woken so often in vain is not counted on until it answers.</summary>
+    public const int MostFailedWakes = 3;
+
+    /// <summary>It sleeps, and comes when it is woken as far as anybody knows.</summary>
+    [JsonIgnore]
+    public bool IsReserve => Standby == HostStandby.In && CanBeWoken && FailedWakes < MostFailedWakes;
+
     [JsonIgnore]
     public bool CanBeWoken => WakeOnLan is not null || Redfish is not null;
 

@@ -5,11 +5,23 @@ namespace Alveare.Simulation.Scenarios;
 
 /// <summary>What machines ask for over the days: each has a ground, a wave of a day, a trend, and hours in which it bursts. The same seed asks
 /// for the same. Any thread may ask.</summary>
-public sealed class DemandWaves(int seed)
+public sealed class DemandWaves
 {
     private const double PerCpu = 100;
 
+    private readonly int seed;
+    private readonly Func<Random, Wave> draw;
+
     private readonly ConcurrentDictionary<EntityId, Wave> waves = [];
+
+    private DemandWaves(int seed, Func<Random, Wave> draw) => (this.seed, this.draw) = (seed, draw);
+
+    /// <summary>Machines that have nothing in common.</summary>
+    public static DemandWaves Unlike(int seed) => new(seed, Wave.Unlike);
+
+    /// <summary>Machines of one CPU, most of which have much to do by day and little by night.</summary>
+    /// <param name="day">How long a day with its night lasts; it begins at midnight.</param>
+    public static DemandWaves WithNights(int seed, TimeSpan day) => new(seed, dice => Wave.ByDay(dice, day));
 
     /// <summary>From this moment on nothing changes any more.</summary>
     public DateTimeOffset? StandsStillFrom { get; set; }
@@ -18,16 +30,17 @@ public sealed class DemandWaves(int seed)
     public double Percent(EntityId machine, DateTimeOffset at)
     {
         var when = StandsStillFrom is { } end && at > end ? end : at;
-        var wave = waves.GetOrAdd(machine, m => Wave.Of(new Random(seed ^ m.Uuid.GetHashCode())));
+        var wave = waves.GetOrAdd(machine, m => draw(new Random(seed ^ m.Uuid.GetHashCode())));
         return Math.Clamp(wave.At(when, seed ^ machine.Uuid.GetHashCode()), 0, wave.Cpus * PerCpu);
     }
 
-    private sealed record Wave(int Cpus, double Ground, double Height, double Phase, double TrendPerHour, int BurstIn100Hours)
+    private sealed record Wave(double HoursOfDay, int Cpus, double Ground, double Height, double Phase, double TrendPerHour, int BurstIn100Hours)
     {
-        public static Wave Of(Random dice)
+        public static Wave Unlike(Random dice)
         {
             var cpus = dice.Next(1, 5);
             return new(
+                24,
                 cpus,
                 40 * cpus * dice.NextDouble(),
                 60 * cpus * dice.NextDouble(),
@@ -36,10 +49,20 @@ public sealed class DemandWaves(int seed)
                 dice.Next(3) == 0 ? dice.Next(5, 40) : 0);
         }
 
+        public static Wave ByDay(Random dice, TimeSpan day) => new(
+            day.TotalHours,
+            Cpus: 1,
+            Ground: 20 * dice.NextDouble(),
+            Height: dice.Next(6) == 0 ? 5 : 40 + (40 * dice.NextDouble()),
+            // The sine's top is a quarter of a day after its beginning; some are early or late by a sixteenth of a day.
+            Phase: (-Math.Tau / 4) + (Math.Tau * (dice.NextDouble() - 0.5) / 8),
+            TrendPerHour: 0,
+            BurstIn100Hours: dice.Next(4) == 0 ? dice.Next(2, 10) : 0);
+
         public double At(DateTimeOffset when, int salt)
         {
             var hours = (when - DateTimeOffset.UnixEpoch).TotalHours;
-            var day = Height * (1 + Math.Sin((Math.Tau * hours / 24) + Phase)) / 2;
+            var day = Height * (1 + Math.Sin((Math.Tau * hours / HoursOfDay) + Phase)) / 2;
             // A burst lasts five minutes to an hour, from the beginning of its hour.
             var dice = new Random(HashCode(salt, (long)hours));
             var isBurst = dice.Next(100) < BurstIn100Hours && hours - Math.Floor(hours) < (1 + dice.Next(12)) / 12.0;

@@ -39,7 +39,7 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
     {
         if (engines.Current is not { } run)
             return false;
-        var running = run.Engine.Inventory.Current.OfType<VirtualMachine>().Where(v => v.Power == PowerState.On).OrderBy(v => v.Id).ToList();
+        var running = Running(run);
         if (running.Count == 0)
             return false;
         var vm = Pick(running);
@@ -57,12 +57,22 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
             Submit(run, new PowerOn { Target = vm.Id });
     }
 
+    /// <summary>Powers a machine that runs off, if there is one.</summary>
+    public void StopSomething()
+    {
+        if (engines.Current is { } run && Running(run) is [_, ..] running)
+            Submit(run, new PowerOff { Target = Pick(running).Id });
+    }
+
     /// <summary>Sees to it that every host is joined and connected.</summary>
     public void BringHostsBack()
     {
         if (engines.Current is { } run)
             SubmitAll(run, siteWork.BringBack(run.Engine.Inventory.Current));
     }
+
+    private static List<VirtualMachine> Running(EngineRun run) =>
+        [.. run.Engine.Inventory.Current.OfType<VirtualMachine>().Where(v => v.Power == PowerState.On).OrderBy(v => v.Id)];
 
     private static bool IsForOthers(VirtualMachine vm) => vm.BusyTask is not null;
 

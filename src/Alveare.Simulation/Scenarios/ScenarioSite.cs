@@ -67,7 +67,7 @@ internal sealed class ScenarioSite
 
     private Model.Inventory.Host AddHost(string name)
     {
-        var host = Site.AddHost(name, shape?.HostMemory ?? Bytes.FromGib(4));
+        var host = Site.AddHost(name, shape?.HostMemory ?? Bytes.FromGib(4), shape?.CpuThreads ?? SimulatedSite.CpuThreads);
         host.Owner = Site.Center;
         return new Model.Inventory.Host
         {
@@ -115,4 +115,5 @@ internal sealed class ScenarioSite
 /// <summary>How large a scenario's site is.</summary>
 /// <param name="HostMemory">Of each host.</param>
 /// <param name="LargestGib">Memory of the largest machine, GiB.</param>
-internal sealed record SiteShape(int Hosts, int Machines, Bytes HostMemory, int LargestGib);
+/// <param name="CpuThreads">Of each host.</param>
+internal sealed record SiteShape(int Hosts, int Machines, Bytes HostMemory, int LargestGib, int CpuThreads = SimulatedSite.CpuThreads);

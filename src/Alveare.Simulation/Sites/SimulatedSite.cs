@@ -19,6 +19,9 @@ public sealed class SimulatedSite : IHostConnector, IHostPower
     public const string User = "root";
     public const string Password = "alveare";
 
+    /// <summary>Of a host of which nothing else is said.</summary>
+    public const int CpuThreads = 8;
+
     private readonly Plant plant;
     private readonly List<SimulatedHost> hosts = [];
 
@@ -44,7 +47,7 @@ public sealed class SimulatedSite : IHostConnector, IHostPower
     public static SimulatedSite Open(TimeProvider time, int seed = 1) => new(new World(new SerialTurns(), time, new Random(seed)));
 
     /// <param name="cpuLevel">The x86-64 level that its processor has.</param>
-    public SimulatedHost AddHost(string name, Bytes? memory = null, int cpuThreads = 8, string cpuLevel = CpuBaselines.Default)
+    public SimulatedHost AddHost(string name, Bytes? memory = null, int cpuThreads = CpuThreads, string cpuLevel = CpuBaselines.Default)
     {
         var facts = new HostFacts
         {
