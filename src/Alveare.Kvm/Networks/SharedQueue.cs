@@ -17,12 +17,18 @@ internal sealed class SharedQueue(int device, string name, long capacity) : IDis
     public const ushort FirstCard = 16;
     public const ushort LastCard = 4095;
 
+    /// <summary>All cards together.</summary>
+    public const ushort Machines = 2;
+
+    /// <summary>What the host itself sends.</summary>
+    public const ushort Host = 3;
+
+    /// <summary>Cards that are not known, all together.</summary>
+    public const ushort Unknown = 4;
+
     // Ours alone: what an administrator has put there is never taken for it.
     private const uint Handle = 0xa1fe_0000;
     private const ushort Whole = 1;
-    private const ushort Machines = 2;
-    private const ushort Host = 3;
-    private const ushort Unknown = 4;
 
     private const ushort NewClass = 40;
     private const ushort DeleteClass = 41;
@@ -65,7 +71,6 @@ internal sealed class SharedQueue(int device, string name, long capacity) : IDis
     private readonly string action = $"sharing the uplink '{name}'";
 
     /// <summary>Puts the queue before the uplink, without cards. The error is <see cref="NetlinkException.Exists"/> where somebody else has put one there.</summary>
-    /// <param name="unknown">Of cards that are not known, all together.</param>
     public void Add(UplinkPart host, UplinkPart machines, UplinkPart unknown)
     {
         netlink.Execute(
@@ -74,24 +79,18 @@ internal sealed class SharedQueue(int device, string name, long capacity) : IDis
                 // struct tc_htb_glob; the third is the class of what no filter knows.
                 .AddNested(TrafficControl.Options, htb => htb.Add(HtbQueue, MemoryMarshal.AsBytes<uint>([HtbVersion, RateToTurn, Host, 0, 0]))),
             action);
-        Set(Whole, 0, new UplinkPart(capacity, 0));
-        Set(host, machines, unknown);
+        Set(Whole, new UplinkPart(capacity, 0));
+        Set(Machines, machines);
+        Set(Host, host);
+        Set(Unknown, unknown);
         AddLeaf(Host);
         AddLeaf(Unknown);
         AddTable();
     }
 
-    /// <summary>Changes what is given to all but the known cards.</summary>
-    public void Set(UplinkPart host, UplinkPart machines, UplinkPart unknown)
-    {
-        Set(Machines, Whole, machines);
-        Set(Host, Whole, host);
-        Set(Unknown, Machines, unknown);
-    }
-
     public void AddCard(ushort number, PhysicalAddress sender, UplinkPart part)
     {
-        SetCard(number, part);
+        Set(number, part);
         AddLeaf(number);
         var address = sender.GetAddressBytes();
         var selector = Selector(
@@ -107,8 +106,6 @@ internal sealed class SharedQueue(int device, string name, long capacity) : IDis
             action);
     }
 
-    public void SetCard(ushort number, UplinkPart part) => Set(number, Machines, part);
-
     public void RemoveCard(ushort number, PhysicalAddress sender)
     {
         netlink.Execute(Filter(DeleteFilter, 0, FilterOf(number, sender)), action);
@@ -121,9 +118,10 @@ internal sealed class SharedQueue(int device, string name, long capacity) : IDis
 
     public void Dispose() => netlink.Dispose();
 
-    /// <summary>Makes a class or changes it.</summary>
-    private void Set(ushort number, ushort parent, UplinkPart part)
+    /// <summary>Makes a class or changes what it is given.</summary>
+    public void Set(ushort number, UplinkPart part)
     {
+        var parent = number switch { Whole => (ushort)0, Machines or Host => Whole, _ => Machines };
         // struct tc_htb_opt: two rates of 12 bytes, their bursts in units of time, and the turn.
         var options = new byte[44];
         TrafficControl.WriteRate(options, part.Rate);

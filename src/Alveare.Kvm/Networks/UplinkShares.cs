@@ -20,9 +20,12 @@ public sealed class UplinkShares(string? uplink, int? speed)
     private const long BytesOfMegabit = 1_000_000 / 8;
 
     private Ground? ground;
-    private Dictionary<string, (ushort Number, UplinkPart Part)> cards = [];
     private ImmutableArray<NicSpec> inForce = [];
     private bool mayBeLeftOver = true;
+
+    // Of each card by its address, and what each number was told last.
+    private Dictionary<string, ushort> numbers = [];
+    private Dictionary<ushort, UplinkPart> told = [];
 
     /// <summary>Divides anew among these cards, all that run; answers why that cannot be had, or null.</summary>
     public string? Divide(IEnumerable<NicSpec> running)
@@ -64,61 +67,64 @@ public sealed class UplinkShares(string? uplink, int? speed)
         if (!isNew && inForce.SequenceEqual(nics))
             return;
         // The last one is of cards that are not known: guests may send under other addresses than their cards'.
-        var division = UplinkDivision.Divide(wanted.Capacity, [.. nics.Select(ClaimOf), new Claim(0, ShareScale.NormalNic)]);
+        var (host, machines, parts) = UplinkDivision.Divide(wanted.Capacity, [.. nics.Select(ClaimOf), new Claim(0, ShareScale.NormalNic)]);
         if (isNew)
-        {
-            mayBeLeftOver = true;
             Lift(name);
-        }
-
-        var unknown = division.Cards[^1];
         using var queue = new SharedQueue(wanted.Device, name, wanted.Capacity);
         if (isNew)
-            queue.Add(division.Host, division.Machines, unknown);
-        else
-            queue.Set(division.Host, division.Machines, unknown);
-        Follow(queue, nics.Zip(division.Cards).ToDictionary(n => n.First.Mac, n => n.Second));
+        {
+            queue.Add(host, machines, parts[^1]);
+            told = new() { [SharedQueue.Host] = host, [SharedQueue.Machines] = machines, [SharedQueue.Unknown] = parts[^1] };
+        }
+
+        Forget(queue, nics.Select(n => n.Mac).ToHashSet());
+        Tell(queue, SharedQueue.Host, host);
+        Tell(queue, SharedQueue.Machines, machines);
+        Tell(queue, SharedQueue.Unknown, parts[^1]);
+        foreach (var (nic, part) in nics.Zip(parts))
+            Tell(queue, nic.Mac, part);
         (ground, inForce, mayBeLeftOver) = (wanted, nics, true);
     }
 
-    private void Follow(SharedQueue queue, Dictionary<string, UplinkPart> wanted)
+    private void Forget(SharedQueue queue, HashSet<string> present)
     {
-        foreach (var (mac, (number, _)) in cards.Where(c => !wanted.ContainsKey(c.Key)).ToList())
+        foreach (var (mac, number) in numbers.Where(n => !present.Contains(n.Key)).ToList())
         {
             queue.RemoveCard(number, PhysicalAddress.Parse(mac));
-            cards.Remove(mac);
-        }
-
-        foreach (var (mac, part) in wanted)
-        {
-            if (!cards.TryGetValue(mac, out var present))
-            {
-                var number = FreeNumber();
-                queue.AddCard(number, PhysicalAddress.Parse(mac), part);
-                cards[mac] = (number, part);
-            }
-            else if (present.Part != part)
-            {
-                queue.SetCard(present.Number, part);
-                cards[mac] = (present.Number, part);
-            }
+            numbers.Remove(mac);
+            told.Remove(number);
         }
     }
 
-    private ushort FreeNumber()
+    private void Tell(SharedQueue queue, string mac, UplinkPart part)
     {
-        var taken = cards.Values.Select(c => c.Number).ToHashSet();
-        var number = SharedQueue.FirstCard;
-        while (taken.Contains(number))
+        if (numbers.TryGetValue(mac, out var number))
+        {
+            Tell(queue, number, part);
+            return;
+        }
+
+        number = SharedQueue.FirstCard;
+        while (told.ContainsKey(number))
             number++;
-        return number;
+        queue.AddCard(number, PhysicalAddress.Parse(mac), part);
+        (numbers[mac], told[number]) = (number, part);
+    }
+
+    // With each card that comes the others have a little less: most are not told.
+    private void Tell(SharedQueue queue, ushort number, UplinkPart part)
+    {
+        if (told[number].IsNear(part))
+            return;
+        queue.Set(number, part);
+        told[number] = part;
     }
 
     private void Lift(string name)
     {
         if (!mayBeLeftOver)
             return;
-        (ground, cards) = (null, []);
+        (ground, numbers) = (null, []);
         using var control = new TrafficControl();
         if (Links.Exists(name))
             SharedQueue.Remove(control, Links.IndexOf(name), name);

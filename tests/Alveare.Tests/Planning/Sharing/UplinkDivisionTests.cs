@@ -21,8 +21,8 @@ public sealed class UplinkDivisionTests
     [Fact]
     public void FourToOneOfWhatTheMachinesHave()
     {
-        var division = UplinkDivision.Divide(300_000_000, [new Claim(0, 100), new Claim(0, 25)]);
-        Assert.Equal((100_000_000, 200_000_000), (division.Host.Rate, division.Machines.Rate));
+        var division = UplinkDivision.Divide(315_000_000, [new Claim(0, 100), new Claim(0, 25)]);
+        Assert.Equal((105_000_000, 210_000_000), (division.Host.Rate, division.Machines.Rate));
         Assert.Equal([new UplinkPart(160_000_000, 262_144), new UplinkPart(40_000_000, 65_536)], division.Cards);
     }
 
@@ -31,8 +31,8 @@ public sealed class UplinkDivisionTests
     {
         var division = UplinkDivision.Divide(capacity, cards);
         Assert.Equal(capacity, division.Host.Rate + division.Machines.Rate);
-        // What is given at the least, so that nobody has nothing, aside.
-        Assert.InRange(division.Cards.Sum(c => c.Rate), 0, division.Machines.Rate + cards.Length);
+        // Also not when each keeps to the most that is near to its part; what is given at the least, so that nobody has nothing, aside.
+        Assert.InRange(division.Cards.Sum(c => MostNear(c).Rate), 0, division.Machines.Rate + cards.Length);
         Assert.All(division.Cards.Zip(cards), c => Assert.InRange(c.First.Rate, 1, Math.Max(1, c.Second.Limit)));
     });
 
@@ -43,7 +43,7 @@ public sealed class UplinkDivisionTests
         var whole = cards.Sum(c => c.Shares);
         Assert.All(division.Cards.Zip(cards), c =>
         {
-            Assert.Equal(division.Machines.Rate * c.Second.Shares / whole, c.First.Rate, 1.0);
+            Assert.Equal(division.Machines.Rate / 1.05 * c.Second.Shares / whole, c.First.Rate, 1.0);
             Assert.Equal(division.Machines.Turn * c.Second.Shares / whole, c.First.Turn, cards.Length + 1.0);
         });
     });
@@ -63,4 +63,12 @@ public sealed class UplinkDivisionTests
         var pairs = parts.Zip(cards).Where(c => double.IsInfinity(c.Second.Limit)).OrderBy(c => c.Second.Shares).Select(c => c.First).ToList();
         Assert.All(pairs.Zip(pairs.Skip(1)), p => Assert.True(p.First.Rate <= p.Second.Rate && p.First.Turn <= p.Second.Turn));
     });
+
+    private static UplinkPart MostNear(UplinkPart part)
+    {
+        var most = part with { Rate = (long)(part.Rate * 1.05) };
+        Assert.True(most.IsNear(part));
+        Assert.False((most with { Rate = most.Rate + 2 }).IsNear(part));
+        return most;
+    }
 }
