@@ -9,10 +9,11 @@ internal static class MachineOperations
     public static void HandleAll(MachineGround ground, EventLog events)
     {
         var making = new MachineMaking(ground);
-        var creation = new MachineCreation(ground, making);
+        var placement = new WakingPlacement(ground);
+        var creation = new MachineCreation(ground, making, placement);
         var registration = new MachineRegistration(ground);
         var changes = new MachineChanges(ground, making);
-        var power = new MachinePower(ground, events);
+        var power = new MachinePower(ground, placement, events);
         var tasks = ground.Tasks;
         tasks.Handle<CreateVm>(creation.CreateAsync);
         tasks.Handle<CloneVm>(creation.CloneAsync);

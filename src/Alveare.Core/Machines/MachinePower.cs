@@ -17,7 +17,7 @@ using Alveare.Planning.Rules;
 namespace Alveare.Core.Machines;
 
 /// <summary>Powering machines on and off.</summary>
-internal sealed class MachinePower(MachineGround ground, EventLog events)
+internal sealed class MachinePower(MachineGround ground, WakingPlacement placement, EventLog events)
 {
     private static readonly TimeSpan LongestShutdown = TimeSpan.FromHours(24);
 
@@ -28,11 +28,14 @@ internal sealed class MachinePower(MachineGround ground, EventLog events)
         var spec = MachineGround.SpecOf(vm);
         var cpu = spec.CpuModel ?? BaselineOf(operation.Host ?? vm.Host);
         var needs = MachineNeeds.Of(spec with { Name = vm.Name, CpuModel = cpu }, vm.Config.Datastore, ground.NameOf(vm.Config.Datastore));
-        using var room = ground.Rooms.Promise(
+        using var room = await placement.PromiseAsync(
             vm.Id,
-            needs.Memory,
+            needs,
             now => operation.Host is { } named ? [now.Get<Host>(named)] : MachinePlacement.StartHosts(now, vm),
-            rooms => MachinePlacement.Choose(needs, rooms, isNamed: operation.Host is not null, preferred: vm.Host));
+            isNamed: operation.Host is not null,
+            preferred: vm.Host,
+            context);
+        context.PointOfNoReturn = "the machine is being started";
         if (room.Host != vm.Host)
         {
             context.Report(null, $"registering it on host '{ground.NameOf(room.Host)}'");

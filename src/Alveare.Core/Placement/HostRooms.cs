@@ -179,7 +179,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         },
         HostConnection.Connecting => "first contact is not made yet",
         HostConnection.Disconnected => "an administrator disconnected it",
-        HostConnection.Standby => "it is in standby",
+        HostConnection.Standby => host.FailedWakes > 0 ? $"it is in standby, and waking it has failed {host.FailedWakes} times in a row" : "it is in standby",
         HostConnection.Untrusted => "what answers at its address has another certificate",
         _ => "it does not answer",
     };

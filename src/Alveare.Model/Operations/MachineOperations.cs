@@ -55,7 +55,7 @@ public sealed record UnregisterElsewhere : Operation;
 [Operation(EntityKind.VirtualMachine, "destroy", Privilege.VmDelete, "Delete a machine and its files.", States = PowerStates.Off, OnTemplates = true)]
 public sealed record DestroyVm : Operation;
 
-[Operation(EntityKind.VirtualMachine, "power-on", Privilege.VmPower, "Power on.", States = PowerStates.Off)]
+[Operation(EntityKind.VirtualMachine, "power-on", Privilege.VmPower, "Power on; a host of a cluster that saves power is woken when no other has room.", States = PowerStates.Off, Cancellable = true)]
 public sealed record PowerOn : Operation
 {
     /// <summary>Host to start on; null keeps the registered host if it fits, else lets placement choose.</summary>

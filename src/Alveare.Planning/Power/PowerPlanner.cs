@@ -110,6 +110,6 @@ public static class PowerPlanner
         return isTooMuch || state.Broken > broken ? null : after;
     }
 
-    private static double Size(SnapshotHost host, ImmutableArray<SnapshotHost> among) =>
+    internal static double Size(SnapshotHost host, ImmutableArray<SnapshotHost> among) =>
         (host.CpuMhz / among.Max(h => h.CpuMhz)) + (host.MemMb / among.Max(h => h.MemMb));
 }
