@@ -32,6 +32,7 @@ public sealed class Engine : IAsyncDisposable
     private readonly CancellationTokenSource _end = new();
     private readonly ControllerPasswords _passwords;
     private readonly LoadRecord _loads;
+    private readonly MigrationCosts _costs;
     private readonly StrayRegistrations _strays;
     private Task _loops = Task.CompletedTask;
 
@@ -48,12 +49,13 @@ public sealed class Engine : IAsyncDisposable
         Consoles = new MachineConsoles(Inventory, Tasks, Hosts, Events, Feed, clock, ids);
 
         _loads = new LoadRecord(store, clock);
+        _costs = new MigrationCosts(store);
         new ContainerOperations(Inventory, _loads, ids).Register(Tasks);
         new CpuBaselineOperations(Inventory).Register(Tasks);
         new RuleOperations(Inventory, Events).Register(Tasks);
         new ArrangeOperations(Inventory, Hosts).Register(Tasks);
         _passwords = new ControllerPasswords(store);
-        new HostOperations(Inventory, Hosts, connector, _passwords, Statistics, Events, clock).Register(Tasks);
+        new HostOperations(Inventory, Hosts, connector, _passwords, _costs, Statistics, Events, clock).Register(Tasks);
         new StorageOperations(Inventory, Hosts, Events, ids).Register(Tasks);
         new NetworkOperations(Inventory, Hosts, Events, ids).Register(Tasks);
         new UserOperations(Users, Sessions, Events).Register(Tasks);
@@ -61,11 +63,11 @@ public sealed class Engine : IAsyncDisposable
         var machines = new MachineGround(
             Inventory, Tasks, Hosts, new HostRooms(Inventory, Statistics), Statistics, Feed, ids, clock);
         MachineOperations.HandleAll(machines, Events);
-        MigrationOperations.HandleAll(machines);
+        MigrationOperations.HandleAll(machines, _costs);
         new PoolOperations(machines).Register(Tasks);
         Pools = new PoolSharing(machines, logs.CreateLogger<PoolSharing>());
-        Balancing = new ClusterBalancing(machines, _loads, Events, logs.CreateLogger<ClusterBalancing>());
-        Maintenance = new MaintenancePlanner(machines, () => Balancing.Cost);
+        Balancing = new ClusterBalancing(machines, _loads, _costs, Events, logs.CreateLogger<ClusterBalancing>());
+        Maintenance = new MaintenancePlanner(machines, _costs);
         var evacuation = new HostEvacuation(machines, Maintenance, Events);
         new MaintenanceOperations(machines, evacuation, Events).Register(Tasks);
         new RollingMaintenanceOperations(machines, Events).Register(Tasks);
@@ -108,6 +110,7 @@ public sealed class Engine : IAsyncDisposable
         Sessions.Load();
         _passwords.Load();
         _loads.Load();
+        _costs.Load();
         var left = Tasks.Load();
         var busy = Tasks.Hold(left);
         await Inventory.ApplyAsync(stored => AsUnheard(stored, busy));

@@ -31,6 +31,7 @@ public sealed class ClusterBalancing
     private static readonly TimeSpan PlanGoodFor = TimeSpan.FromMinutes(5);
 
     private readonly MachineGround _ground;
+    private readonly MigrationCosts _costs;
     private readonly EventLog _events;
     private readonly ILogger _logger;
     private readonly MoveHistory _history;
@@ -41,9 +42,9 @@ public sealed class ClusterBalancing
     private readonly Dictionary<EntityId, long> _lastTurns = [];
     private readonly Dictionary<EntityId, Task> _rounds = [];
 
-    internal ClusterBalancing(MachineGround ground, LoadRecord loads, EventLog events, ILogger logger)
+    internal ClusterBalancing(MachineGround ground, LoadRecord loads, MigrationCosts costs, EventLog events, ILogger logger)
     {
-        (_ground, _events, _logger) = (ground, events, logger);
+        (_ground, _costs, _events, _logger) = (ground, costs, events, logger);
         _history = new MoveHistory(ground.Clock);
         _runner = new MoveRunner(ground, _history, events);
         _book = new RecommendationBook(ground.Clock);
@@ -52,9 +53,6 @@ public sealed class ClusterBalancing
 
     /// <summary>What the cluster's last round recommends, in the order in which it is to be done.</summary>
     public IReadOnlyList<Recommendation> RecommendationsOf(EntityId cluster) => _book.Of(_ground.Now.Get<Cluster>(cluster).Id);
-
-    /// <summary>What migrations cost, as measured so far.</summary>
-    internal MigrationCost Cost => _runner.Cost;
 
     /// <summary>The cluster as planning sees it now.</summary>
     public ClusterReading Read(EntityId cluster)
@@ -151,7 +149,7 @@ public sealed class ClusterBalancing
                 resting[vm] = why;
         }
 
-        return RoundPlanner.Plan(reading, _runner.Cost, resting);
+        return RoundPlanner.Plan(reading, _costs.TermsFor(reading.Clock, reading.SteadySeconds, reading.Hosts), resting);
     }
 
     private Dictionary<EntityId, EntityId> Targets() =>

@@ -26,9 +26,6 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
     private readonly SlotBudget _networks = new(MovesPerCluster);
     private readonly MoveTargets _targets = new(ground);
 
-    /// <summary>What migrations cost, as measured so far.</summary>
-    public MigrationCost Cost { get; private set; } = MigrationCost.Assumed;
-
     /// <summary>Makes the moves and waits until all that began have ended. Answers how each ended, in the order of the moves; null for one that
     /// was not begun.</summary>
     /// <param name="goodFor">A move that has not begun after so long is not begun any more: the plan is old.</param>
@@ -80,19 +77,16 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
 
         events.Add(EventSeverity.Info, "balance.move", $"{task.Id} moves '{vm.Name}' from {move.FromName} to {move.ToName}: {move.Reason}", vm.Id, session.User);
         var ended = await ground.Tasks.WaitAsync(task.Id, cancellation);
-        Learn(vm, group, move, ended);
+        Note(vm, group, move, ended);
         return ended;
     }
 
-    private void Learn(VirtualMachine vm, ImmutableArray<VirtualMachine> group, ClusterMove move, TaskRecord ended)
+    private void Note(VirtualMachine vm, ImmutableArray<VirtualMachine> group, ClusterMove move, TaskRecord ended)
     {
         if (ended.State == TaskState.Succeeded)
         {
             foreach (var moved in group)
                 history.Moved(moved.Id, move.To);
-            var consumed = ground.Statistics.LatestDemandOf(vm.Id)?.Consumed.Mb ?? 0;
-            if (ended.Figures is { } figures)
-                Cost = Cost.With(figures, consumed);
         }
         else if (ended.State == TaskState.Failed && history.Failed(vm.Id) is { } pause)
         {

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using Alveare.Core.Migration;
 using Alveare.Model;
 using Alveare.Model.Clusters;
 using Alveare.Planning.Balancing;
@@ -13,7 +12,7 @@ namespace Alveare.Core.Balancing;
 internal static class RoundPlanner
 {
     /// <param name="resting">Machines that were moved, or refused to move, lately: why each is left alone.</param>
-    public static RoundPlan Plan(ClusterReading reading, MigrationCost cost, IReadOnlyDictionary<EntityId, string> resting)
+    public static RoundPlan Plan(ClusterReading reading, MoveTerms terms, IReadOnlyDictionary<EntityId, string> resting)
     {
         if (reading.Snapshot.Hosts.Length < 2)
             return RoundPlan.Nothing;
@@ -23,14 +22,14 @@ internal static class RoundPlanner
                 ? null
                 : reading.Cluster.Balancing.ModeOf(reading.Vms[v.Id]),
             StringComparer.Ordinal);
-        var (automatic, after) = Moves(reading, reading.Snapshot, cost, vm => modeOf[vm] == BalanceMode.Full);
-        var (recommended, _) = Moves(reading, after, cost, vm => modeOf[vm] is BalanceMode.Manual or BalanceMode.Partial);
+        var (automatic, after) = Moves(reading, reading.Snapshot, terms, vm => modeOf[vm] == BalanceMode.Full);
+        var (recommended, _) = Moves(reading, after, terms, vm => modeOf[vm] is BalanceMode.Manual or BalanceMode.Partial);
         return new([.. automatic.Select(m => Named(reading, m))], [.. recommended.Select(m => Named(reading, m))]);
     }
 
     /// <summary>Moves of single machines and of groups, each of which its first machine stands for; and the cluster after them.</summary>
     private static (ImmutableArray<ValuedMove> Moves, ClusterSnapshot After) Moves(
-        ClusterReading reading, ClusterSnapshot snapshot, MigrationCost cost, Func<string, bool> mayMove)
+        ClusterReading reading, ClusterSnapshot snapshot, MoveTerms terms, Func<string, bool> mayMove)
     {
         if (!snapshot.Vms.Any(v => mayMove(v.Id)))
             return ([], snapshot);
@@ -38,7 +37,7 @@ internal static class RoundPlanner
         var cluster = new Cluster(snapshot with { Vms = [.. snapshot.Vms.Select(v => mayMove(v.Id) ? v : v with { OnlyOn = [v.Host] })] });
         var units = MoveUnits.Of(cluster, cluster.Start);
         var planned = Balancer.Moves(units.Cluster, BalanceLevel.Of(reading.Cluster.Balancing.Level), isThorough: false);
-        var moves = CostBenefit.Worthwhile(units.Cluster, planned, cost.TermsFor(reading.Clock, reading.SteadySeconds));
+        var moves = CostBenefit.Worthwhile(units.Cluster, planned, terms);
         var to = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var move in moves)
         {

@@ -19,9 +19,9 @@ public sealed class MaintenancePlanner
 
     private readonly MachineGround _ground;
     private readonly MoveTargets _targets;
-    private readonly Func<MigrationCost> _cost;
+    private readonly MigrationCosts _costs;
 
-    internal MaintenancePlanner(MachineGround ground, Func<MigrationCost> cost) => (_ground, _targets, _cost) = (ground, new MoveTargets(ground), cost);
+    internal MaintenancePlanner(MachineGround ground, MigrationCosts costs) => (_ground, _targets, _costs) = (ground, new MoveTargets(ground), costs);
 
     /// <summary>What putting the host into maintenance would do now.</summary>
     public MaintenancePlan Plan(EntityId host)
@@ -35,7 +35,7 @@ public sealed class MaintenancePlanner
             {
                 try
                 {
-                    moves.AddRange(Moves(unit, TargetOf(unit, host)));
+                    moves.AddRange(Moves(unit, host, TargetOf(unit, host)));
                 }
                 catch (FaultException e)
                 {
@@ -69,8 +69,8 @@ public sealed class MaintenancePlanner
             : _targets.PromiseLive(unit, host, null).Host;
     }
 
-    private IEnumerable<MaintenanceMove> Moves(ImmutableArray<VirtualMachine> unit, EntityId to) => unit.Select(vm =>
-        new MaintenanceMove(vm.Id, vm.Name, to, _ground.NameOf(to), vm.MayRun, Takes(vm), vm.MayRun ? _cost().SecondsFor(Takes(vm)) : 0)
+    private IEnumerable<MaintenanceMove> Moves(ImmutableArray<VirtualMachine> unit, EntityId from, EntityId to) => unit.Select(vm =>
+        new MaintenanceMove(vm.Id, vm.Name, to, _ground.NameOf(to), vm.MayRun, Takes(vm), vm.MayRun ? _costs.Between(from, to).SecondsFor(Takes(vm)) : 0)
         {
             With = vm == unit[0] ? null : unit[0].Name,
         });

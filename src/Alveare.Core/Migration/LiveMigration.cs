@@ -20,7 +20,8 @@ internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, Mac
     private Fault? _firstFault;
     private TimeSpan? _arrivedAfter;
 
-    public async Task RunAsync(long lockEpoch)
+    /// <summary>Answers what it cost, or null where that is not known.</summary>
+    public async Task<MigrationFigures?> RunAsync(long lockEpoch)
     {
         var began = ground.Clock.GetTimestamp();
         var uri = await PrepareAsync(lockEpoch);
@@ -29,8 +30,7 @@ internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, Mac
         var arriving = AwaitIncomingAsync(began);
         if (await arriving is { } arrived)
         {
-            await SucceedAsync(sending, arrived);
-            return;
+            return await SucceedAsync(sending, arrived);
         }
 
         await sending;
@@ -39,7 +39,7 @@ internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, Mac
         if (found == Whereabouts.OnTarget)
         {
             context.SetResult(move.Target);
-            return;
+            return null;
         }
 
         await _settling.CancelOnAsync(move.Target);
@@ -123,13 +123,16 @@ internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, Mac
         }
     }
 
-    private async Task SucceedAsync(Task<SendFinished?> sending, IncomingFinished arrived)
+    private async Task<MigrationFigures?> SucceedAsync(Task<SendFinished?> sending, IncomingFinished arrived)
     {
         context.SetResult(move.Target);
         context.Report(99, "cleaning up the source");
         // The machine runs where it should: figures that do not come are left out.
-        if (await sending is { } sent)
-            context.SetFigures(new MigrationFigures(_arrivedAfter ?? sent.Total, sent.Pause + arrived.SwitchTime, sent.Transferred));
+        if (await sending is not { } sent)
+            return null;
+        var figures = new MigrationFigures(_arrivedAfter ?? sent.Total, sent.Pause + arrived.SwitchTime, sent.Transferred);
+        context.SetFigures(figures);
+        return figures;
     }
 
     private static string ReasonOf(Fault fault) => fault is MigrationFailed failed ? failed.Reason : fault.Message.TrimEnd('.');

@@ -1,24 +1,19 @@
 using Alveare.Model;
 using Alveare.Model.Tasks;
-using Alveare.Planning.Balancing;
 
 namespace Alveare.Core.Migration;
 
-/// <summary>What live migrations have cost here, measured.</summary>
+/// <summary>What live migrations have cost, measured.</summary>
 /// <param name="MbPerSecond">What a migration sends in a second, from its beginning to the guest running on the other host.</param>
 /// <param name="Overhead">MB that are sent for each MB of memory that a machine takes.</param>
-public sealed record MigrationCost(double MbPerSecond, double Overhead)
+/// <param name="Measured">So many migrations.</param>
+public sealed record MigrationCost(double MbPerSecond, double Overhead, int Measured = 0)
 {
     /// <summary>Before the first: a gigabit link, and a guest that writes a quarter of its memory meanwhile.</summary>
     public static readonly MigrationCost Assumed = new(100, 1.25);
 
-    /// <summary>One thread at either end is busy with it.</summary>
-    private const double CpusWhileMoving = 2;
-
-    /// <summary>How much the newest migration counts.</summary>
-    private const double Weight = 0.2;
-
-    private const double MhzPerGhz = 1000;
+    /// <summary>How much the newest migration counts, once a few are known. Before that all count alike, and so does what was assumed.</summary>
+    private const double LeastWeight = 0.2;
 
     /// <summary>What is known after one more migration.</summary>
     /// <param name="consumedMb">Memory that the machine took, or 0 when that is not known.</param>
@@ -28,17 +23,15 @@ public sealed record MigrationCost(double MbPerSecond, double Overhead)
         if (!(sent > 0) || !(seconds > 0))
             return this;
         var overhead = consumedMb > 0 ? Math.Clamp(sent / consumedMb, 0.1, 10) : Overhead;
-        return new(Mix(MbPerSecond, sent / seconds), Mix(Overhead, overhead));
+        return new(Mix(MbPerSecond, sent / seconds), Mix(Overhead, overhead), Measured + 1);
     }
-
-    /// <summary>The terms on which a cluster's moves are judged.</summary>
-    /// <param name="clock">Of the hosts' CPUs.</param>
-    /// <param name="steadySeconds">How long each machine's load has been what it is.</param>
-    public MoveTerms TermsFor(Megahertz clock, IReadOnlyDictionary<string, double> steadySeconds) =>
-        new(MbPerSecond, Overhead, CpusWhileMoving * clock.Value / MhzPerGhz, steadySeconds);
 
     /// <summary>How long a machine that takes so much memory is expected to move.</summary>
     public double SecondsFor(Bytes memory) => memory.Mb * Overhead / MbPerSecond;
 
-    private static double Mix(double known, double measured) => ((1 - Weight) * known) + (Weight * measured);
+    private double Mix(double known, double measured)
+    {
+        var weight = Math.Max(LeastWeight, 1.0 / (Measured + 2));
+        return ((1 - weight) * known) + (weight * measured);
+    }
 }

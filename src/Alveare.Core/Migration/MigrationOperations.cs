@@ -13,7 +13,7 @@ using Alveare.Planning.Migration;
 namespace Alveare.Core.Migration;
 
 /// <summary>Moves machines to other hosts: live when they run, by registration when they are off.</summary>
-internal sealed class MigrationOperations(MachineGround ground)
+internal sealed class MigrationOperations(MachineGround ground, MigrationCosts costs)
 {
     /// <summary>How many live migrations a host takes part in at once; the rest wait.</summary>
     public const int SlotsPerHost = 8;
@@ -22,9 +22,9 @@ internal sealed class MigrationOperations(MachineGround ground)
     private readonly GroupMigration _groups = new(ground);
     private readonly MoveTargets _targets = new(ground);
 
-    public static void HandleAll(MachineGround ground)
+    public static void HandleAll(MachineGround ground, MigrationCosts costs)
     {
-        var operations = new MigrationOperations(ground);
+        var operations = new MigrationOperations(ground, costs);
         ground.Tasks.Handle<MigrateVm>(operations.MigrateAsync);
         ground.Tasks.FindOut<MigrateVm>(operations.FindOutAsync);
     }
@@ -87,7 +87,10 @@ internal sealed class MigrationOperations(MachineGround ground)
             TlsKey = ground.Ids.NewSecret(32),
             Channels = TransferChannels.Choose(MachineGround.SpecOf(vm).Memory, ThreadsOf(source), ThreadsOf(target)),
         };
-        await new LiveMigration(ground, vm, move, settings, machine.CpuModel, context).RunAsync(machine.LockEpoch);
+        var figures = await new LiveMigration(ground, vm, move, settings, machine.CpuModel, context).RunAsync(machine.LockEpoch);
+        // One that was told to be slow says nothing of the link.
+        if (figures is not null && operation.BandwidthLimit == 0)
+            await costs.LearnAsync(move, figures, ground.Statistics.LatestDemandOf(vm.Id)?.Consumed.Mb ?? 0);
     }
 
     private async Task<HostMachine?> FindOnAsync(EntityId host, VirtualMachine vm, TaskContext context) =>

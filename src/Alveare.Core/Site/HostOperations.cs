@@ -1,6 +1,7 @@
 using Alveare.Core.Events;
 using Alveare.Core.Hosts;
 using Alveare.Core.Inventory;
+using Alveare.Core.Migration;
 using Alveare.Core.Power;
 using Alveare.Core.Statistics;
 using Alveare.Core.Tasks;
@@ -14,7 +15,14 @@ namespace Alveare.Core.Site;
 
 /// <summary>Hosts joining the site and leaving it.</summary>
 internal sealed class HostOperations(
-    InventoryWriter inventory, HostSessions hosts, IHostConnector connector, ControllerPasswords passwords, StatisticsHistory statistics, EventLog events, TimeProvider clock)
+    InventoryWriter inventory,
+    HostSessions hosts,
+    IHostConnector connector,
+    ControllerPasswords passwords,
+    MigrationCosts costs,
+    StatisticsHistory statistics,
+    EventLog events,
+    TimeProvider clock)
 {
     /// <summary>How long a host that has just been claimed may take to report.</summary>
     public static readonly TimeSpan FirstContact = TimeSpan.FromSeconds(30);
@@ -106,6 +114,7 @@ internal sealed class HostOperations(
         await hosts.StopAsync(host.Id);
         await TakeOutAsync(host.Id);
         await passwords.SetAsync(host.Id, null);
+        await costs.ForgetAsync(host.Id);
         context.Report(60, "Releasing the host");
         await connector.ReleaseAsync(host, context.Cancellation);
         events.Add(EventSeverity.Audit, "host.removed", $"Host '{host.Name}' was removed from the site; its machines run on.", user: context.Session.User);

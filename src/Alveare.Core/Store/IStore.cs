@@ -31,6 +31,9 @@ public static class StoreKind
     /// <summary>What clusters were asked for, hour by hour.</summary>
     public const string Load = "load";
 
+    /// <summary>What migrations cost, on the site and from host to host.</summary>
+    public const string MigrationCost = "migration-cost";
+
     /// <summary>Passwords: read by the engine alone.</summary>
     public const string Secret = "secret";
 }

@@ -4,11 +4,18 @@ using Alveare.Planning.Clusters;
 namespace Alveare.Planning.Balancing;
 
 /// <summary>What is known of moving machines in a cluster.</summary>
-/// <param name="MbPerSecond">What a migration sends.</param>
+/// <param name="MbPerSecond">What a migration sends where nothing is known of its link.</param>
 /// <param name="Overhead">MB that are sent for each MB of a machine: more than 1 because guests go on writing.</param>
 /// <param name="GhzWhileMoving">CPU that both ends together spend on a migration.</param>
 /// <param name="SteadySeconds">How long each machine's load has been what it is; a machine that is missing has no past.</param>
-public sealed record MoveTerms(double MbPerSecond, double Overhead, double GhzWhileMoving, IReadOnlyDictionary<string, double> SteadySeconds);
+public sealed record MoveTerms(double MbPerSecond, double Overhead, double GhzWhileMoving, IReadOnlyDictionary<string, double> SteadySeconds)
+{
+    /// <summary>What a migration sends from one host to another, of those that are known to differ; by the hosts' ids.</summary>
+    public IReadOnlyDictionary<(string From, string To), double> Links { get; init; } = ImmutableDictionary<(string, string), double>.Empty;
+
+    /// <summary>MB/s of a move.</summary>
+    public double SpeedOf(PlannedMove move) => Links.TryGetValue((move.From, move.To), out var known) ? known : MbPerSecond;
+}
 
 /// <summary>A planned move with what it brings and takes.</summary>
 /// <param name="Gain">GHz seconds of evenness while it is expected to hold; 0 for a move that only mends a rule.</param>
@@ -55,7 +62,7 @@ public static class CostBenefit
         var (vm, from) = (cluster.VmNumbers[move.Vm], cluster.HostNumbers[move.From]);
         var ghz = cluster.Hosts.Average(h => h.CpuMhz) / MhzPerGhz;
         var seconds = Math.Min(terms.SteadySeconds.GetValueOrDefault(move.Vm), holds[from]);
-        var cost = move.Gb * MbPerGb * terms.Overhead / terms.MbPerSecond * terms.GhzWhileMoving;
+        var cost = move.Gb * MbPerGb * terms.Overhead / terms.SpeedOf(move) * terms.GhzWhileMoving;
         return new(move, Math.Max(0, spread.Change(vm, from)) * ghz * seconds, cost, seconds, MendsRule: cluster.Rules.Weigh(vm, from, state.At).IsWorse);
     }
 

@@ -77,6 +77,17 @@ public sealed class CostBenefitTests
         Assert.Empty(Balancer.Plan(new Cluster(after), BalanceLevel.Of(BalanceLevel.Highest), isThorough: false).Moves);
     }
 
+    [Fact]
+    public void AMoveOverALinkHalfAsFastCostsTwiceAsMuch()
+    {
+        var (cluster, plan) = (Hot(), Plan(Hot()));
+        var usual = Assert.Single(CostBenefit.Worthwhile(cluster, plan, Terms(cluster, 3600)));
+        var links = new Dictionary<(string, string), double> { [(usual.Move.From, usual.Move.To)] = 50 };
+        Assert.Equal(2 * usual.Cost, Assert.Single(CostBenefit.Worthwhile(cluster, plan, Terms(cluster, 3600) with { Links = links })).Cost, 0.001);
+        links = new() { [(usual.Move.To, usual.Move.From)] = 50 };
+        Assert.Equal(usual.Cost, Assert.Single(CostBenefit.Worthwhile(cluster, plan, Terms(cluster, 3600) with { Links = links })).Cost);
+    }
+
     private static Cluster Hot() => new(Snapshot([Vm("a", "h1", 5000), Vm("b", "h1", 5000), Vm("c", "h2", 100)]));
 
     private static IReadOnlyList<PlannedMove> Plan(Cluster cluster) => Balancer.Plan(cluster, BalanceLevel.Of(3)).Moves;

@@ -1,0 +1,106 @@
+using Alveare.Core.Migration;
+using Alveare.Core.Store;
+using Alveare.Model;
+using Alveare.Model.Inventory;
+using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
+using Alveare.Tests.Core.Machines;
+using Xunit;
+
+namespace Alveare.Tests.Core.Migration;
+
+/// <summary>What is known of the cost of migrations.</summary>
+public sealed class MigrationCostsTests
+{
+    private static readonly EntityId One = Host(1);
+    private static readonly EntityId Two = Host(2);
+    private static readonly EntityId Three = Host(3);
+
+    [Fact]
+    public async Task ALinkIsKnownByItsOwnMigrationsAndOthersByThoseOfTheSite()
+    {
+        var costs = new MigrationCosts(new MemoryStore());
+        Assert.Equal(MigrationCost.Assumed, costs.Between(One, Two));
+        for (var n = 0; n < 40; n++)
+        {
+            await costs.LearnAsync(Move(One, Two), Figures(mb: 1000, seconds: 100), consumedMb: 500);
+            await costs.LearnAsync(Move(Two, One), Figures(mb: 1000, seconds: 1), consumedMb: 500);
+        }
+
+        Assert.Equal(10, costs.Between(One, Two).MbPerSecond, 1.0);
+        Assert.Equal(1000, costs.Between(Two, One).MbPerSecond, 1.0);
+        Assert.Equal(costs.Site.MbPerSecond, costs.Between(One, Three).MbPerSecond);
+        Assert.InRange(costs.Site.MbPerSecond, 10, 1000);
+        Assert.All(new[] { costs.Between(One, Two), costs.Between(One, Three) }, c => Assert.Equal(2, c.Overhead, 0.01));
+    }
+
+    [Fact]
+    public async Task TheFirstCountsAsMuchAsWhatWasAssumedAndLaterOnesLess()
+    {
+        var costs = new MigrationCosts(new MemoryStore());
+        await costs.LearnAsync(Move(One, Two), Figures(mb: 300, seconds: 1), consumedMb: 0);
+        Assert.Equal((200, 1.25), (costs.Site.MbPerSecond, costs.Site.Overhead));
+        await costs.LearnAsync(Move(One, Two), Figures(mb: 0, seconds: 1), consumedMb: 0);
+        await costs.LearnAsync(Move(One, Two), Figures(mb: 300, seconds: 0), consumedMb: 0);
+        Assert.Equal(200, costs.Site.MbPerSecond);
+        await costs.LearnAsync(Move(One, Two), Figures(mb: 500, seconds: 1), consumedMb: 0);
+        Assert.Equal(300, costs.Site.MbPerSecond, 0.01);
+    }
+
+    [Fact]
+    public async Task TheTermsOfAClusterHaveItsLinksAlone()
+    {
+        var costs = new MigrationCosts(new MemoryStore());
+        await costs.LearnAsync(Move(One, Two), Figures(mb: 300, seconds: 1), consumedMb: 0);
+        await costs.LearnAsync(Move(One, Three), Figures(mb: 300, seconds: 1), consumedMb: 0);
+        var terms = costs.TermsFor(new Megahertz(2000), new Dictionary<string, double>(), new Dictionary<string, EntityId> { ["a"] = One, ["b"] = Two });
+        Assert.Equal(("a", "b"), Assert.Single(terms.Links).Key);
+        Assert.Equal(costs.Between(One, Two).MbPerSecond, terms.Links[("a", "b")]);
+    }
+
+    [Fact]
+    public async Task ItIsKnownAfterARestartUntilAHostIsGone()
+    {
+        var store = new MemoryStore();
+        var costs = new MigrationCosts(store);
+        await costs.LearnAsync(Move(One, Two), Figures(mb: 300, seconds: 1), consumedMb: 200);
+        await costs.LearnAsync(Move(Two, Three), Figures(mb: 900, seconds: 1), consumedMb: 200);
+        var again = new MigrationCosts(store);
+        again.Load();
+        Assert.Equal((costs.Site, costs.Between(One, Two), costs.Between(Two, Three)), (again.Site, again.Between(One, Two), again.Between(Two, Three)));
+
+        await again.ForgetAsync(Three);
+        Assert.Equal(again.Site, again.Between(Two, Three));
+        var last = new MigrationCosts(store);
+        last.Load();
+        Assert.Equal((again.Site, again.Between(One, Two), again.Site), (last.Site, last.Between(One, Two), last.Between(Two, Three)));
+    }
+
+    [Fact]
+    public async Task EveryMigrationIsLearnedFromAndMaintenanceEstimatesByIt()
+    {
+        await using var site = await MachineSite.OpenAsync(time: new FastTime(200), pace: 1);
+        var vm = await site.CreateAsync("a", host: 1, on: true);
+        await site.SucceedAsync(new EnterMaintenance { Target = site.Host(1) });
+        Assert.Equal(new[] { $"{site.Host(1)} {site.Host(2)}", "site" }.Order(), site.Store.Load(StoreKind.MigrationCost).Select(r => r.Key).Order());
+        await site.SucceedAsync(new ExitMaintenance { Target = site.Host(1) });
+        await site.SucceedAsync(new MigrateVm { Target = vm, Host = site.Host(1) });
+        Assert.Equal(3, site.Store.Load(StoreKind.MigrationCost).Count);
+
+        var estimated = Assert.Single(site.Engine.Maintenance.Plan(site.Host(1)).Moves).Seconds;
+        Assert.NotEqual(MigrationCost.Assumed.SecondsFor(site.Vm(vm).Spec!.Memory), estimated);
+        await site.KillAndRestartAsync();
+        await site.UntilAsync(now => now.OfType<Host>().All(h => h.Connection == HostConnection.Connected), "the hosts are connected");
+        Assert.Equal(estimated, Assert.Single(site.Engine.Maintenance.Plan(site.Host(1)).Moves).Seconds);
+        // One that was told to be slow says nothing of the link.
+        await site.SucceedAsync(new MigrateVm { Target = vm, Host = site.Host(2), BandwidthLimit = 1_000_000 });
+        await site.SucceedAsync(new RemoveHost { Target = site.Host(1) });
+        Assert.Equal("site", Assert.Single(site.Store.Load(StoreKind.MigrationCost)).Key);
+    }
+
+    private static EntityId Host(byte number) => EntityId.Host(new Guid(number, 0, 0, new byte[8]));
+
+    private static MachineMove Move(EntityId source, EntityId target) => new(Guid.Empty, source, target);
+
+    private static MigrationFigures Figures(long mb, double seconds) => new(TimeSpan.FromSeconds(seconds), TimeSpan.Zero, Bytes.FromMib(mb));
+}
