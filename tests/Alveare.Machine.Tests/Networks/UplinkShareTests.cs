@@ -48,6 +48,14 @@ public sealed class UplinkShareTests
         Assert.InRange(most / least, 3.6, 4.4);
         Assert.InRange(most + least, 0.9 * All, 1.05 * All);
 
+        // What the host itself sends has its third, and the cards share the rest as before.
+        using (new Pings(wires.NameOf(0), TwoNamespaces.UplinkOf(1)))
+        {
+            (most, least) = await AnsweredAsync(first, second);
+            Assert.InRange(most / least, 3.6, 4.4);
+            Assert.InRange(most + least, 0.6 * All, 0.73 * All);
+        }
+
         // What it says changes while they run.
         await SetAsync(a, low, 100);
         (most, least) = await AnsweredAsync(first, second);

@@ -8,12 +8,9 @@ namespace Alveare.Machine.Tests.Room;
 /// answers.</summary>
 internal sealed class BridgeClient : IDisposable
 {
-    // So many questions of 1,442 bytes are under way at once: less than a queue holds, so that none is lost and all goes at the guest's speed.
-    private const int Questions = 24;
-
     private readonly string name = $"alv-c-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(3))}";
-    private readonly List<Process> pings = [];
     private readonly string[] where;
+    private Pings? pings;
 
     /// <param name="namespace">Where the bridge is; null for the one of the tests.</param>
     public BridgeClient(string bridge, string? @namespace = null, string address = "192.0.2.1")
@@ -26,14 +23,7 @@ internal sealed class BridgeClient : IDisposable
         NetworkDevices.Run("ip", "-n", name, "link", "set", "eth0", "mtu", "1450", "up");
     }
 
-    public void Ask(string address)
-    {
-        for (var i = 0; i < Questions; i++)
-        {
-            pings.Add(Process.Start(new ProcessStartInfo(
-                "ip", ["netns", "exec", name, "busybox", "ping", "-A", "-q", "-s", "1400", address]) { RedirectStandardOutput = true, RedirectStandardError = true })!);
-        }
-    }
+    public void Ask(string address) => pings = new Pings(name, address);
 
     /// <summary>Bytes of answers a second, over four seconds after one in which whatever was let through at once has gone by.</summary>
     public async Task<double> AnsweredAsync(CancellationToken cancellation)
@@ -54,15 +44,8 @@ internal sealed class BridgeClient : IDisposable
     /// <summary>Asks no more.</summary>
     public void Rest()
     {
-        foreach (var ping in pings)
-        {
-            // Of "ip netns exec" nothing is left but the program itself.
-            ping.Kill();
-            ping.WaitForExit();
-            ping.Dispose();
-        }
-
-        pings.Clear();
+        pings?.Dispose();
+        pings = null;
     }
 
     // What the bridge has sent to it.

@@ -25,7 +25,8 @@ public sealed class SiteLifeTests(ApiSite site) : IClassFixture<ApiSite>
         await DoneAsync("datastore", "create", "shared", "/shared");
         await UntilListedAsync("datastore", "shared", "TiB");
         await DoneAsync("folder", "create", "web");
-        var created = await DoneAsync("vm", "create", "web01", "--cpus", "2", "--memory", "256M", "--disk", "1G", "--folder", "web", "--on", "h1", "--datastore", "shared");
+        await DoneAsync("portgroup", "create", "blue", "--vni", "5001");
+        var created = await DoneAsync("vm", "create", "web01", "--cpus", "2", "--memory", "256M", "--disk", "1G", "--folder", "web", "--on", "h1", "--datastore", "shared", "--network", "blue");
         Assert.Matches(@"datacenter.create-vm north: succeeded in .*; made web01 \(vm-[0-9a-f]{32}\)", created);
         Assert.Contains("vm.power-on web01: succeeded", await DoneAsync("vm", "power-on", "north/web/web01"), StringComparison.Ordinal);
         Assert.Matches(@"web01 +on +h1 +2 +256 MiB", await DoneAsync("vm", "list"));
@@ -41,6 +42,8 @@ public sealed class SiteLifeTests(ApiSite site) : IClassFixture<ApiSite>
         await DoneAsync("vm", "set-resources", "web01", "--disk", "1", "--iops-limit", "500", "--disk-bandwidth-limit", "20M", "--disk-shares", "high");
         await DoneAsync("vm", "set-resources", "web01", "--iops-limit", "0");
         Assert.Matches(@"control:\s+bandwidthLimit: 20 MiB\s+shares: 2000\n", await DoneAsync("vm", "show", "web01"));
+        await DoneAsync("vm", "set-resources", "web01", "--nic", "1", "--out-limit", "10M", "--nic-shares", "low");
+        Assert.Matches(@"control:\s+out:\s+average: 10 MiB\s+shares: 25\n", await DoneAsync("vm", "show", "web01"));
         var again = await RunAsync("admin", [], null, "vm", "power-on", "web01");
         Assert.Equal(ExitCode.Fault, again.Code);
         Assert.Contains("'web01' is on; this operation needs it to be off", again.Error, StringComparison.Ordinal);
