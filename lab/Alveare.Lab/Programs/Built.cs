@@ -1,6 +1,7 @@
 namespace Alveare.Lab.Programs;
 
-/// <summary>Where this checkout has what it built: programs stand at <c>src/NAME/bin/CONFIGURATION/FRAMEWORK</c>, beside our own.</summary>
+/// <summary>Where this checkout has what it built: programs stand at <c>src/NAME/bin/CONFIGURATION/FRAMEWORK</c>, beside our own; in Release, those that were
+/// compiled ahead of time at <c>artifacts/ahead/publish/NAME/release</c>.</summary>
 public static class Built
 {
     private static readonly DirectoryInfo Own = new(AppContext.BaseDirectory.TrimEnd('/'));
@@ -9,7 +10,11 @@ public static class Built
 
     public static string Program(string assembly, string? file = null)
     {
-        var path = Path.Combine(Checkout, "src", assembly, "bin", Own.Parent!.Name, Own.Name, file ?? assembly);
+        var configuration = Own.Parent!.Name;
+        var ahead = Path.Combine(Checkout, "artifacts", "ahead", "publish", assembly, "release", file ?? assembly);
+        if (configuration == "Release" && File.Exists(ahead))
+            return ahead;
+        var path = Path.Combine(Checkout, "src", assembly, "bin", configuration, Own.Name, file ?? assembly);
         return File.Exists(path) ? path : throw new LabException($"The program {path} is not built. Run ./alveare build.");
     }
 

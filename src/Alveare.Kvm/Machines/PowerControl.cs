@@ -184,19 +184,23 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         await run.Qmp.Closed;
         if (run.IsDetached)
             return;
-        var end = await run.Process.AwaitEndAsync();
-        if (EndedInMigration is { } migration && await migration(machine, run, end))
+        // Why one ended that was powered off is known, and somebody waits for it to be off: how it ended can be read afterwards.
+        QemuEnd? end = null;
+        if (run.EndReason == EndReason.PoweredOff)
+            await run.Process.AwaitGoneAsync();
+        else if (EndedInMigration is { } migration && await migration(machine, run, end = await run.Process.AwaitEndAsync()))
             return;
         using (await machine.EnterAsync(CancellationToken.None))
         {
-            CleanUp(run);
             var epoch = ground.Release(run.Record.Config, run.Record.LockEpoch);
             machine.Run = null;
             machine.Change(m => m.PoweredOff() with { LockEpoch = epoch });
+            run.MarkEnded();
+            end ??= await run.Process.AwaitEndAsync();
+            CleanUp(run);
         }
 
         Announce(machine, run, end);
-        run.MarkEnded();
     }
 
     /// <summary>Raises the event for a QEMU that ended, unless somebody here ended it.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Alveare.Kvm.Qemu;
 
@@ -9,6 +10,10 @@ internal static partial class Native
     public const uint StatxGid = 0x10;
     public const int SigKill = 9;
 
+    // The number is the same on every architecture (unified since it was added, Linux 5.3).
+    private const long PidFdOpen = 434;
+    private const short PollIn = 1;
+
     [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int LChown(string path, uint uid, uint gid);
 
@@ -17,6 +22,31 @@ internal static partial class Native
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     public static partial int Kill(int pid, int signal);
+
+    /// <summary>A handle of a process (<c>pidfd_open(2)</c>); invalid when there is no such process or it cannot be had.</summary>
+    public static SafeFileHandle OpenProcess(int pid) => new((int)Syscall(PidFdOpen, pid, 0), ownsHandle: true);
+
+    /// <summary>Whether all threads of a process have ended, and with them everything it held open.</summary>
+    /// <param name="patience">How long the calling thread waits for it.</param>
+    public static bool HasEnded(SafeFileHandle process, TimeSpan patience)
+    {
+        var wanted = new PollRequest { Handle = (int)process.DangerousGetHandle(), Events = PollIn };
+        return Poll(ref wanted, 1, (int)patience.TotalMilliseconds) > 0;
+    }
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    private static partial long Syscall(long number, long first, long second);
+
+    [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
+    private static partial int Poll(ref PollRequest request, ulong count, int milliseconds);
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct PollRequest
+    {
+        public int Handle;
+        public short Events;
+        public short Happened;
+    }
 
     /// <summary>The head of the kernel's <c>struct statx</c>, which has 256 bytes.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 256)]

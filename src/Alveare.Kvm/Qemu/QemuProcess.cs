@@ -16,6 +16,9 @@ public sealed class QemuProcess
     // The steps in which a file that is due within milliseconds is looked for: a watch costs more than it saves here.
     private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(1);
 
+    // A process that has begun to close its files is at the last of them within microseconds: that is waited for without giving the thread away.
+    private static readonly TimeSpan EndingSoon = TimeSpan.FromMilliseconds(2);
+
     // A busy machine may need seconds; what hangs, hangs for ever.
     private static readonly TimeSpan FirstGreeting = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan EndingTime = TimeSpan.FromMilliseconds(500);
@@ -153,6 +156,18 @@ public sealed class QemuProcess
     {
         if (Run.ReadExitStatus() is null && IsOurs(Run, Pid))
             Native.Kill(Pid, Native.SigKill);
+    }
+
+    /// <summary>Waits until the process holds nothing any more: no file, no lock. How it ended may not be written down yet.</summary>
+    public async Task AwaitGoneAsync()
+    {
+        await Qmp.Closed;
+        using var process = Native.OpenProcess(Pid);
+        // One that cannot be opened is gone already, or else the shim tells.
+        if (process.IsInvalid)
+            await AwaitStatusAsync(Run, StatusTimeout);
+        while (!process.IsInvalid && !Native.HasEnded(process, EndingSoon))
+            await Task.Delay(Step);
     }
 
     /// <summary>Waits until the process has ended, and says how.</summary>
