@@ -19,13 +19,15 @@ internal static class ScaleMeasure
         GC.Collect();
         var (pauses, collections) = (GC.GetTotalPauseDuration(), GC.CollectionCount(2));
         var usage = new Usage(Environment.ProcessId);
+        await using var watch = new PauseWatch();
         var outcome = await ScaleLoad.RunElsewhereAsync(site.Url, Watched);
         var cpu = usage.CpuPercent();
         var paused = GC.GetTotalPauseDuration() - pauses;
-        Console.WriteLine(Line.Text($"  garbage collection stood still {paused.TotalMilliseconds:0} ms of {Watched.TotalSeconds:0} s, {GC.CollectionCount(2) - collections} of them whole"));
+        Console.WriteLine(Line.Text($"  garbage collection stood still {paused.TotalMilliseconds:0} ms of {Watched.TotalSeconds:0} s, {GC.CollectionCount(2) - collections} of them whole; the longest {watch.Longest}"));
         Console.WriteLine(Line.Text($"  {outcome.Submitted} operations, {outcome.Failed} failed; {outcome.Changes} changes told to readers, {outcome.SilentReaders} of whom heard nothing"));
         Console.WriteLine(Line.Text($"  balancing moved machines in {site.RoundsWithMoves} rounds"));
         Console.WriteLine($"  requests {outcome.Requests}; tasks {outcome.Tasks}");
+        Console.WriteLine($"  the slowest requests: {string.Join(", ", outcome.Slowest)}");
         return
         [
             Line.Limit("center of a large site, CPU", cpu, 40, "% of a core"),

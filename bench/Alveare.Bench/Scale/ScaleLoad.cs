@@ -13,7 +13,9 @@ namespace Alveare.Bench.Scale;
 /// <param name="Failed">Operations that were refused or failed.</param>
 /// <param name="Changes">Changes that all readers of the event stream were told of together.</param>
 /// <param name="SilentReaders">Readers that were told of none.</param>
-internal sealed record ScaleOutcome(Percentiles Requests, Percentiles Tasks, int Submitted, int Lost, int Failed, long Changes, int SilentReaders);
+/// <param name="Slowest">The slowest request of each second that had a slow one, slowest first, and when it began.</param>
+internal sealed record ScaleOutcome(
+    Percentiles Requests, Percentiles Tasks, int Submitted, int Lost, int Failed, long Changes, int SilentReaders, IReadOnlyList<string> Slowest);
 
 /// <summary>The load on a large site, in a process of its own so that its work is not the center's: operations at a steady rate, people who look
 /// at things, and readers of the event stream.</summary>
@@ -47,7 +49,7 @@ internal static class ScaleLoad
         await client.LogInAsync(ScaleSite.User, ScaleSite.Password, CancellationToken.None);
         var machines = (await client.ListAsync<VmDto>("vms", CancellationToken.None)).Select(v => v.Id).ToArray();
         using var end = new CancellationTokenSource(time);
-        var (requests, tasks) = (new Series(), new Series());
+        var (requests, tasks) = (new Requests(), new Series());
         var counts = new int[3];
         var told = new long[Readers];
         var readers = Enumerable.Range(0, Readers).Select(n => ReadAsync(url, client.Token!, n, told, end.Token)).ToList();
@@ -56,7 +58,7 @@ internal static class ScaleLoad
         await looking;
         await Task.WhenAll(readers);
         Console.WriteLine(JsonSerializer.Serialize(new ScaleOutcome(
-            requests.Percentiles(), tasks.Percentiles(), counts[0], counts[1], counts[2], told.Sum(), told.Count(t => t == 0))));
+            requests.Times.Percentiles(), tasks.Percentiles(), counts[0], counts[1], counts[2], told.Sum(), told.Count(t => t == 0), requests.Slowest())));
     }
 
     // Every fourth is reset, every fourth moved, every fourth powered off, and two seconds later on again: no two operations meet on one.
@@ -69,7 +71,7 @@ internal static class ScaleLoad
         _ => ("vm.reset", number),
     };
 
-    private static async Task OperateAsync(RestClient client, string[] machines, int number, Series requests, Series tasks, int[] counts)
+    private static async Task OperateAsync(RestClient client, string[] machines, int number, Requests requests, Series tasks, int[] counts)
     {
         var (operation, chosen) = WorkOf(number);
         var machine = machines[chosen % machines.Length];
@@ -79,7 +81,7 @@ internal static class ScaleLoad
         {
             using var patience = new CancellationTokenSource(TaskPatience);
             var task = RestClient.As<TaskDto>(await client.SubmitAsync(operation, machine, [], 0, patience.Token));
-            requests.Add(Stopwatch.GetElapsedTime(began));
+            requests.Add(operation, began);
             while (!task.HasEnded)
                 task = RestClient.As<TaskDto>(await client.WaitAsync(task.Id, 30, patience.Token));
             tasks.Add(Stopwatch.GetElapsedTime(began));
@@ -96,7 +98,7 @@ internal static class ScaleLoad
         }
     }
 
-    private static async Task LookAsync(RestClient client, string[] machines, int number, Series requests)
+    private static async Task LookAsync(RestClient client, string[] machines, int number, Requests requests)
     {
         var path = (number % 4) switch
         {
@@ -107,7 +109,7 @@ internal static class ScaleLoad
         };
         var began = Stopwatch.GetTimestamp();
         await client.GetAsync<JsonElement>(path, CancellationToken.None);
-        requests.Add(Stopwatch.GetElapsedTime(began));
+        requests.Add(path.StartsWith("vms/", StringComparison.Ordinal) ? "a machine" : path, began);
     }
 
     // Counts the changes and looks no further: understanding them would cost this machine more than sending them.
@@ -125,6 +127,35 @@ internal static class ScaleLoad
         {
             // The time is over.
         }
+    }
+
+    /// <summary>How long requests took, and which were the slowest.</summary>
+    private sealed class Requests
+    {
+        private const int Shown = 10;
+
+        private readonly long _since = Stopwatch.GetTimestamp();
+        private readonly Dictionary<int, (TimeSpan Took, string What)> _slowest = [];
+
+        public Series Times { get; } = new();
+
+        /// <param name="began">Of the stopwatch; it ends now.</param>
+        public void Add(string what, long began)
+        {
+            var took = Stopwatch.GetElapsedTime(began);
+            Times.Add(took);
+            var second = (int)Stopwatch.GetElapsedTime(_since, began).TotalSeconds;
+            lock (_slowest)
+            {
+                if (!_slowest.TryGetValue(second, out var slowest) || took > slowest.Took)
+                    _slowest[second] = (took, what);
+            }
+        }
+
+        public IReadOnlyList<string> Slowest() =>
+        [
+            .. _slowest.OrderByDescending(s => s.Value.Took).Take(Shown).Select(s => Line.Text($"{s.Value.Took.TotalMilliseconds:0} ms at {s.Key} s ({s.Value.What})")),
+        ];
     }
 
     /// <summary>Begins work at a steady rate, without waiting for it, until the end; then waits for all of it.</summary>

@@ -40,7 +40,7 @@ public sealed class MachineRun(QemuProcess process, RunRecord record, bool isAdo
     /// <summary>Its taps may have queues that limit them: not so those that were made for it and never limited.</summary>
     public bool MayBeShaped { get; set; } = isAdopted;
 
-    /// <summary>Completes when QEMU has ended and the machine is off. Cleaning up after it is over when the machine can be entered.</summary>
+    /// <summary>Completes when QEMU has ended and the machine is off. Its run directory is gone when the machine can be entered.</summary>
     public Task Ended => ended.Task;
 
     /// <summary>Changes the record in memory and in the run directory.</summary>

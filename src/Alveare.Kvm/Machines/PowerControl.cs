@@ -184,23 +184,28 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         await run.Qmp.Closed;
         if (run.IsDetached)
             return;
-        // Why one ended that was powered off is known, and somebody waits for it to be off: how it ended can be read afterwards.
-        QemuEnd? end = null;
-        if (run.EndReason == EndReason.PoweredOff)
+        // Somebody waits for one that was powered off, and why it ended is known: its exit status is not waited for.
+        var end = run.EndReason == EndReason.PoweredOff ? null : await run.Process.AwaitEndAsync();
+        if (end is null)
             await run.Process.AwaitGoneAsync();
-        else if (EndedInMigration is { } migration && await migration(machine, run, end = await run.Process.AwaitEndAsync()))
+        else if (EndedInMigration is { } migration && await migration(machine, run, end))
             return;
         using (await machine.EnterAsync(CancellationToken.None))
         {
+            surroundings.TakeAway(run.Record.Attachments);
             var epoch = ground.Release(run.Record.Config, run.Record.LockEpoch);
             machine.Run = null;
             machine.Change(m => m.PoweredOff() with { LockEpoch = epoch });
+            if (end is null)
+                log.Write(run.Record.Config, $"QEMU ended ({run.EndReason}).");
+            else
+                Announce(machine, run, end);
             run.MarkEnded();
-            end ??= await run.Process.AwaitEndAsync();
-            CleanUp(run);
+            // The shim is about to write into the directory.
+            if (end is null)
+                await run.Process.AwaitEndAsync();
+            run.Directory.Remove();
         }
-
-        Announce(machine, run, end);
     }
 
     /// <summary>Raises the event for a QEMU that ended, unless somebody here ended it.</summary>
