@@ -31,7 +31,7 @@ public sealed class DiskControlTests
         await SetAsync(host, machine.Id, new DiskControl { BandwidthLimit = new Bytes(80 * ReadingGuest.RequestSize) });
         await HoldsAsync(pid, 80);
         await SetAsync(host, machine.Id, DiskControl.None);
-        Assert.True(await RequestsPerSecondAsync(pid) > 200, "the guest reads more than it was held to");
+        await ExceedsAsync(pid, 80);
     }
 
     [Fact]
@@ -77,6 +77,17 @@ public sealed class DiskControlTests
             Assert.True(rates.Count < 8, $"{limit} a second are allowed, and it came to {string.Join(", ", rates)}");
             rates.Add(await RequestsPerSecondAsync(pid));
             Assert.True(rates[^1] <= limit * 1.1, $"{limit} a second are allowed, and it came to {rates[^1]}");
+        }
+    }
+
+    // Half as much again as was allowed before, as soon as the guest is given the CPU for it.
+    private static async Task ExceedsAsync(int pid, double formerLimit)
+    {
+        var rates = new List<double>();
+        while (rates is [] || rates[^1] < formerLimit * 1.5)
+        {
+            Assert.True(rates.Count < 8, $"{formerLimit} a second are not the limit any more, and it came to {string.Join(", ", rates)}");
+            rates.Add(await RequestsPerSecondAsync(pid));
         }
     }
 
