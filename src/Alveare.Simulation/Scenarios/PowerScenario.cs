@@ -27,8 +27,9 @@ public sealed class PowerScenario : ClusterScenario
 
     private static readonly TimeSpan Round = TimeSpan.FromMinutes(6);
 
-    /// <summary>A need is seen in a round, patience is had with it, three times a wake comes to nothing, then it is another host's turn, and machines move.</summary>
-    private static readonly TimeSpan LongestNeed = TimeSpan.FromMinutes(30);
+    /// <summary>A need is seen in a round, patience is had with it, and the engine may be killed while it wakes a host; then once more, but three times the
+    /// wake comes to nothing; then it is another host's turn, and machines move.</summary>
+    private static readonly TimeSpan LongestNeed = TimeSpan.FromMinutes(60);
 
     private readonly PowerWatch watch;
     private readonly int days;
@@ -52,9 +53,9 @@ public sealed class PowerScenario : ClusterScenario
         var end = Now + (days * Day);
         for (var round = 0; Now < end && World.Violations.Count == 0; round++)
         {
-            if (round % 10 == 0)
+            if (round % 30 == 0)
                 Operators.StartAll();
-            if (World.Dice.Next(25) == 0)
+            if (World.Dice.Next(8) == 0)
                 Operators.StopSomething();
             if (World.Dice.Next(20) == 0)
                 Misfortune.Strike();
@@ -66,11 +67,12 @@ public sealed class PowerScenario : ClusterScenario
         await EndAsync();
     }
 
-    // At noon all that there is is about enough, at night one host in three.
+    // At noon all that there is is about enough, at night one host in three; where machines are large their memory keeps more on, and one that starts may find
+    // no room.
     private static SiteShape Shape(Random dice)
     {
         var hosts = dice.Next(3, 6);
-        return new SiteShape(hosts, dice.Next(hosts, 2 * hosts), Bytes.FromGib(16), dice.Next(1, 6), CpuThreads: 2);
+        return new SiteShape(hosts, dice.Next(hosts, 2 * hosts), Bytes.FromGib(16), dice.Next(1, 11), CpuThreads: 2);
     }
 
     private async Task SetUpAsync()

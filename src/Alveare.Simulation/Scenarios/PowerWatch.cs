@@ -1,3 +1,5 @@
+using Alveare.Model;
+using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Tasks;
 using Alveare.Simulation.Sites;
@@ -12,6 +14,9 @@ internal sealed class PowerWatch(World world, ScenarioSite site, EngineRuns engi
 {
     private readonly Dictionary<string, DateTimeOffset> since = new(StringComparer.Ordinal);
     private readonly HashSet<string> told = new(StringComparer.Ordinal);
+
+    private HashSet<EntityId> sleptBefore = [];
+    private DateTimeOffset lastLook;
 
     /// <summary>How often a host went to standby.</summary>
     public int Standbys { get; private set; }
@@ -35,7 +40,9 @@ internal sealed class PowerWatch(World world, ScenarioSite site, EngineRuns engi
             LastsNot($"'{host.Name}' is in standby, and by the inventory '{runs?.Name}' may run on it", runs is not null, TimeSpan.FromMinutes(10));
         }
 
-        LookAtNeeds(cluster, [.. hosts.Where(h => h.IsReserve)]);
+        List<Host> asleep = [.. hosts.Where(h => h.IsReserve)];
+        LookAtNeeds(cluster, asleep);
+        LookAtPowerOns(tasks, asleep);
         foreach (var often in Slept(tasks).Where(t => world.Time.GetUtcNow() - t.EndedAt < day).GroupBy(t => t.TargetName).Where(g => g.Count() > mostStandbys))
             world.Break($"'{often.Key}' went to standby {often.Count()} times in a day.");
     }
@@ -59,6 +66,15 @@ internal sealed class PowerWatch(World world, ScenarioSite site, EngineRuns engi
             asleep.Count > 0 && cluster.PowerSaving.KeepsSpare && !FitsWithoutOne(on),
             longestNeed,
             asleep);
+    }
+
+    // All hosts are alike here, and one that sleeps is empty.
+    private void LookAtPowerOns(IReadOnlyList<TaskRecord> tasks, List<Host> asleep)
+    {
+        var slept = asleep.Where(h => sleptBefore.Contains(h.Id)).Select(h => h.Name).ToList();
+        foreach (var task in tasks.Where(t => t.Fault is NoHostFits && t.EndedAt >= lastLook && slept.Count > 0))
+            world.Break($"{task.Id} ({task.Operation} on '{task.TargetName}') found no room while {string.Join(", ", slept)} slept: {task.Fault!.Message}");
+        (lastLook, sleptBefore) = (world.Time.GetUtcNow(), [.. asleep.Select(h => h.Id)]);
     }
 
     private double AskedOf(SimulatedHost host) =>
