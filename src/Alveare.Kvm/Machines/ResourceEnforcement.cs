@@ -117,9 +117,12 @@ public sealed class ResourceEnforcement(
         if (present is { IsWhole: true } && (isChanged ? limits == present.Limits : limits.IsNear(present.Limits)))
             return;
         var unwritten = groups?.Apply(one.Run.Record.Attachments.ControlGroups, limits, present is { IsWhole: true } ? present.Limits : null) ?? [new("any control group")];
-        // What this kernel lacks it will not have the next time either; what it refused it is asked again.
-        inForce.AddOrUpdate(one.Run, new InForce(limits, unwritten.All(u => u.Why is null)));
-        var isHeldNow = (limits.Cpu.Cpus is not null && present?.Limits.Cpu.Cpus is null) || (limits.Memory.Most is not null && present?.Limits.Memory.Most is null);
+        // What this kernel lacks it will not have the next time either. What it refused it is asked again: it does not take a limit of memory that the
+        // group has come beyond meanwhile, and the one before stands.
+        var isWhole = unwritten.All(u => u.Why is null);
+        inForce.AddOrUpdate(one.Run, new InForce(isWhole ? limits : limits with { Memory = limits.Memory with { Most = present?.Limits.Memory.Most } }, isWhole));
+        var isHeldNow = present is not { IsWhole: false }
+            && ((limits.Cpu.Cpus is not null && present?.Limits.Cpu.Cpus is null) || (limits.Memory.Most is not null && present?.Limits.Memory.Most is null));
         if (!isHeldNow && !(isChanged && one.Spec.Resources != ResourceControls.None))
             return;
         if (unwritten.Count > 0)

@@ -1,5 +1,6 @@
 using Alveare.Core.Hosts;
 using Alveare.Kvm;
+using Alveare.Kvm.Cgroups;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -84,6 +85,34 @@ public sealed class MemoryLimitTests
         Assert.Equal((Bytes.FromMib(240).Value, Bytes.FromMib(240).Value), (MemoryGroups.LimitOf(one.Pid), MemoryGroups.LimitOf(other.Pid)));
         await MachineRoom.ExecuteAsync(host, new ApplyPools([]));
         Assert.Equal((default(long?), default(long?)), (MemoryGroups.LimitOf(one.Pid), MemoryGroups.LimitOf(other.Pid)));
+    }
+
+    [Fact]
+    public async Task WhereTheKernelCannotHoldAPoolsMachinesAnEventSaysSo()
+    {
+        var without = ControlGroupHierarchies.Read();
+        without = without with { Controllers = without.Controllers.Remove("memory") };
+        Assert.SkipWhen(without.Controllers.IsEmpty, "Version 2 of control groups has memory on this machine.");
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a", groups: without);
+        var machine = await room.StartTickingAsync(host, "held");
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        var watching = FirstEventAsync();
+        await TellAsync(host, Bytes.FromMib(480), machine.Id);
+        var found = await watching;
+        Assert.Equal(("vm.resources-not-enforced", machine.Id), (found.Kind, found.Subject));
+        Assert.Contains("memory.limit_in_bytes", found.Message, StringComparison.Ordinal);
+
+        async Task<HostEventRaised> FirstEventAsync()
+        {
+            await foreach (var change in host.WatchAsync(limit.Token))
+            {
+                if (change is HostEventRaised raised)
+                    return raised;
+            }
+
+            throw new InvalidOperationException("The host said nothing.");
+        }
     }
 
     private static ResourceControls LimitOf(long mib) => new() { Memory = new MemoryControl { Limit = Bytes.FromMib(mib) } };

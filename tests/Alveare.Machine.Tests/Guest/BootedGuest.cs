@@ -18,11 +18,11 @@ internal sealed class BootedGuest : IAsyncDisposable
     private BootedGuest(string directory, Process process) => (this.directory, this.process) = (directory, process);
 
     /// <param name="network">The value of QEMU's option <c>-netdev</c> but for its id.</param>
-    public static BootedGuest Start(string directory, string disk, string seed, string network)
+    public static BootedGuest Start(string directory, string disk, string seed, string network, int mib = 96)
     {
         string[] arguments =
         [
-            "-nodefaults", "-no-user-config", "-machine", "pc-q35-7.2", "-accel", "tcg,thread=multi,tb-size=32", "-m", "96",
+            "-nodefaults", "-no-user-config", "-machine", "pc-q35-7.2", "-accel", "tcg,thread=multi,tb-size=32", "-m", $"{mib}",
             "-display", "none", "-serial", $"file:{Path.Combine(directory, "serial.log")}",
             "-qmp", $"unix:{Path.Combine(directory, "qmp")},server=on,wait=off",
             "-device", "virtio-serial-pci", "-chardev", $"socket,id=agent,path={Path.Combine(directory, "agent")},server=on,wait=off",
@@ -69,6 +69,20 @@ internal sealed class BootedGuest : IAsyncDisposable
         var content = await AskAsync($$$"""{"execute":"guest-file-read","arguments":{"handle":{{{handle}}}}}""", Bound);
         await AskAsync($$$"""{"execute":"guest-file-close","arguments":{"handle":{{{handle}}}}}""", Bound);
         return Encoding.UTF8.GetString(Convert.FromBase64String((string)content["buf-b64"]!));
+    }
+
+    /// <summary>Runs a script in the guest and answers what it prints.</summary>
+    public async Task<string> RunAsync(string script)
+    {
+        var arguments = new JsonObject { ["path"] = "/bin/sh", ["arg"] = new JsonArray("-c", script), ["capture-output"] = true };
+        var pid = (await AskAsync(new JsonObject { ["execute"] = "guest-exec", ["arguments"] = arguments }.ToJsonString(), Bound))["pid"]!;
+        while (true)
+        {
+            var status = await AskAsync($$$"""{"execute":"guest-exec-status","arguments":{"pid":{{{pid}}}}}""", Bound);
+            if ((bool)status["exited"]!)
+                return Encoding.UTF8.GetString(Convert.FromBase64String((string?)status["out-data"] ?? (string?)status["err-data"] ?? ""));
+            await Task.Delay(200);
+        }
     }
 
     /// <summary>Presses the power button and waits for QEMU's end.</summary>

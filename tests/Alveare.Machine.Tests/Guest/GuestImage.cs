@@ -22,6 +22,14 @@ internal static class GuestImage
         }
     }
 
+    /// <summary>A copy of it in a directory of a test.</summary>
+    public static async Task<string> CopyAsync(string directory)
+    {
+        var copy = Path.Combine(directory, "disk.qcow2");
+        File.Copy(await GetAsync(), copy);
+        return copy;
+    }
+
     private static async Task<string> BuildAsync()
     {
         var cache = Environment.GetEnvironmentVariable("ALVEARE_GUEST_CACHE") ?? "/var/cache/alveare";

@@ -47,10 +47,8 @@ public sealed class GuestImageTests : IDisposable
 
     private async Task<string> CopyAsync()
     {
-        var image = await GuestImage.GetAsync();
-        Assert.InRange(new FileInfo(image).Length, 1, 60_000_000);
-        var copy = Path.Combine(directory.FullName, "disk.qcow2");
-        File.Copy(image, copy);
+        var copy = await GuestImage.CopyAsync(directory.FullName);
+        Assert.InRange(new FileInfo(copy).Length, 1, 60_000_000);
         return copy;
     }
 
