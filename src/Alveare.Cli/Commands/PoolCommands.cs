@@ -85,7 +85,7 @@ internal static class PoolCommands
         private readonly Option<int?> _cpuShares = Takes.Shares("--cpu-shares", "What it weighs against its siblings when CPU is short", ShareScale.NormalPoolCpu);
         private readonly Option<string?> _cpuExpandable = Takes.Choice("--cpu-expandable", "Whether it asks the pool above for the CPU that it lacks", Yes, "no");
         private readonly Option<long?> _memoryReservation = Takes.SizeOrZero("--memory-reservation", "Memory that it is promised; 0 for none");
-        private readonly Option<long?> _memoryLimit = Takes.SizeOrZero("--memory-limit", "Memory that its machines are never promised more of together; 0 for no limit");
+        private readonly Option<long?> _memoryLimit = Takes.SizeOrZero("--memory-limit", "Memory that its machines are never promised, and never take, more of together; 0 for no limit");
         private readonly Option<int?> _memoryShares = Takes.Shares("--memory-shares", "What it weighs against its siblings when memory is short", ShareScale.NormalPoolMemory);
         private readonly Option<string?> _memoryExpandable = Takes.Choice("--memory-expandable", "Whether it asks the pool above for the memory that it lacks", Yes, "no");
 

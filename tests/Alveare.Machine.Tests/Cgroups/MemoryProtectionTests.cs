@@ -68,7 +68,11 @@ public sealed class MemoryProtectionTests : IDisposable
         EntityId.Vm(Guid.NewGuid()),
         new MachineSpec
         {
-            Uuid = Guid.NewGuid(), Name = "vm", Cpus = 1, Memory = Bytes.FromMib(mib), Resources = new ResourceControls { Memory = new MemoryControl { Shares = shares } },
+            Uuid = Guid.NewGuid(),
+            Name = "vm",
+            Cpus = 1,
+            Memory = Bytes.FromMib(mib),
+            Resources = new ResourceControls { Memory = new MemoryControl { Shares = shares } },
         },
         Bytes.Zero);
 }

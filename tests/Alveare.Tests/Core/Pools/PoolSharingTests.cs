@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
+using Alveare.Model;
 using Alveare.Model.Clusters;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Operations;
+using Alveare.Model.Resources;
 using Alveare.Tests.Core.Balancing;
 using Alveare.Tests.Core.Machines;
 using Xunit;
@@ -17,13 +19,14 @@ public sealed class PoolSharingTests
     {
         await using var balanced = await BalanceSite.OpenAsync(BalanceMode.Manual, hosts: 2, machines: 4);
         var site = balanced.Site;
-        var pool = (await site.SucceedAsync(new CreatePool { Target = site.Cluster, Name = "prod", CpuReservation = new(4000), CpuLimit = new(4000) })).Result!.Value;
+        var pool = (await site.SucceedAsync(new CreatePool { Target = site.Cluster, Name = "prod", CpuReservation = new(4000), CpuLimit = new(4000), MemoryLimit = Bytes.FromMib(3000) })).Result!.Value;
         foreach (var name in new[] { "vm1", "vm2" })
             await site.SucceedAsync(new MoveToPool { Target = site.Vm(name).Id, Pool = pool });
         balanced.Tell(TimeSpan.FromMinutes(1), _ => 100);
         await TellAsync(site);
         var whole = Assert.Single(Pools(balanced, 1));
         Assert.Equal((4000, 4000, 4000), (whole.Cpu.Reservation.Value, whole.Cpu.Limit!.Value.Value, whole.Cpu.Shares));
+        Assert.Equal((Bytes.FromMib(3000), ShareScale.NormalPoolMemory), (whole.Memory!.Limit, whole.Memory.Shares));
         Assert.Equal(new[] { site.Vm("vm1").Id, site.Vm("vm2").Id }.Order(), whole.Machines);
         Assert.Empty(Pools(balanced, 2));
 
@@ -39,6 +42,8 @@ public sealed class PoolSharingTests
         var (first, second) = (Assert.Single(Pools(balanced, 1)).Cpu, Assert.Single(Pools(balanced, 2)).Cpu);
         Assert.InRange(first.Reservation.Value + second.Reservation.Value, 3998, 4000);
         Assert.True(first.Reservation > second.Reservation);
+        // Both have as much memory, whatever they do with their CPU.
+        Assert.All([1, 2], h => Assert.Equal(Bytes.FromMib(1500), Assert.Single(Pools(balanced, h)).Memory!.Limit));
 
         // A host that cannot be told now is told the next time, and all forget a pool that is gone.
         await site.SucceedAsync(new DestroyPool { Target = pool });
