@@ -98,10 +98,29 @@ internal sealed class PowerSaver(MachineGround ground, LoadRecord loads, EventLo
             return _failed.TryGetValue(host, out var at) && ground.Clock.GetElapsedTime(at) < Rest;
     }
 
+    /// <summary>What a host that did not wake was to carry is needed still, and patience with that has been had: the next round wakes another.</summary>
+    private void NeedLasts(EntityId host)
+    {
+        if (ground.Now.ClusterOf(host) is not { } cluster)
+            return;
+        lock (_gate)
+        {
+            var patience = (long)(cluster.PowerSaving.WakeAfter.TotalSeconds * ground.Clock.TimestampFrequency);
+            _since[cluster.Id] = _since.GetValueOrDefault(cluster.Id) with { Busy = ground.Clock.GetTimestamp() - patience };
+        }
+    }
+
     private async Task WatchAsync(TaskRecord task, PowerDecision decision)
     {
         var ended = await ground.Tasks.WaitAsync(task.Id, CancellationToken.None);
-        if (ended.State == TaskState.Succeeded || decision.Action == PowerAction.Wake)
+        if (decision.Action == PowerAction.Wake)
+        {
+            if (ended.State == TaskState.Failed)
+                NeedLasts(decision.Host);
+            return;
+        }
+
+        if (ended.State == TaskState.Succeeded)
             return;
         lock (_gate)
             _failed[decision.Host] = ground.Clock.GetTimestamp();

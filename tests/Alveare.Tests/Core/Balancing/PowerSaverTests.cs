@@ -94,6 +94,25 @@ public sealed class PowerSaverTests
     }
 
     [Fact]
+    public async Task AfterAHostThatDidNotWakeTheNextIsWokenInTheNextRound()
+    {
+        await using var cluster = await OpenAsync(PowerSavingMode.Automatic);
+        await QuietAsync(cluster, TimeSpan.FromMinutes(41));
+        await EndAsync(cluster, PowerTasks(cluster)[0]);
+        cluster.Tell(TimeSpan.FromMinutes(1), _ => Idle);
+        await cluster.BalanceAsync();
+        await EndAsync(cluster, PowerTasks(cluster)[0]);
+        foreach (var host in cluster.Site.Simulation.Hosts)
+            cluster.Site.Simulation.Power.Broken.Add(host.Id);
+        await cluster.Site.SucceedAsync(new SetPowerSaving { Target = cluster.Site.Cluster, LeastHosts = 2 });
+        await QuietAsync(cluster, TimeSpan.FromMinutes(7));
+        var first = Assert.Single(PowerTasks(cluster), t => t.Operation == "host.exit-standby");
+        Assert.IsType<HostNotWoken>((await EndAsync(cluster, first, TimeSpan.FromSeconds(30))).Fault);
+        await QuietAsync(cluster, TimeSpan.FromMinutes(1));
+        Assert.Equal(2, PowerTasks(cluster).Where(t => t.Operation == "host.exit-standby").DistinctBy(t => t.Target).Count());
+    }
+
+    [Fact]
     public async Task WhatCannotBeSetIsRefused()
     {
         await using var cluster = await OpenAsync(mode: null, wakeable: 0);
@@ -150,12 +169,12 @@ public sealed class PowerSaverTests
     }
 
     /// <summary>Pushes the time on until a task has ended.</summary>
-    private static async Task<TaskRecord> EndAsync(BalanceSite cluster, TaskRecord task)
+    private static async Task<TaskRecord> EndAsync(BalanceSite cluster, TaskRecord task, TimeSpan? step = null)
     {
         var end = cluster.Site.EndAsync(task);
         while (!end.IsCompleted)
         {
-            cluster.Time.Push(TimeSpan.FromSeconds(5));
+            cluster.Time.Push(step ?? TimeSpan.FromSeconds(5));
             await Task.Delay(200);
         }
 
