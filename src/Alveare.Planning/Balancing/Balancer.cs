@@ -89,9 +89,14 @@ public static class Balancer
             if (!descent.IsNeeded())
                 break;
             descent.Run();
-            var targets = state.At.ToArray();
-            spread.Place(home);
-            var made = Ordered(state, spread, targets);
+            var made = OrderedFrom(home, state, spread);
+            if (made.Count == 0)
+            {
+                // What was found is an exchange that no order of single moves reaches. What a single move mends is mended without it.
+                descent.Mend();
+                made = OrderedFrom(home, state, spread);
+            }
+
             if (made.Count == 0)
                 break;
             moves.AddRange(made);
@@ -104,8 +109,7 @@ public static class Balancer
     private static List<PlannedMove>? Shortened(ClusterState state, Spread spread)
     {
         var targets = state.At.ToArray();
-        spread.Place(state.Cluster.Start);
-        var moves = Ordered(state, spread, targets);
+        var moves = OrderedFrom(state.Cluster.Start, state, spread);
         var isComplete = state.At.AsSpan().SequenceEqual(targets);
         spread.Place(targets);
         return isComplete ? moves : null;
@@ -131,6 +135,13 @@ public static class Balancer
         spread.Place(cluster.Start);
         // The first moves of a long plan may bring nothing without the others.
         return broken < state.Broken || deviation < spread.CpuDeviation + spread.MemDeviation ? Ordered(state, spread, targets) : [];
+    }
+
+    private static List<PlannedMove> OrderedFrom(int[] home, ClusterState state, Spread spread)
+    {
+        var targets = state.At.ToArray();
+        spread.Place(home);
+        return Ordered(state, spread, targets);
     }
 
     private static List<PlannedMove> Ordered(ClusterState state, Spread spread, int[] targets)

@@ -48,7 +48,7 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
 
     public void Run()
     {
-        _repair.Run(_price / state.Cluster.MeanHostGb);
+        Mend();
         if (level.Number == BalanceLevel.RulesOnly)
             return;
         for (var price = HighestPrice(); price > _perGb && !IsBalanced(); price *= Step)
@@ -65,6 +65,9 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
         Anneal();
         Settle();
     }
+
+    /// <summary>Mends what single moves mend, and no more.</summary>
+    public void Mend() => _repair.Run(_price / state.Cluster.MeanHostGb);
 
     // Few big machines are a puzzle that single moves and exchanges do not solve well.
     private void Anneal()

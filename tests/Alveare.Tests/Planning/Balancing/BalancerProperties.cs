@@ -127,6 +127,13 @@ public sealed class BalancerProperties
         (snapshot, level) => Assert.Empty(Balancer.Plan(Applied(snapshot, Balancer.Plan(snapshot, BalanceLevel.Of(level))), BalanceLevel.Of(level)).Moves),
         iter: 100);
 
+    /// <summary>A preference of two machines that the plan would keep by an exchange of which neither half can be first: the pair that must be together
+    /// stays then, and the third joins it.</summary>
+    [Fact]
+    public void WhatASingleMoveMendsIsMendedWhenAnExchangeCannotBeMade() => Gen.Select(ClusterGen.Any, Levels).Sample(
+        (snapshot, level) => Assert.Empty(Balancer.Plan(Applied(snapshot, Balancer.Plan(snapshot, BalanceLevel.Of(level))), BalanceLevel.Of(level)).Moves),
+        seed: "aWThow812VX6", iter: 1);
+
     [Fact]
     public void TheLowestLevelMovesOnlyWhatBreaksRules() => ClusterGen.WithoutRules.Sample(
         snapshot => Assert.Empty(Balancer.Plan(snapshot, BalanceLevel.Of(BalanceLevel.RulesOnly)).Moves), iter: 50);
