@@ -61,9 +61,7 @@ public sealed class HostLinkServer : IAsyncDisposable
             grpc.MaxSendMessageSize = options.MaxAnswerBytes;
         });
         builder.Services.AddSingleton(service);
-        // The socket's thread reads and deciphers frames itself, which hands calls to the pool anyway: one change of threads less on each way.
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true)
-            .ConfigureKestrel(kestrel => Configure(kestrel, trust, listen, options));
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, trust, listen, options));
         var application = builder.Build();
         application.UseRouting();
         application.MapGrpcService<TService>();

@@ -132,11 +132,15 @@ public sealed class TestCluster : IAsyncLifetime
     {
         var machine = await MachineAsync();
         await Until.TrueAsync(
-            async () => (machine = await MachineAsync()) is { BusyTask: null, IsStale: false, Host: not null, Power: "on" or "off" },
+            async () => (machine = await MachineAsync()) is { BusyTask: null, IsStale: false, Host: not null, Power: "on" or "off" } && await IsTrueAsync(machine),
             TimeSpan.FromSeconds(60),
-            () => $"the machine is settled: it is {machine}");
+            () => $"the machine is settled: it is {machine}, and QEMUs live on [{string.Join(' ', HostsWithQemu(machine))}]");
         return machine;
     }
+
+    // A QEMU may have ended since its host told of it last.
+    private async Task<bool> IsTrueAsync(VmDto machine) =>
+        HostsWithQemu(machine).SequenceEqual(machine.Power == "on" ? [await Site.HostNameOfAsync(machine)] : []);
 
     /// <summary>The machine's QEMU on a host, alive, or null.</summary>
     public ProcessIdentity? QemuOn(string host, VmDto machine)
