@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Alveare.Bench.Report;
 
 namespace Alveare.Bench.Scale;
@@ -9,6 +10,9 @@ internal sealed class PauseWatch : IAsyncDisposable
 
     private readonly CancellationTokenSource _end = new();
     private readonly Task _watching;
+
+    // Of each kind the newest one that was looked at; those before the watch are nobody's concern here.
+    private readonly Dictionary<GCKind, long> _seen = new[] { GCKind.Ephemeral, GCKind.FullBlocking, GCKind.Background }.ToDictionary(k => k, k => GC.GetGCMemoryInfo(k).Index);
     private (TimeSpan Time, TimeSpan At, string What) _longest;
 
     public PauseWatch() => _watching = WatchAsync();
@@ -25,21 +29,20 @@ internal sealed class PauseWatch : IAsyncDisposable
 
     private async Task WatchAsync()
     {
-        var (began, seen) = (TimeProvider.System.GetTimestamp(), 0L);
+        var began = Stopwatch.GetTimestamp();
         using var timer = new PeriodicTimer(Interval);
         try
         {
             while (await timer.WaitForNextTickAsync(_end.Token))
             {
-                foreach (var kind in (GCKind[])[GCKind.Ephemeral, GCKind.FullBlocking, GCKind.Background])
+                foreach (var (kind, seen) in _seen.ToList())
                 {
                     var info = GC.GetGCMemoryInfo(kind);
                     var pause = info.PauseDurations.ToArray().Max();
                     if (info.Index > seen && pause > _longest.Time)
-                        _longest = (pause, TimeProvider.System.GetElapsedTime(began), $"generation {info.Generation}, {kind}");
+                        _longest = (pause, Stopwatch.GetElapsedTime(began), $"generation {info.Generation}, {kind}");
+                    _seen[kind] = info.Index;
                 }
-
-                seen = Math.Max(seen, GC.GetGCMemoryInfo(GCKind.Any).Index - 1);
             }
         }
         catch (OperationCanceledException)
