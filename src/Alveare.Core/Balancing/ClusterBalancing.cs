@@ -4,6 +4,7 @@ using Alveare.Core.Migration;
 using Alveare.Core.Power;
 using Alveare.Core.Security;
 using Alveare.Core.Tasks;
+using Alveare.Core.Waiting;
 using Alveare.Model;
 using Alveare.Model.Clusters;
 using Alveare.Model.Events;
@@ -169,7 +170,7 @@ public sealed class ClusterBalancing
 
     private bool IsDue(Cluster cluster)
     {
-        if (_lastTurns.TryAdd(cluster.Id, _ground.Clock.GetTimestamp() - Ticks(cluster.Balancing.Interval * Phase(_lastTurns.Count))))
+        if (_lastTurns.TryAdd(cluster.Id, _ground.Clock.TimestampBefore(cluster.Balancing.Interval * Phase(_lastTurns.Count))))
             return false;
         if (_ground.Clock.GetElapsedTime(_lastTurns[cluster.Id]) < cluster.Balancing.Interval || _rounds.GetValueOrDefault(cluster.Id) is { IsCompleted: false })
             return false;
@@ -180,8 +181,6 @@ public sealed class ClusterBalancing
     // Clusters that are found together, at a start, take their turns at moments that are spread over the interval, not all at once: the multiples of
     // the golden ratio lie apart however many there are.
     private static double Phase(int number) => number * 0.6180339887498949 % 1;
-
-    private long Ticks(TimeSpan time) => (long)(time.TotalSeconds * _ground.Clock.TimestampFrequency);
 
     private TimeSpan UntilNextTurn()
     {

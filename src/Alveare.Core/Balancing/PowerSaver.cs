@@ -4,6 +4,7 @@ using Alveare.Core.Inventory;
 using Alveare.Core.Machines;
 using Alveare.Core.Power;
 using Alveare.Core.Security;
+using Alveare.Core.Waiting;
 using Alveare.Model;
 using Alveare.Model.Clusters;
 using Alveare.Model.Events;
@@ -104,10 +105,7 @@ internal sealed class PowerSaver(MachineGround ground, LoadRecord loads, EventLo
         if (ground.Now.ClusterOf(host) is not { } cluster)
             return;
         lock (_gate)
-        {
-            var patience = (long)(cluster.PowerSaving.WakeAfter.TotalSeconds * ground.Clock.TimestampFrequency);
-            _since[cluster.Id] = _since.GetValueOrDefault(cluster.Id) with { Busy = ground.Clock.GetTimestamp() - patience };
-        }
+            _since[cluster.Id] = _since.GetValueOrDefault(cluster.Id) with { Busy = ground.Clock.TimestampBefore(cluster.PowerSaving.WakeAfter) };
     }
 
     private async Task WatchAsync(TaskRecord task, PowerDecision decision)

@@ -34,16 +34,12 @@ internal sealed class WakingPlacement(MachineGround ground)
         while (true)
         {
             context.Cancellation.ThrowIfCancellationRequested();
-            ImmutableArray<HostRoom> asleep = [];
+            ImmutableArray<HostRoom> looked = [];
             try
             {
-                return ground.Rooms.Promise(machine, needs.Memory, candidates, rooms =>
-                {
-                    asleep = [.. rooms.Where(r => !woken.Contains(r.Id) && MayBeWoken(r.Id))];
-                    return MachinePlacement.Choose(needs, rooms, isNamed, preferred);
-                });
+                return ground.Rooms.Promise(machine, needs.Memory, candidates, rooms => MachinePlacement.Choose(needs, looked = rooms, isNamed, preferred));
             }
-            catch (FaultException) when (WakeChoice.For(needs, asleep) is { } host)
+            catch (FaultException) when (WakeChoice.For(needs, looked.RemoveAll(r => woken.Contains(r.Id) || !MayBeWoken(r.Id))) is { } host)
             {
                 woken.Add(host);
                 await WakeAsync(host, needs, context);

@@ -197,13 +197,18 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
             machine.Run = null;
             machine.Change(m => m.PoweredOff() with { LockEpoch = epoch });
             if (end is null)
+            {
                 log.Write(run.Record.Config, $"QEMU ended ({run.EndReason}).");
-            else
-                Announce(machine, run, end);
-            run.MarkEnded();
-            // The shim is about to write into the directory.
-            if (end is null)
+                run.MarkEnded();
+                // The shim is about to write into the directory.
                 await run.Process.AwaitEndAsync();
+            }
+            else
+            {
+                Announce(machine, run, end);
+                run.MarkEnded();
+            }
+
             run.Directory.Remove();
         }
     }

@@ -50,10 +50,6 @@ internal sealed class SharedQueue(int device, string name, long capacity) : IDis
     private const double Late = 0.002;
     private const double LeastBurst = 2048;
 
-    // What waits in a class: a tenth of a second of the uplink, and what a guest's TCP sends at once.
-    private const int QueuesPerSecond = 10;
-    private const long LeastQueue = 128 * 1024;
-
     private const ushort U32Class = 1;
     private const ushort U32Table = 2;
     private const ushort U32Link = 3;
@@ -93,8 +89,7 @@ internal sealed class SharedQueue(int device, string name, long capacity) : IDis
         Set(number, part);
         AddLeaf(number);
         var address = sender.GetAddressBytes();
-        var selector = Selector(
-            TrafficControl.U32Terminal,
+        var selector = TrafficControl.Selector(
             (Sender - 2, 0xffff, BinaryPrimitives.ReadUInt16BigEndian(address)),
             (Sender + 2, 0xffff_ffff, BinaryPrimitives.ReadUInt32BigEndian(address.AsSpan(2))));
         netlink.Execute(
@@ -144,7 +139,7 @@ internal sealed class SharedQueue(int device, string name, long capacity) : IDis
     private void AddLeaf(ushort number) => netlink.Execute(
         TrafficControl.Message(TrafficControl.NewQdisc, NetlinkRequest.FlagsCreate, device, 0, Handle | number)
             .Add(TrafficControl.Kind, "bfifo")
-            .Add(TrafficControl.Options, (int)Math.Clamp(capacity / QueuesPerSecond, LeastQueue, int.MaxValue)),
+            .Add(TrafficControl.Options, (int)Math.Min(TrafficControl.QueueFor(capacity), int.MaxValue)),
         action);
 
     /// <summary>The table, and the filter that has VXLAN looked up there; what is not found is of an unknown card.</summary>
@@ -155,7 +150,7 @@ internal sealed class SharedQueue(int device, string name, long capacity) : IDis
                 .AddNested(TrafficControl.Options, u32 => u32.Add(U32Divisor, MemoryMarshal.AsBytes<uint>([Lists]))),
             action);
         // IPv4 without options, UDP, the port.
-        var selector = Selector(TrafficControl.U32Terminal, (0, 0xff00_0000, 0x4500_0000), (8, 0x00ff_0000, 0x0011_0000), (20, 0xffff, Links.VxlanPort));
+        var selector = TrafficControl.Selector((0, 0xff00_0000, 0x4500_0000), (8, 0x00ff_0000, 0x0011_0000), (20, 0xffff, Links.VxlanPort));
         BitConverter.TryWriteBytes(selector.AsSpan(10), (short)(Sender + 2));
         BinaryPrimitives.WriteUInt32BigEndian(selector.AsSpan(12), Lists - 1);
         netlink.Execute(
@@ -173,20 +168,4 @@ internal sealed class SharedQueue(int device, string name, long capacity) : IDis
     private static uint ListOf(PhysicalAddress sender) => Table | ((uint)sender.GetAddressBytes()[^1] << 12);
 
     private static uint FilterOf(ushort number, PhysicalAddress sender) => ListOf(sender) | number;
-
-    // struct tc_u32_sel, and a struct tc_u32_key for each word that is compared.
-    private static byte[] Selector(byte flags, params (int Offset, uint Mask, uint Value)[] words)
-    {
-        var selector = new byte[16 + (16 * words.Length)];
-        (selector[0], selector[2]) = (flags, (byte)words.Length);
-        for (var i = 0; i < words.Length; i++)
-        {
-            var key = selector.AsSpan(16 + (16 * i));
-            BinaryPrimitives.WriteUInt32BigEndian(key, words[i].Mask);
-            BinaryPrimitives.WriteUInt32BigEndian(key[4..], words[i].Value);
-            BitConverter.TryWriteBytes(key[8..], words[i].Offset);
-        }
-
-        return selector;
-    }
 }

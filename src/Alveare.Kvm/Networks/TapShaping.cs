@@ -14,9 +14,6 @@ public sealed class TapShaping(EntityId host)
     // Below it the queue's own grain shows: a frame with what the kernel counts around it must fit.
     private const long LeastBurst = 32 * 1024;
 
-    // What a guest's TCP sends at once must find room, or it never reaches a low rate.
-    private const long LeastQueue = 128 * 1024;
-
     // Two frames and something.
     private const long LeastPeakBurst = 4 * 1024;
 
@@ -55,8 +52,7 @@ public sealed class TapShaping(EntityId host)
             peak,
             // A few milliseconds of it.
             (uint)Math.Clamp(peak / 250, LeastPeakBurst, burst),
-            // A tenth of a second beside the burst: more would be delay, less would not fill the limit.
-            (uint)Math.Min(burst + Math.Max(shaping.Average.Value / 10, LeastQueue), int.MaxValue));
+            (uint)Math.Min(burst + TrafficControl.QueueFor(shaping.Average.Value), int.MaxValue));
     }
 
     private static void LimitIn(TrafficControl control, string tap, TrafficShaping? shaping)

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 
 namespace Alveare.Kvm.Networks;
@@ -18,7 +19,6 @@ internal sealed class TrafficControl : IDisposable
     public const ushort Options = 2;
 
     public const ushort U32Selector = 5;
-    public const byte U32Terminal = 1;
 
     private const ushort DeleteQdisc = 37;
     private const uint Ingress = 0xffff_fff1;
@@ -34,6 +34,7 @@ internal sealed class TrafficControl : IDisposable
     // TC_LINKLAYER_ETHERNET: the kernel computes times itself and wants no table of them.
     private const byte Ethernet = 1;
 
+    private const byte U32Terminal = 1;
     private const ushort U32Actions = 7;
     private const ushort MirredParameters = 2;
     private const uint ActionStolen = 4;
@@ -42,7 +43,29 @@ internal sealed class TrafficControl : IDisposable
     // The priority in the upper half, ETH_P_ALL in network byte order in the lower.
     private static readonly uint FirstOfAllProtocols = (1u << 16) | (BitConverter.IsLittleEndian ? 0x0300u : 0x0003u);
 
+    // What a guest's TCP sends at once must find room, or it never reaches a low rate.
+    private const long LeastQueue = 128 * 1024;
+
     private readonly NetlinkSocket netlink = new();
+
+    /// <summary>Bytes that may wait for a device of so many bytes a second: a tenth of a second. More would be delay, less would not fill the rate.</summary>
+    public static long QueueFor(long rate) => Math.Max(rate / 10, LeastQueue);
+
+    /// <summary>What a filter compares of a frame (struct tc_u32_sel, and a struct tc_u32_key for each word); what matches is decided.</summary>
+    public static byte[] Selector(params (int Offset, uint Mask, uint Value)[] words)
+    {
+        var selector = new byte[16 + (16 * words.Length)];
+        (selector[0], selector[2]) = (U32Terminal, (byte)words.Length);
+        for (var i = 0; i < words.Length; i++)
+        {
+            var key = selector.AsSpan(16 + (16 * i));
+            BinaryPrimitives.WriteUInt32BigEndian(key, words[i].Mask);
+            BinaryPrimitives.WriteUInt32BigEndian(key[4..], words[i].Value);
+            BitConverter.TryWriteBytes(key[8..], words[i].Offset);
+        }
+
+        return selector;
+    }
 
     /// <summary>Lets a device send by a token bucket, or by another one than before; what waits in it stays.</summary>
     public void SetTokenBucket(int device, TokenBucket bucket, string action)
@@ -72,9 +95,8 @@ internal sealed class TrafficControl : IDisposable
         // Made anew: an agent may have ended between the two.
         RemoveIngress(device, action);
         netlink.Execute(Message(NewQdisc, NetlinkRequest.FlagsCreate, device, IngressHandle, Ingress).Add(Kind, "ingress"), action);
-        // One key whose mask is empty: everything matches.
-        var selector = new byte[32];
-        (selector[0], selector[2]) = (U32Terminal, 1);
+        // The mask is empty: everything matches.
+        var selector = Selector((0, 0, 0));
         netlink.Execute(
             Message(NewFilter, NetlinkRequest.FlagsCreate, device, 0, IngressHandle, FirstOfAllProtocols)
                 .Add(Kind, "u32")

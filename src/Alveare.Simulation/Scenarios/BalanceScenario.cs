@@ -18,6 +18,7 @@ public sealed class BalanceScenario : ClusterScenario
     private const int MostMovesPerHour = 12;
 
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
     /// <summary>Of statistics.</summary>
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(20);
 
