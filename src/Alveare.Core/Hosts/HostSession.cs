@@ -97,6 +97,9 @@ internal sealed class HostSession : IAsyncDisposable
             case (_, DestroyMachine gone):
                 await TakeRemovalAsync(gone.Machine, asOf);
                 break;
+            case (SendFinished, SendMachine gone):
+                await TakeRemovalAsync(gone.Machine, asOf);
+                break;
         }
 
         return reply;

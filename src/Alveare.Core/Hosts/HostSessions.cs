@@ -31,7 +31,9 @@ public sealed class HostSessions : IAsyncDisposable
         IHostConnector connector, InventoryWriter inventory, EventLog events, StatisticsHistory statistics, TimeProvider clock, ILogger logger)
     {
         (_connector, _events, _statistics, _clock, _logger) = (connector, events, statistics, clock, logger);
-        _view = new SiteView(inventory, events, logger);
+        var claims = new MachineClaims();
+        var doubles = new DoubleRuns(claims, inventory, events, clock, host => RefreshAsync(host, CancellationToken.None));
+        _view = new SiteView(inventory, claims, doubles, events, logger);
     }
 
     /// <summary>Begins the session of a joined host; nothing when it has one.</summary>

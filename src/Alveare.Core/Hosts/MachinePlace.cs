@@ -21,9 +21,9 @@ internal static class MachinePlace
     public static bool TakesOver(MachineClaim claim, VirtualMachine known) =>
         claim.Runs || (!claim.IsAwaited && (claim.Machine.LockEpoch > known.LockEpoch || known.Power == PowerState.Off));
 
-    /// <summary>Two hosts say that they run it, and not because it is moving between them.</summary>
-    public static bool RunsTwice(IReadOnlyList<MachineClaim> said) =>
-        said.Count(c => c.Runs && c.Machine.Migration is null) > 1;
+    /// <summary>Those that say that they run it, and not because it is moving: more than one should not.</summary>
+    public static IReadOnlyList<MachineClaim> Runners(IReadOnlyList<MachineClaim> said) =>
+        [.. said.Where(c => c.Runs && c.Machine.Migration is null)];
 
     /// <summary>Hosts that have a machine registered and off although its place is another host, which has it too.</summary>
     /// <remarks>Not one that knows of a newer epoch than the place: then what the place said last is old. And files of the same identity

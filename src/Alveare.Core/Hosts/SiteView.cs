@@ -3,7 +3,6 @@ using Alveare.Core.Events;
 using Alveare.Core.Inventory;
 using Alveare.Core.Waiting;
 using Alveare.Model;
-using Alveare.Model.Events;
 using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
@@ -12,16 +11,15 @@ using Microsoft.Extensions.Logging;
 namespace Alveare.Core.Hosts;
 
 /// <summary>Keeps the inventory in line with the words of all hosts, whichever session brings them.</summary>
-internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogger logger)
+internal sealed class SiteView(InventoryWriter inventory, MachineClaims claims, DoubleRuns doubles, EventLog events, ILogger logger)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<EntityId, int> _expected = [];
-    private readonly Dictionary<EntityId, string> _conflicts = [];
     private readonly SortedSet<EntityId> _astray = [];
     private TaskIntents _intents = TaskIntents.None;
     private TaskCompletionSource _straySeen = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public MachineClaims Claims { get; } = new();
+    public MachineClaims Claims => claims;
 
     public InventorySnapshot Current => inventory.Current;
 
@@ -74,7 +72,7 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
     /// <summary>Connected hosts on which a machine is registered and off although that is not its place, or although it was destroyed.</summary>
     public IReadOnlyList<EntityId> StraysOf(EntityId machine)
     {
-        var said = Claims.Of(machine);
+        var said = claims.Of(machine);
         if (Current.Find(machine) is VirtualMachine vm)
             return MachinePlace.Strays(said, vm);
         var intents = Intents;
@@ -109,7 +107,7 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
         Reconciliation? done = null;
         await inventory.ApplyAsync(now =>
         {
-            done = new Reconciliation(now, Claims, Intents);
+            done = new Reconciliation(now, claims, Intents);
             foreach (var id in ids)
                 done.Machine(id);
             if (change is not null)
@@ -120,7 +118,7 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
             events.Add(finding.Severity, finding.Kind, finding.Message, finding.Subject);
         foreach (var id in ids)
         {
-            ReportConflict(id);
+            doubles.LookAt(id);
             LookForStrays(id);
         }
     }
@@ -162,26 +160,6 @@ internal sealed class SiteView(InventoryWriter inventory, EventLog events, ILogg
             _astray.Add(id);
             _straySeen.TrySetResult();
         }
-    }
-
-    private void ReportConflict(EntityId id)
-    {
-        var said = Claims.Of(id);
-        var conflict = MachinePlace.RunsTwice(said) ? "vm.runs-twice" : "";
-        lock (_gate)
-        {
-            if (_conflicts.GetValueOrDefault(id, "") == conflict)
-                return;
-            if (conflict.Length == 0)
-                _conflicts.Remove(id);
-            else
-                _conflicts[id] = conflict;
-        }
-
-        if (conflict.Length == 0 || Current.Find(id) is not { } vm)
-            return;
-        var hosts = string.Join(" and ", said.Where(c => c.Runs).Select(c => $"'{Current.Find(c.Host)?.Name}' (lock epoch {c.Machine.LockEpoch})"));
-        events.Add(EventSeverity.Error, conflict, $"Virtual machine '{vm.Name}' runs on {hosts} at once, as these hosts say. Look at them before anything else.", id);
     }
 
     private void Unexpect(EntityId machine)

@@ -115,6 +115,44 @@ public sealed class HostSessionTests
     }
 
     [Fact]
+    public async Task AMoveOfWhichTheNewHostIsHeardFirstIsNoMachineThatRunsTwice()
+    {
+        var (first, second) = (new TestHost(1), new TestHost(2));
+        var machine = TestHost.Machine(1, PowerState.On, epoch: 5);
+        first.Put(machine);
+        await using var site = await TestSite.WithAsync(first, second);
+
+        first.Forget(machine.Id);
+        second.Put(machine with { LockEpoch = 6 });
+        await site.UntilAsync(_ => site.Machine(machine.Id).Host == second.Id);
+        // As soon as the word of before does not count any more, it is nowhere.
+        second.Lose(machine.Id);
+        await site.UntilAsync(_ => site.Machine(machine.Id).Host is null);
+        Assert.DoesNotContain(site.Engine.Events.Since(0), e => e.Kind == "vm.runs-twice");
+    }
+
+    [Fact]
+    public async Task AMachineThatRunsOnAfterItsMoveIsSaidToRunTwiceByEveryEngine()
+    {
+        var (source, destination) = (new TestHost(1), new TestHost(2));
+        var machine = TestHost.Machine(1, PowerState.On, epoch: 5);
+        source.Put(machine with { Migration = new HostMigration(Guid.NewGuid(), MigrationRole.Source, MigrationPhase.Switch) });
+        destination.Put(machine with { LockEpoch = 6 });
+        await using (var site = await TestSite.WithAsync(source, destination))
+        {
+            await site.UntilAsync(_ => site.Machine(machine.Id).Host == destination.Id);
+            Assert.DoesNotContain(site.Engine.Events.Since(0), e => e.Kind == "vm.runs-twice");
+            source.Have(machine);
+        }
+
+        await using var again = await TestSite.WithAsync(source, destination);
+        Assert.Contains("'h1' (lock epoch 5) and 'h2' (lock epoch 6)", await again.EventAsync("vm.runs-twice"));
+        source.Lose(machine.Id);
+        await again.UntilAsync(_ => again.Machine(machine.Id) is { Host: var host, LockEpoch: 6 } && host == destination.Id);
+        Assert.Single(again.Engine.Events.Since(0), e => e.Kind == "vm.runs-twice");
+    }
+
+    [Fact]
     public async Task OfTwoHostsThatRegisteredAMachineTheOneThatRunsItCounts()
     {
         var (first, second) = (new TestHost(1), new TestHost(2));

@@ -27,6 +27,9 @@ internal sealed class InterceptedHosts(IHostConnector inner) : IHostConnector
     /// <summary>Told of the first progress of every command that tells of any.</summary>
     public Action? Begun { get; set; }
 
+    /// <summary>What the watch of a host says is heard only when this has ended.</summary>
+    public Func<EntityId, Task> Hearing { get; set; } = _ => Task.CompletedTask;
+
     /// <summary>The next command of this kind is carried out, but its answer does not arrive.</summary>
     public void LoseAnswer<T>(int times = 1)
         where T : HostCommand =>
@@ -118,7 +121,10 @@ internal sealed class InterceptedHosts(IHostConnector inner) : IHostConnector
         public async IAsyncEnumerable<HostChange> WatchAsync([EnumeratorCancellation] CancellationToken cancellation)
         {
             await foreach (var change in host.WatchAsync(cancellation))
+            {
+                await all.Hearing(host.Id).WaitAsync(cancellation);
                 yield return change;
+            }
         }
 
         public Task<HostReply> ExecuteAsync(HostCommand command, IProgress<HostProgress>? progress, CancellationToken cancellation) =>

@@ -29,6 +29,22 @@ public sealed class MachineLifeTests
     }
 
     [Fact]
+    public async Task WhatTheSourceIsHeardOfLateChangesNothingAboutAMachineThatHasMoved()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var before = site.Engine.Events.Since(0).Count;
+        var late = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        site.Hosts.Hearing = host => host == site.Host(1) ? late.Task : Task.CompletedTask;
+        await site.SucceedAsync(new MigrateVm { Target = id });
+        await site.SucceedAsync(new PowerOff { Target = id });
+        Assert.Equal((site.Host(2), PowerState.Off), (site.Vm(id).Host!.Value, site.Vm(id).Power));
+        late.SetResult();
+        await site.SucceedAsync(new UnregisterVm { Target = id });
+        Assert.All(site.Engine.Events.Since(0).Skip(before), e => Assert.Equal("task.succeeded", e.Kind));
+    }
+
+    [Fact]
     public async Task AMachineIsCreatedStartedStoppedAndDestroyed()
     {
         await using var site = await MachineSite.OpenAsync();
