@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Alveare.Core.Hosts;
 using Alveare.HostLink;
 using Alveare.HostLink.Remote;
@@ -17,9 +16,9 @@ public sealed class AgentProgramTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData(PosixSignal.SIGTERM)]
-    [InlineData((PosixSignal)9)]
-    public async Task AMachineRunsOnWhenTheAgentEndsAndItsCenterFindsItAgain(PosixSignal signal)
+    [InlineData(Signals.Terminate)]
+    [InlineData(Signals.Kill)]
+    public async Task AMachineRunsOnWhenTheAgentEndsAndItsCenterFindsItAgain(int signal)
     {
         await using var room = MachineRoom.Open();
         await using var first = AgentProcess.Start(room, "a");
@@ -34,8 +33,8 @@ public sealed class AgentProgramTests
 
         first.Signal(signal);
         var (code, said) = await first.EndedAsync();
-        Assert.Equal(signal == PosixSignal.SIGTERM ? 0 : 137, code);
-        Assert.Equal(signal == PosixSignal.SIGTERM, said.Contains("machines run on", StringComparison.Ordinal));
+        Assert.Equal(signal == Signals.Terminate ? 0 : 137, code);
+        Assert.Equal(signal == Signals.Terminate, said.Contains("machines run on", StringComparison.Ordinal));
 
         await using var second = AgentProcess.Start(room, "a");
         var again = await second.ReadyAsync();

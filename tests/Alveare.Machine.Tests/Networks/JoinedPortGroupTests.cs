@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Alveare.Core.Hosts;
 using Alveare.Kvm.Networks;
 using Alveare.Machine.Tests.Migration;
@@ -63,7 +62,7 @@ public sealed class JoinedPortGroupTests
         await MachineRoom.ExecuteAsync(a, new StartMachine(machine.Id, 0));
         Assert.True(wires.Answers(0, Guest), "the guest answers");
         var devices = Devices(wires);
-        first.Signal((PosixSignal)9);
+        first.Signal(Signals.Kill);
         await first.EndedAsync();
 
         await using var second = JoinedAgents.Start(room, wires, 0);

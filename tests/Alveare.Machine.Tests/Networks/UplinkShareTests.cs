@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Alveare.Core.Hosts;
 using Alveare.Kvm.Networks;
 using Alveare.Machine.Tests.Migration;
@@ -63,7 +62,7 @@ public sealed class UplinkShareTests
         await SetAsync(a, low, 25);
 
         // The kernel goes on without the agent, and the next one finds what is to be.
-        agentA.Signal((PosixSignal)9);
+        agentA.Signal(Signals.Kill);
         await agentA.EndedAsync();
         (most, least) = await AnsweredAsync(first, second);
         Assert.InRange(most / least, 3.6, 4.4);

@@ -1,6 +1,4 @@
-using System.ComponentModel;
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 using Alveare.Core.Hosts;
 using Xunit;
@@ -43,11 +41,7 @@ internal sealed partial class AgentProcess : IAsyncDisposable
         return new HostInvitation(said["address"], said["fingerprint"], said["user"], password.Trim(), Force: false);
     }
 
-    public void Signal(PosixSignal signal)
-    {
-        if (SendSignal(process.Id, signal == PosixSignal.SIGTERM ? 15 : 9) != 0)
-            throw new Win32Exception();
-    }
+    public void Signal(int signal) => Signals.Send(process.Id, signal);
 
     /// <summary>The exit code and what it said on stderr.</summary>
     public async Task<(int Code, string Said)> EndedAsync()
@@ -80,8 +74,4 @@ internal sealed partial class AgentProcess : IAsyncDisposable
 
     [GeneratedRegex(@"([a-z-]+)=(\S+)")]
     private static partial Regex Said();
-
-    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int SendSignal(int pid, int signal);
 }

@@ -87,7 +87,7 @@ public sealed class StatisticsTests
         var host = await room.OpenHostAsync("a");
         var machine = await room.StartTickingAsync(host, "tick");
         var pid = Assert.Single(room.LivingProcesses());
-        NetworkDevices.Run("kill", "-STOP", $"{pid}");
+        Signals.Send(pid, Signals.Stop);
         try
         {
             var began = Stopwatch.GetTimestamp();
@@ -96,7 +96,7 @@ public sealed class StatisticsTests
         }
         finally
         {
-            NetworkDevices.Run("kill", "-CONT", $"{pid}");
+            Signals.Send(pid, Signals.Continue);
         }
     }
 
