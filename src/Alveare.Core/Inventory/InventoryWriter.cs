@@ -40,18 +40,20 @@ public sealed class InventoryWriter(IStore store, Feed feed)
 
     /// <summary>Applies one edit and answers the snapshot that has it. The function may throw a fault: then nothing changes.
     /// It sees edits before it that are not yet on disk; should those fail, this one fails with them.</summary>
-    public Task<InventorySnapshot> ApplyAsync(Func<InventorySnapshot, InventoryEdit> edit)
+    /// <param name="companion">Stored with the edit, also with one that changes nothing.</param>
+    public Task<InventorySnapshot> ApplyAsync(Func<InventorySnapshot, InventoryEdit> edit, StoreCompanion? companion = null)
     {
         lock (_gate)
         {
             var before = _head;
             var change = edit(before);
-            if (change.IsEmpty)
+            if (change.IsEmpty && companion is null)
                 return AfterAsync(_tail, before);
-            var next = before.With(change.Put, change.Removed);
+            var next = change.IsEmpty ? before : before.With(change.Put, change.Removed);
             _head = next;
-            var commit = change.IsObserved ? Task.CompletedTask : store.CommitAsync(Writes(change));
-            var published = PublishAsync(_tail, commit, before, next, change, _generation);
+            var writes = Writes(change, companion);
+            var commit = writes.Count == 0 ? Task.CompletedTask : store.CommitAsync(writes);
+            var published = PublishAsync(_tail, commit, before, next, change, companion, _generation);
             _tail = published;
             return AfterAsync(published, next);
         }
@@ -63,7 +65,7 @@ public sealed class InventoryWriter(IStore store, Feed feed)
         return snapshot;
     }
 
-    private async Task PublishAsync(Task previous, Task commit, InventorySnapshot before, InventorySnapshot next, InventoryEdit change, int generation)
+    private async Task PublishAsync(Task previous, Task commit, InventorySnapshot before, InventorySnapshot next, InventoryEdit change, StoreCompanion? companion, int generation)
     {
         try
         {
@@ -77,7 +79,7 @@ public sealed class InventoryWriter(IStore store, Feed feed)
             {
                 if (generation == _generation)
                     (_head, _tail, _generation) = (Current, Task.CompletedTask, generation + 1);
-                TakeBack(commit, change);
+                TakeBack(commit, change, companion);
             }
 
             throw;
@@ -96,18 +98,27 @@ public sealed class InventoryWriter(IStore store, Feed feed)
 
     // The commit of a void edit was already on its way and may succeed: what it wrote is put back to what is true now. Called under the
     // gate, so that no newer commit of the same objects can come before.
-    private void TakeBack(Task commit, InventoryEdit change)
+    private void TakeBack(Task commit, InventoryEdit change, StoreCompanion? companion)
     {
-        if (commit.IsFaulted || change.IsObserved)
+        if (commit.IsFaulted)
             return;
-        var truth = change.Put.Select(e => e.Id).Concat(change.Removed).Distinct().Select(id => new StoreWrite(
+        var written = change.IsObserved ? [] : change.Put.Select(e => e.Id).Concat(change.Removed).Distinct();
+        var truth = written.Select(id => new StoreWrite(
             StoreKind.Entity, id.ToString(), _head.Find(id) is { } entity ? ModelJson.Write(entity) : null));
-        store.CommitUnwatched([.. truth]);
+        store.CommitUnwatched(companion is { } with ? [.. truth, with.Otherwise] : [.. truth]);
     }
 
-    private static List<StoreWrite> Writes(InventoryEdit change) =>
-    [
-        .. change.Removed.Select(id => new StoreWrite(StoreKind.Entity, id.ToString(), null)),
-        .. change.Put.Select(e => new StoreWrite(StoreKind.Entity, e.Id.ToString(), ModelJson.Write(e))),
-    ];
+    private static List<StoreWrite> Writes(InventoryEdit change, StoreCompanion? companion)
+    {
+        var writes = new List<StoreWrite>();
+        if (!change.IsObserved)
+        {
+            writes.AddRange(change.Removed.Select(id => new StoreWrite(StoreKind.Entity, id.ToString(), null)));
+            writes.AddRange(change.Put.Select(e => new StoreWrite(StoreKind.Entity, e.Id.ToString(), ModelJson.Write(e))));
+        }
+
+        if (companion is { } with)
+            writes.Add(with.Write);
+        return writes;
+    }
 }

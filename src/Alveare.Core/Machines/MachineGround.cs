@@ -117,13 +117,16 @@ internal sealed record MachineGround(
 
     /// <summary>Changes the inventory in line with what hosts have done already: a store that cannot write does not undo that, so it is tried
     /// until it can. The edit itself must not refuse.</summary>
-    public async Task InsistAsync(Func<InventorySnapshot, InventoryEdit> edit)
+    public Task InsistAsync(Func<InventorySnapshot, InventoryEdit> edit) => InsistAsync(() => Inventory.ApplyAsync(edit));
+
+    /// <summary>As the other one, for a change that is made in another way.</summary>
+    public async Task InsistAsync(Func<Task> change)
     {
         while (true)
         {
             try
             {
-                await Inventory.ApplyAsync(edit);
+                await change();
                 return;
             }
             catch (FaultException) when (!Tasks.IsStopped)

@@ -62,7 +62,7 @@ internal sealed class MachineRegistration(MachineGround ground)
             await ground.ExecuteAsync(host, vm.Id, new UnregisterMachine(vm.Id), m => m is null);
         foreach (var other in ground.Hosts.StraysOf(vm.Id))
             await ground.ForgetAsync(vm.Id, other);
-        await RemoveAsync(vm.Id);
+        await RemoveAsync(vm.Id, context);
     }
 
     public async Task UnregisterElsewhereAsync(UnregisterElsewhere operation, TaskContext context)
@@ -84,7 +84,7 @@ internal sealed class MachineRegistration(MachineGround ground)
         context.Report(null, "deleting its files");
         using var expected = ground.Hosts.Expect(vm.Id);
         await ground.ExecuteAsync(MachineGround.HostOf(vm), vm.Id, new DestroyMachine(vm.Id), m => m is null);
-        await BuryAsync(vm.Id);
+        await BuryAsync(vm.Id, context);
     }
 
     /// <summary>Completes what an earlier run of the engine was asked to destroy. How far the host had come cannot be seen: told again, it
@@ -95,7 +95,7 @@ internal sealed class MachineRegistration(MachineGround ground)
             await ground.Hosts.ObserveUntilKnownAsync(believed, $"Destroying '{task.TargetName}'", cancellation);
         if (ground.Now.Find(task.Target) is VirtualMachine { Host: { } host } vm)
             await ground.ExecuteAsync(host, vm.Id, new DestroyMachine(vm.Id), m => m is null, null, cancellation);
-        await BuryAsync(task.Target);
+        await BuryAsync(task.Target, context);
         return new LeftoverOutcome(TaskState.Succeeded);
     }
 
@@ -173,16 +173,16 @@ internal sealed class MachineRegistration(MachineGround ground)
     }
 
     // Another host that has it registered, now or when it comes back, has not found a machine.
-    private async Task BuryAsync(EntityId machine)
+    private async Task BuryAsync(EntityId machine, TaskContext context)
     {
         ground.Hosts.Bury(machine);
-        await RemoveAsync(machine);
+        await RemoveAsync(machine, context);
         await ground.Hosts.ReconcileAsync([machine]);
     }
 
-    private async Task RemoveAsync(EntityId machine)
+    private async Task RemoveAsync(EntityId machine, TaskContext context)
     {
-        await ground.InsistAsync(_ => InventoryEdit.Remove(machine));
+        await ground.InsistAsync(() => context.ConcludeAsync(_ => InventoryEdit.Remove(machine)));
         ground.Statistics.Forget(machine);
     }
 }

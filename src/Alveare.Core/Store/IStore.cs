@@ -18,6 +18,10 @@ public readonly record struct StoredRecord(string Key, string Json);
 /// <summary>One write: put <paramref name="Json"/> under the key, or delete the key when it is null.</summary>
 public readonly record struct StoreWrite(string Kind, string Key, string? Json);
 
+/// <summary>A write that is to be durable with another change, or not at all.</summary>
+/// <param name="Otherwise">What puts it back when that change turns out to be void.</param>
+public readonly record struct StoreCompanion(StoreWrite Write, StoreWrite Otherwise);
+
 /// <summary>The kinds of record the engine stores.</summary>
 public static class StoreKind
 {

@@ -6,7 +6,11 @@ namespace Alveare.Core.Store;
 public static class UnwatchedCommit
 {
     /// <summary>Queues writes whose loss is no loss: a store that cannot write fails the operations that matter with the reason.</summary>
-    public static void CommitUnwatched(this IStore store, IReadOnlyList<StoreWrite> writes) => _ = IgnoreFaultAsync(store.CommitAsync(writes));
+    public static void CommitUnwatched(this IStore store, IReadOnlyList<StoreWrite> writes)
+    {
+        if (writes.Count > 0)
+            _ = IgnoreFaultAsync(store.CommitAsync(writes));
+    }
 
     private static async Task IgnoreFaultAsync(Task commit)
     {

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Alveare.Core.Hosts;
+using Alveare.Core.Inventory;
 using Alveare.Core.Security;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -13,12 +14,18 @@ public sealed class TaskContext : IDisposable
 {
     private readonly Action<Func<TaskRecord, TaskRecord>> _update;
     private readonly Func<Task> _remember;
+    private readonly Func<Func<InventorySnapshot, InventoryEdit>, Task> _conclude;
     private readonly CancellationTokenSource _cancellation = new();
     private readonly Lock _gate = new();
     private bool _hasEnded;
 
-    internal TaskContext(string id, Session session, Action<Func<TaskRecord, TaskRecord>> update, Func<Task> remember) =>
-        (Id, Session, _update, _remember, Cancellation) = (id, session, update, remember, _cancellation.Token);
+    internal TaskContext(
+        string id,
+        Session session,
+        Action<Func<TaskRecord, TaskRecord>> update,
+        Func<Task> remember,
+        Func<Func<InventorySnapshot, InventoryEdit>, Task> conclude) =>
+        (Id, Session, _update, _remember, _conclude, Cancellation) = (id, session, update, remember, conclude, _cancellation.Token);
 
     public string Id { get; }
 
@@ -50,6 +57,10 @@ public sealed class TaskContext : IDisposable
     /// <summary>Stores the task as it is now, so that an engine that starts again knows what was set so far. Writes that are begun after
     /// this call become durable after it.</summary>
     public Task RememberAsync() => _remember();
+
+    /// <summary>Makes the operation's last change of the inventory and stores with it that the task has succeeded. Fails as
+    /// <see cref="InventoryWriter.ApplyAsync"/> does, having changed nothing; once it has not, nothing that the handler does takes the success back.</summary>
+    public Task ConcludeAsync(Func<InventorySnapshot, InventoryEdit> edit) => _conclude(edit);
 
     public void SetFigures(MigrationFigures figures) => _update(r => r with { Figures = figures });
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Alveare.Core.Changes;
 using Alveare.Core.Events;
 using Alveare.Core.Inventory;
@@ -28,15 +27,10 @@ public sealed class TaskEngine(
     /// <summary>How many ended tasks are kept.</summary>
     public const int Kept = 2_000;
 
-    private readonly Lock _gate = new();
     private readonly Dictionary<Type, Func<Operation, TaskContext, Task>> _handlers = [];
     private readonly Dictionary<string, Func<TaskRecord, TaskContext, CancellationToken, Task<LeftoverOutcome>>> _finders = [];
-    private readonly SortedDictionary<long, Entry> _tasks = [];
-    private readonly Queue<long> _ended = new();
-
-    // Tasks that only read a machine, by machine.
-    private readonly Dictionary<EntityId, HashSet<string>> _readers = [];
-    private long _last;
+    private readonly TaskBook _book = new(Kept);
+    private readonly TargetClaims _claims = new(inventory, logger);
     private volatile bool _isStopped;
 
     /// <summary>Says who carries out an operation.</summary>
@@ -58,7 +52,7 @@ public sealed class TaskEngine(
         foreach (var leftover in leftovers.Where(l => IsFoundOut(l) && l.Target.Kind == EntityKind.VirtualMachine))
         {
             if (OperationCatalogue.Find(leftover.Operation)?.Rules.SharesTarget == true)
-                AddReader(leftover.Target, leftover.Id);
+                _claims.AddReader(leftover.Target, leftover.Id);
             else
                 held[leftover.Target] = leftover.Id;
         }
@@ -67,27 +61,14 @@ public sealed class TaskEngine(
     }
 
     /// <summary>Reads the stored tasks. Those that were running when the engine ended are returned: somebody must end them.</summary>
-    public IReadOnlyList<TaskRecord> Load()
-    {
-        foreach (var stored in store.Load(StoreKind.Task))
-        {
-            var record = ModelJson.Read<TaskRecord>(stored.Json);
-            var number = NumberOf(record.Id);
-            _tasks[number] = new Entry(record);
-            if (record.HasEnded)
-                _ended.Enqueue(number);
-            _last = Math.Max(_last, number);
-        }
-
-        return [.. _tasks.Values.Select(e => e.Record).Where(r => !r.HasEnded)];
-    }
+    public IReadOnlyList<TaskRecord> Load() => _book.Load(store);
 
     /// <summary>Ends the tasks that an earlier run of the engine left. Does not wait for those whose outcome is to be found out.</summary>
     public async Task EndLeftoversAsync(IReadOnlyList<TaskRecord> leftovers, CancellationToken cancellation)
     {
         foreach (var leftover in leftovers.Where(IsFoundOut))
-            _ = FindOutAsync(EntryOf(leftover), cancellation);
-        await Task.WhenAll(leftovers.Where(l => !IsFoundOut(l)).Select(l => EndAsync(EntryOf(l), TaskState.Failed, Restarted(l), null)));
+            _ = FindOutAsync(_book.Get(leftover.Id), cancellation);
+        await Task.WhenAll(leftovers.Where(l => !IsFoundOut(l)).Select(l => EndAsync(_book.Get(l.Id), TaskState.Failed, Restarted(l), null)));
     }
 
     /// <summary>Accepts an operation. When this ends, the task is on disk and running (or queued); refusals are faults, and those for lack
@@ -105,40 +86,33 @@ public sealed class TaskEngine(
         if (!_handlers.TryGetValue(declaration.Type, out var handler))
             throw new FaultException(new Unsupported("This engine", $"the operation {declaration.Name}"));
 
-        Entry entry;
-        lock (_gate)
+        var entry = new TaskEntry(new TaskRecord
         {
-            var number = ++_last;
-            entry = new Entry(new TaskRecord
-            {
-                Id = $"task-{number}",
-                Operation = declaration.Name,
-                Target = target.Id,
-                TargetName = target.Name,
-                User = session.User,
-                Reason = reason,
-                State = TaskState.Running,
-                QueuedAt = clock.GetUtcNow(),
-                StartedAt = clock.GetUtcNow(),
-            });
-        }
-
+            Id = _book.NewId(),
+            Operation = declaration.Name,
+            Target = target.Id,
+            TargetName = target.Name,
+            User = session.User,
+            Reason = reason,
+            State = TaskState.Running,
+            QueuedAt = clock.GetUtcNow(),
+            StartedAt = clock.GetUtcNow(),
+        });
         try
         {
             if (target is VirtualMachine)
-                await ClaimAsync(declaration, target.Id, entry.Record.Id);
-            await store.CommitAsync([Write(entry.Record)]);
+                await _claims.TakeAsync(declaration, target.Id, entry.Record.Id);
+            await store.CommitAsync([TaskBook.Write(entry.Record)]);
         }
         catch
         {
-            await UnclaimAsync(entry.Record);
+            await _claims.GiveBackAsync(entry.Record);
             throw;
         }
 
         // Before anybody can see the task: who sees it may cancel it.
         entry.Context = NewContext(entry, session);
-        lock (_gate)
-            _tasks[NumberOf(entry.Record.Id)] = entry;
+        _book.Add(entry);
         feed.Publish([new TaskChanged(entry.Record)]);
         var accepted = entry.Record;
         _ = RunAsync(entry, handler, operation);
@@ -153,21 +127,13 @@ public sealed class TaskEngine(
     /// <summary>Carries out an operation inside another one's task: same checks, no task of its own.</summary>
     public Task RunWithinAsync(TaskContext context, Operation operation) => _handlers[operation.GetType()](operation, context);
 
-    public TaskRecord Get(string id) => FindEntry(id).Record;
+    public TaskRecord Get(string id) => _book.Get(id).Record;
 
     /// <summary>The task, or null when there is none of this id any more.</summary>
-    public TaskRecord? Find(string id)
-    {
-        lock (_gate)
-            return _tasks.GetValueOrDefault(NumberOf(id))?.Record;
-    }
+    public TaskRecord? Find(string id) => _book.Find(id)?.Record;
 
     /// <summary>Newest first.</summary>
-    public IReadOnlyList<TaskRecord> List()
-    {
-        lock (_gate)
-            return [.. _tasks.Values.Reverse().Select(e => e.Record)];
-    }
+    public IReadOnlyList<TaskRecord> List() => _book.List();
 
     /// <summary>The objects that kept tasks of this operation with this state were about.</summary>
     public IReadOnlyList<EntityId> TargetsOf<T>(TaskState state)
@@ -180,7 +146,7 @@ public sealed class TaskEngine(
     /// <summary>Waits until a task has ended and answers its record.</summary>
     public async Task<TaskRecord> WaitAsync(string id, CancellationToken cancellation)
     {
-        var entry = FindEntry(id);
+        var entry = _book.Get(id);
         await entry.Ended.Task.OrCancelledAsync(cancellation);
         return entry.Record;
     }
@@ -188,7 +154,7 @@ public sealed class TaskEngine(
     /// <summary>Asks a task to stop. Faults: <see cref="TaskAlreadyEnded"/>, <see cref="NotCancellable"/>.</summary>
     public TaskRecord Cancel(Session session, string id)
     {
-        var entry = FindEntry(id);
+        var entry = _book.Get(id);
         var record = entry.Record;
         Authorize(session, Privilege.TaskCancel, "task.cancel", record.Target, id);
         if (record.HasEnded)
@@ -216,88 +182,10 @@ public sealed class TaskEngine(
 
     private bool IsFoundOut(TaskRecord leftover) => _finders.ContainsKey(leftover.Operation);
 
-    private static long NumberOf(string id) =>
-        id.StartsWith("task-", StringComparison.Ordinal) && long.TryParse(id.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : -1;
-
-    private static StoreWrite Write(TaskRecord record) =>
-        new(StoreKind.Task, NumberOf(record.Id).ToString("D12", CultureInfo.InvariantCulture), ModelJson.Write(record));
-
-    private Entry FindEntry(string id)
-    {
-        lock (_gate)
-            return _tasks.TryGetValue(NumberOf(id), out var entry) ? entry : throw new FaultException(new NotFound("task", id));
-    }
-
-    private Task ClaimAsync(OperationDeclaration declaration, EntityId id, string task) => inventory.ApplyAsync(now =>
-    {
-        var vm = now.Get<VirtualMachine>(id);
-        if (vm.BusyTask is { } other)
-            throw new FaultException(new ObjectInUse(vm.Name, other));
-        if (!declaration.Rules.SharesTarget && FindReader(id) is { } reader)
-            throw new FaultException(new ObjectInUse(vm.Name, reader));
-        if (vm.IsTemplate && !declaration.Rules.OnTemplates)
-            throw new FaultException(new InvalidState(vm.Name, "a template", "a virtual machine"));
-        OperationRules.CheckPower(declaration, vm);
-        if (!declaration.Rules.SharesTarget)
-            return InventoryEdit.Observed(vm with { BusyTask = task });
-        AddReader(id, task);
-        return InventoryEdit.Nothing;
-    });
-
-    private string? FindReader(EntityId machine)
-    {
-        lock (_gate)
-            return _readers.TryGetValue(machine, out var readers) ? readers.First() : null;
-    }
-
-    private void AddReader(EntityId machine, string task)
-    {
-        lock (_gate)
-        {
-            if (!_readers.TryGetValue(machine, out var readers))
-                _readers[machine] = readers = [];
-            readers.Add(task);
-        }
-    }
-
-    private void RemoveReader(EntityId machine, string task)
-    {
-        lock (_gate)
-        {
-            if (_readers.TryGetValue(machine, out var readers) && readers.Remove(task) && readers.Count == 0)
-                _readers.Remove(machine);
-        }
-    }
-
-    // Giving a machine free needs no disk, but it queues behind edits that may fail and take it down with them: then it is tried again.
-    private async Task UnclaimAsync(TaskRecord record)
-    {
-        RemoveReader(record.Target, record.Id);
-        while (inventory.Current.Find(record.Target) is VirtualMachine { BusyTask: { } busy } && busy == record.Id)
-        {
-            try
-            {
-                await inventory.ApplyAsync(now => now.Find(record.Target) is VirtualMachine vm && vm.BusyTask == record.Id
-                    ? InventoryEdit.Observed(vm with { BusyTask = null })
-                    : InventoryEdit.Nothing);
-            }
-            catch (FaultException e)
-            {
-                logger.LogWarning(e, "Giving {Target} free after {Task} is tried again.", record.TargetName, record.Id);
-            }
-        }
-    }
-
     private static Interrupted Restarted(TaskRecord leftover) =>
         new($"{leftover.Operation} on '{leftover.TargetName}'", "the center was restarted while it ran");
 
-    private Entry EntryOf(TaskRecord record)
-    {
-        lock (_gate)
-            return _tasks[NumberOf(record.Id)];
-    }
-
-    private async Task FindOutAsync(Entry entry, CancellationToken cancellation)
+    private async Task FindOutAsync(TaskEntry entry, CancellationToken cancellation)
     {
         // It stops for a user only where the finder says so.
         using var context = entry.Context = NewContext(entry, Session.System);
@@ -323,10 +211,15 @@ public sealed class TaskEngine(
         }
     }
 
-    private TaskContext NewContext(Entry entry, Session session) =>
-        new(entry.Record.Id, session, change => Update(entry, change), () => store.CommitAsync([Write(entry.Record)]));
+    private TaskContext NewContext(TaskEntry entry, Session session) =>
+        new(
+            entry.Record.Id,
+            session,
+            change => Update(entry, change),
+            () => store.CommitAsync([TaskBook.Write(entry.Record)]),
+            edit => ConcludeAsync(entry, edit));
 
-    private async Task RunAsync(Entry entry, Func<Operation, TaskContext, Task> handler, Operation operation)
+    private async Task RunAsync(TaskEntry entry, Func<Operation, TaskContext, Task> handler, Operation operation)
     {
         await Task.Yield();
         using var context = entry.Context!;
@@ -360,96 +253,71 @@ public sealed class TaskEngine(
         }
     }
 
-    private async Task TakeBackAsync(Entry entry)
+    private async Task TakeBackAsync(TaskEntry entry)
     {
         foreach (var fault in await entry.Context!.Undo.UnwindAsync())
             events.Add(EventSeverity.Warning, "task.undo-failed", $"Taking back {entry.Record.Id} was not complete: {fault.Message}", entry.Record.Target);
     }
 
-    private async Task EndAsync(Entry entry, TaskState state, Fault? fault, EntityId? result)
+    private async Task EndAsync(TaskEntry entry, TaskState state, Fault? fault, EntityId? result)
     {
-        TaskRecord ended;
-        var writes = new List<StoreWrite>();
-        lock (_gate)
+        if (entry.Concluded is not { } ended)
         {
-            entry.IsEnding = true;
-            ended = entry.Record with
+            var dropped = _book.BeginEnd(entry);
+            ended = Ended(entry, state, fault, result);
+            try
             {
-                State = state,
-                Fault = fault,
-                Result = result,
-                ResultName = result is { } made ? inventory.Current.Find(made)?.Name : null,
-                EndedAt = clock.GetUtcNow(),
-                Percent = state == TaskState.Succeeded ? 100 : entry.Record.Percent,
-                Version = entry.Record.Version + 1,
-            };
-            writes.Add(Write(ended));
-            _ended.Enqueue(NumberOf(ended.Id));
-            while (_ended.Count > Kept)
+                // On disk before the machine is free: whoever starts again finds at most one task that holds it.
+                await store.CommitAsync([TaskBook.Write(ended), .. dropped]);
+            }
+            catch (FaultException e)
             {
-                var oldest = _ended.Dequeue();
-                if (_tasks.Remove(oldest, out var dropped))
-                    writes.Add(Write(dropped.Record) with { Json = null });
+                // The outcome is true whether or not it could be written; after a restart the task counts as interrupted.
+                logger.LogError(e, "The outcome of {Task} could not be stored.", ended.Id);
             }
         }
-
-        try
+        else if (fault is not null)
         {
-            // On disk before the machine is free: whoever starts again finds at most one task that holds it.
-            await store.CommitAsync(writes);
-        }
-        catch (FaultException e)
-        {
-            // The outcome is true whether or not it could be written; after a restart the task counts as interrupted.
-            logger.LogError(e, "The outcome of {Task} could not be stored.", ended.Id);
+            logger.LogError("Task {Task} has succeeded, and what it did after that failed: {Reason}", ended.Id, fault.Message);
         }
 
-        await UnclaimAsync(ended);
-        lock (_gate)
-            entry.Record = ended;
+        await _claims.GiveBackAsync(ended);
+        _book.End(entry, ended);
         var subject = inventory.Current.Find(ended.Target) is null ? null : (EntityId?)ended.Target;
         events.Add(
-            state == TaskState.Failed ? EventSeverity.Error : EventSeverity.Info,
-            $"task.{state.ToString().ToLowerInvariant()}",
-            fault is null ? $"{ended.Operation} on '{ended.TargetName}' {state.ToString().ToLowerInvariant()}." : $"{ended.Operation} on '{ended.TargetName}' failed: {fault.Message}",
+            ended.State == TaskState.Failed ? EventSeverity.Error : EventSeverity.Info,
+            $"task.{ended.State.ToString().ToLowerInvariant()}",
+            $"{ended.Operation} on '{ended.TargetName}' {(ended.Fault is { } why ? $"failed: {why.Message}" : $"{ended.State.ToString().ToLowerInvariant()}.")}",
             subject,
             ended.User);
         feed.Publish([new TaskChanged(ended)]);
         entry.Ended.TrySetResult();
     }
 
-    private void Update(Entry entry, Func<TaskRecord, TaskRecord> change)
+    private TaskRecord Ended(TaskEntry entry, TaskState state, Fault? fault, EntityId? result) => entry.Record with
     {
-        TaskRecord updated;
-        lock (_gate)
-        {
-            if (entry.IsEnding)
-                return;
-            updated = change(entry.Record);
-            if (updated == entry.Record)
-                return;
-            entry.Record = updated = updated with { Version = updated.Version + 1 };
-        }
+        State = state,
+        Fault = fault,
+        Result = result,
+        ResultName = result is { } made ? inventory.Current.Find(made)?.Name : null,
+        EndedAt = clock.GetUtcNow(),
+        Percent = state == TaskState.Succeeded ? 100 : entry.Record.Percent,
+        Version = entry.Record.Version + 1,
+    };
 
-        feed.Publish([new TaskChanged(updated)]);
+    // One commit for both: half as long as two, and nobody who starts again finds the one without the other.
+    private async Task ConcludeAsync(TaskEntry entry, Func<InventorySnapshot, InventoryEdit> edit)
+    {
+        var ended = Ended(entry, TaskState.Succeeded, null, entry.Record.Result);
+        await inventory.ApplyAsync(edit, new StoreCompanion(TaskBook.Write(ended), TaskBook.Write(entry.Record)));
+        entry.Concluded = ended;
+        entry.Context!.Undo.Clear();
+        store.CommitUnwatched(_book.BeginEnd(entry));
     }
 
-    private sealed class Entry
+    private void Update(TaskEntry entry, Func<TaskRecord, TaskRecord> change)
     {
-        public Entry(TaskRecord record)
-        {
-            Record = record;
-            if (record.HasEnded)
-                Ended.SetResult();
-        }
-
-        public TaskRecord Record { get; set; }
-
-        /// <summary>The outcome is known and being stored: no report changes the record any more.</summary>
-        public bool IsEnding { get; set; }
-
-        public TaskContext? Context { get; set; }
-
-        public TaskCompletionSource Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (_book.Update(entry, change) is { } updated)
+            feed.Publish([new TaskChanged(updated)]);
     }
 }

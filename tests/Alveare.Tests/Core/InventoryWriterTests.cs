@@ -1,5 +1,6 @@
 using Alveare.Core.Changes;
 using Alveare.Core.Inventory;
+using Alveare.Core.Store;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
@@ -74,6 +75,40 @@ public sealed class InventoryWriterTests
         var restarted = new InventoryWriter(store, new Feed());
         restarted.Load();
         Assert.Equal(["c"], restarted.Current.OfType<Folder>().Select(f => f.Name));
+    }
+
+    [Fact]
+    public async Task WhatWasToBeStoredWithARefusedEditIsPutBack()
+    {
+        var store = new MemoryStore();
+        var writer = new InventoryWriter(store, new Feed());
+        var hold = new TaskCompletionSource();
+        (store.Failures, store.Hold) = (1, hold.Task);
+        var failed = writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(0, "a")));
+        var refused = writer.ApplyAsync(
+            _ => InventoryEdit.Of(NewFolder(1, "b")),
+            new StoreCompanion(new StoreWrite(StoreKind.Task, "1", "ended"), new StoreWrite(StoreKind.Task, "1", "running")));
+        hold.SetResult();
+        await Assert.ThrowsAsync<FaultException>(() => failed);
+        await Assert.ThrowsAsync<FaultException>(() => refused);
+        await writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(2, "c")));
+
+        Assert.Equal(["running"], store.Load(StoreKind.Task).Select(t => t.Json));
+    }
+
+    [Fact]
+    public async Task WhatIsToBeStoredWithAnEditThatChangesNothingIsStored()
+    {
+        var store = new MemoryStore();
+        var writer = new InventoryWriter(store, new Feed());
+        var before = writer.Current;
+
+        await writer.ApplyAsync(
+            _ => InventoryEdit.Nothing,
+            new StoreCompanion(new StoreWrite(StoreKind.Task, "1", "ended"), new StoreWrite(StoreKind.Task, "1", "running")));
+
+        Assert.Equal(["ended"], store.Load(StoreKind.Task).Select(t => t.Json));
+        Assert.Same(before, writer.Current);
     }
 
     [Fact]

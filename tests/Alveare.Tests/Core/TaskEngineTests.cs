@@ -201,6 +201,68 @@ public sealed class TaskEngineTests
     }
 
     [Fact]
+    public async Task AConclusionAndTheEndOfItsTaskAreOnDiskTogether()
+    {
+        await AddVmAsync(PowerState.Off);
+        var concluded = new TaskCompletionSource();
+        _tasks.Handle<DestroyVm>(async (_, context) =>
+        {
+            await context.ConcludeAsync(_ => InventoryEdit.Remove(Vm));
+            concluded.SetResult();
+            await Task.Delay(Timeout.Infinite, Soon);
+        });
+
+        var task = await _tasks.SubmitAsync(Admin, new DestroyVm { Target = Vm });
+        await concluded.Task;
+
+        // The center is killed here: what it left needs nobody to find anything out.
+        var inventory = new InventoryWriter(_store.Copy(), _feed);
+        inventory.Load();
+        Assert.Null(inventory.Current.Find(Vm));
+        var restarted = NewEngine();
+        Assert.Empty(restarted.Load());
+        Assert.Equal(TaskState.Succeeded, restarted.Get(task.Id).State);
+        Assert.False(_tasks.Get(task.Id).HasEnded);
+    }
+
+    [Fact]
+    public async Task AConclusionThatCannotBeStoredChangesNothingAndMayBeTriedAgain()
+    {
+        await AddVmAsync(PowerState.Off);
+        _tasks.Handle<DestroyVm>(async (_, context) =>
+        {
+            _store.Failures = 1;
+            await Assert.ThrowsAsync<FaultException>(() => context.ConcludeAsync(_ => InventoryEdit.Remove(Vm)));
+            Assert.NotNull(_inventory.Current.Find(Vm));
+            Assert.Single(NewEngine().Load());
+            await context.ConcludeAsync(_ => InventoryEdit.Remove(Vm));
+        });
+
+        var task = await _tasks.SubmitAsync(Admin, new DestroyVm { Target = Vm });
+
+        Assert.Equal(TaskState.Succeeded, (await _tasks.WaitAsync(task.Id, Soon)).State);
+        Assert.Null(_inventory.Current.Find(Vm));
+    }
+
+    [Fact]
+    public async Task NothingTakesAConclusionBack()
+    {
+        await AddVmAsync(PowerState.Off);
+        var takenBack = false;
+        _tasks.Handle<DestroyVm>(async (_, context) =>
+        {
+            context.Undo.Push(() => takenBack = true);
+            await context.ConcludeAsync(_ => InventoryEdit.Remove(Vm));
+            throw new InvalidOperationException("after the fact");
+        });
+
+        var task = await _tasks.SubmitAsync(Admin, new DestroyVm { Target = Vm });
+
+        Assert.Equal(TaskState.Succeeded, (await _tasks.WaitAsync(task.Id, Soon)).State);
+        Assert.False(takenBack);
+    }
+
+    [Fact]
     public async Task SlotsAreGivenInTheOrderAsked()
     {
         var budget = new SlotBudget(1);
