@@ -25,10 +25,10 @@ internal sealed class Adoption(
     /// <summary>How long the start of an agent waits for QEMUs to answer; those that hang are adopted when they answer again.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    public async Task RunAsync(RegistryContent registered)
+    public async Task RunAsync(Registry registry)
     {
         var runs = RunDirectory.FindAll(runRoot).ToDictionary(r => EntityId.Vm(r.Machine));
-        foreach (var machine in registered.Machines)
+        foreach (var machine in registry.Machines)
             machines.AddVisiting(Describe(machine, runs.ContainsKey(machine.Id)));
         foreach (var machine in machines.All.Where(m => !runs.ContainsKey(m.Id)))
             ReleaseForgottenLock(machine);

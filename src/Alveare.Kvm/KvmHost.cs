@@ -52,7 +52,7 @@ public sealed class KvmHost : IHost
         this.options = options;
         this.stopping = stopping;
         state = new HostState(facts);
-        registry = new Registry(Path.Combine(options.StateDirectory, "registry.json"));
+        registry = new Registry(options.StateDirectory);
         datastores = new DatastoreTable(options.HostName, options.Time, all => state.Publish(new DatastoresChanged(all)));
         datastores.Restore(registry.Content.Datastores);
         ground = new Ground(options.HostId, options.HostName, datastores);
@@ -129,7 +129,7 @@ public sealed class KvmHost : IHost
         host.clones.TakeBackUnfinished();
         await new Adoption(
                 options.HostId, host.state, host.machines, host.ground, host.listing, host.power, host.migrations, host.surroundings, runRoot, host.warnings)
-            .RunAsync(host.registry.Content);
+            .RunAsync(host.registry);
         await host.statistics.StartAsync();
         host.division = new DivisionLoop(host.statistics, host.enforcement, options.Time, options.DivisionInterval).RunAsync(host.stopping.Token);
         _ = host.datastores.WatchAsync(host.stopping.Token);

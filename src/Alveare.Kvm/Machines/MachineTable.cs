@@ -5,7 +5,7 @@ using Alveare.Model.Hosts;
 
 namespace Alveare.Kvm.Machines;
 
-/// <summary>The machines of this host, in memory, in the registry file and in what watchers are told.</summary>
+/// <summary>The machines of this host, in memory, in the registry and in what watchers are told.</summary>
 public sealed class MachineTable(HostState state, Registry registry) : IDisposable
 {
     private readonly ConcurrentDictionary<EntityId, Machine> machines = new();
@@ -39,7 +39,7 @@ public sealed class MachineTable(HostState state, Registry registry) : IDisposab
     /// <summary>Forgets a machine that was to come here and did not, unless it is registered here anyway: then it is off.</summary>
     public void Return(Machine machine)
     {
-        if (registry.Content.Machines.Any(m => m.Id == machine.Id))
+        if (registry.Knows(machine.Id))
             machine.Change(m => m.PoweredOff());
         else
             Remove(machine);

@@ -8,7 +8,7 @@ using Alveare.Model.Machines;
 
 namespace Alveare.Kvm.Machines;
 
-/// <summary>What this host has been told to offer and to know; survives a reboot.</summary>
+/// <summary>What this host has been told to offer; survives a reboot.</summary>
 public sealed record RegistryContent
 {
     public ImmutableArray<MountDatastore> Datastores { get; init; } = [];
@@ -16,18 +16,32 @@ public sealed record RegistryContent
     public ImmutableArray<PortGroupSpec> PortGroups { get; init; } = [];
 
     public ImmutableArray<HostPool> Pools { get; init; } = [];
-
-    public ImmutableArray<RegisteredMachine> Machines { get; init; } = [];
 }
 
 /// <summary>A registered <c>.vmx</c>, with the id it had when it was last readable.</summary>
 public sealed record RegisteredMachine(EntityId Id, DatastorePath Config);
 
-/// <summary>The durable file behind <see cref="RegistryContent"/>: every change is on disk when the call returns.</summary>
-public sealed class Registry(string path)
+/// <summary>What this host knows over restarts, in a directory: <see cref="RegistryContent"/> in one file, and one file per machine, so that
+/// a machine comes and goes at the cost of itself. Every change is on disk when the call returns.</summary>
+public sealed class Registry
 {
+    private const string Extension = ".json";
+
     private readonly Lock sync = new();
-    private RegistryContent content = Read(path);
+    private readonly string file;
+    private readonly string directory;
+    private readonly Dictionary<EntityId, RegisteredMachine> machines;
+    private RegistryContent content;
+
+    public Registry(string stateDirectory)
+    {
+        file = Path.Combine(stateDirectory, "registry.json");
+        directory = Directory.CreateDirectory(Path.Combine(stateDirectory, "machines")).FullName;
+        content = Read<RegistryContent>(file) ?? new RegistryContent();
+        machines = Directory.EnumerateFiles(directory, $"*{Extension}")
+            .Select(f => Read<RegisteredMachine>(f)!)
+            .ToDictionary(m => m.Id);
+    }
 
     public RegistryContent Content
     {
@@ -38,31 +52,68 @@ public sealed class Registry(string path)
         }
     }
 
+    public IReadOnlyList<RegisteredMachine> Machines
+    {
+        get
+        {
+            lock (sync)
+                return [.. machines.Values.OrderBy(m => m.Id)];
+        }
+    }
+
+    public bool Knows(EntityId id)
+    {
+        lock (sync)
+            return machines.ContainsKey(id);
+    }
+
     public void Change(Func<RegistryContent, RegistryContent> change)
     {
         lock (sync)
         {
             var changed = change(content);
-            WholeFile.Replace(path, changed, flush: true);
+            WholeFile.Replace(file, changed, flush: true);
             content = changed;
         }
     }
 
-    private static RegistryContent Read(string path)
+    /// <summary>Adds a machine, or replaces where it is.</summary>
+    public void Add(EntityId id, DatastorePath config)
+    {
+        var machine = new RegisteredMachine(id, config);
+        lock (sync)
+        {
+            if (machines.GetValueOrDefault(id) == machine)
+                return;
+            WholeFile.Replace(PathOf(id), machine, flush: true);
+            machines[id] = machine;
+        }
+    }
+
+    public void Remove(EntityId id)
+    {
+        lock (sync)
+        {
+            if (!machines.ContainsKey(id))
+                return;
+            File.Delete(PathOf(id));
+            WholeFile.FlushDirectory(directory);
+            machines.Remove(id);
+        }
+    }
+
+    private string PathOf(EntityId id) => Path.Combine(directory, $"{id}{Extension}");
+
+    private static T? Read<T>(string path)
+        where T : class
     {
         try
         {
-            return WholeFile.Read<RegistryContent>(path) ?? new RegistryContent();
+            return WholeFile.Read<T>(path);
         }
         catch (JsonException e)
         {
             throw new FaultException(new FileCorrupt(path, e.Message), e);
         }
     }
-
-    /// <summary>Adds a machine, or replaces where it is.</summary>
-    public void Add(EntityId id, DatastorePath config) =>
-        Change(c => c with { Machines = [.. c.Machines.Where(m => m.Id != id), new RegisteredMachine(id, config)] });
-
-    public void Remove(EntityId id) => Change(c => c with { Machines = [.. c.Machines.Where(m => m.Id != id)] });
 }

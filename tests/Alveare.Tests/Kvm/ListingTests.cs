@@ -27,7 +27,7 @@ public sealed class ListingTests : IAsyncLifetime
     public ListingTests()
     {
         _datastores = new DatastoreTable("h1", TimeProvider.System, all => _state.Publish(new DatastoresChanged(all)));
-        _machines = new MachineTable(_state, new Registry(Path.Combine(_directory, "registry.json")));
+        _machines = new MachineTable(_state, new Registry(_directory));
         _listing = new Listing(_machines, new Ground(EntityId.Host(Guid.NewGuid()), "h1", _datastores));
         _datastores.Returned = _listing.Reread;
     }

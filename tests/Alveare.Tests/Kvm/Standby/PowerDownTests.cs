@@ -29,7 +29,7 @@ public sealed class PowerDownTests : IDisposable
     private readonly MachineTable _machines;
     private readonly HeldTimers _clock = new();
 
-    public PowerDownTests() => _machines = new MachineTable(_state, new Registry(Path.Combine(_directory.FullName, "registry.json")));
+    public PowerDownTests() => _machines = new MachineTable(_state, new Registry(_directory.FullName));
 
     private string Told => Path.Combine(_directory.FullName, "told to power down");
 
