@@ -1,7 +1,7 @@
 # The guest of EchoGuest.cs. Assembled with:
 #   as --32 echo.s -o echo.o && ld -m elf_i386 -Ttext 0x7c00 --oformat binary echo.o -o echo.bin
 # It drives a virtio network card by its legacy interface (virtio 1.1, 4.1.4.8): one receive queue that it looks at with every tick of the
-# clock, and one send queue that holds one frame at a time. Offsets into a frame begin with the 10 bytes of the virtio header.
+# clock, and one send queue that holds one frame at a time. How long the queues are the card says (256, and 1024 to receive in QEMU 10). Offsets into a frame begin with the 10 bytes of the virtio header.
 .code16
 .globl _start
 _start:
@@ -49,13 +49,19 @@ main:
   call port
   xorl %eax,%eax
   outl %eax,%dx
-  # receive queue at 64 KiB, send queue at 96 KiB
+  # receive queue at 64 KiB, send queue at 96 KiB; behind the descriptors of each, its two rings, 4 KiB apart
   xorw %ax,%ax
   movl $0x10,%ebx
   call queue
+  movw %ax,mask
+  decw mask
+  addw $0x1000,%ax
+  movw %ax,received
   movw $1,%ax
   movl $0x18,%ebx
   call queue
+  addw $0x1800,%ax
+  movw %ax,sending
   movb $7,%al
   call status
   # its address; the last byte of it is the last one of ours
@@ -72,12 +78,10 @@ read:
   movb mac+5,%al
   movb %al,ip+3
   # sixteen buffers of 2 KiB from 128 KiB on, all given to the card
-  movw $0x1000,%ax
-  movw %ax,%es
-  movw $0x1800,%ax
-  movw %ax,%gs
   xorw %cx,%cx
 give:
+  movw $0x1000,%ax
+  movw %ax,%es
   movw %cx,%bx
   shlw $4,%bx
   movzwl %cx,%eax
@@ -86,6 +90,7 @@ give:
   movl %eax,%es:(%bx)
   movl $0x800,%es:8(%bx)
   movl $2,%es:12(%bx)
+  movw received,%es
   movw %cx,%bx
   call recycle
   incw %cx
@@ -100,17 +105,17 @@ say:
   jmp say
 wait:
   movw last,%bx
-  cmpw %es:0x2002,%bx
+  cmpw %es:0x1002,%bx
   jne frame
   sti
   hlt
   jmp wait
 frame:
   incw last
-  andw $255,%bx
+  andw mask,%bx
   shlw $3,%bx
-  movl %es:0x2008(%bx),%ebp
-  movw %es:0x2004(%bx),%bx
+  movl %es:0x1008(%bx),%ebp
+  movw %es:0x1004(%bx),%bx
   movw %bx,%ax
   shlw $7,%ax
   addw $0x2000,%ax
@@ -166,43 +171,52 @@ answer:
   movl %eax,%fs:4
   movw %ax,%fs:8
   # the buffer goes out as it came in
+  movw $0x1800,%ax
+  movw %ax,%gs
   movw %fs,%ax
   movzwl %ax,%eax
   shll $4,%eax
   movl %eax,%gs:0
   movl %ebp,%gs:8
   movl $0,%gs:12
-  incw %gs:0x1002
+  movw sending,%gs
+  incw %gs:2
   movw $1,%ax
   call notify
 sent:
-  movw %gs:0x1002,%ax
-  cmpw %gs:0x2002,%ax
+  movw %gs:2,%ax
+  cmpw %gs:0x1002,%ax
   jne sent
 done:
   call recycle
   jmp wait
 # gives receive buffer bx to the card
 recycle:
-  movw %es:0x1002,%si
-  andw $255,%si
+  movw %es:2,%si
+  andw mask,%si
   addw %si,%si
-  movw %bx,%es:0x1004(%si)
-  incw %es:0x1002
+  movw %bx,%es:4(%si)
+  incw %es:2
   xorw %ax,%ax
 notify:
   movw $16,%dx
   call port
   outw %ax,%dx
   ret
+# puts queue ax at page ebx; its length is in ax
 queue:
   movw $14,%dx
   call port
   outw %ax,%dx
+  movw $12,%dx
+  call port
+  inw %dx,%ax
+  pushw %ax
   movw $8,%dx
   call port
   movl %ebx,%eax
   outl %eax,%dx
+  popw %ax
   ret
 status:
   movw $18,%dx
@@ -224,6 +238,9 @@ full:
   outb %al,%dx
   ret
 io: .word 0
+mask: .word 0
+received: .word 0
+sending: .word 0
 last: .word 0
 mac: .space 6
 ip: .byte 192,0,2,0

@@ -1,9 +1,13 @@
 # Flattens the YAML that seeds are written in (block and flow form, JSON included; no anchors, no folded scalars) to lines of
 # PATH<tab>VALUE, such as "ethernets.eth0.addresses.0<tab>192.0.2.10/24". Backslash and line feed in a value are written \\ and \n.
 
-function put(path, value) {
-    gsub(/\\/, "\\\\", value); gsub(/\n/, "\\n", value)
-    print substr(path, 2) "\t" value
+# By hand: what a backslash means in the replacement of gsub differs between versions of busybox.
+function put(path, value,    i, c, out) {
+    for (i = 1; i <= length(value); i++) {
+        c = substr(value, i, 1)
+        out = out (c == "\\" ? "\\\\" : c == "\n" ? "\\n" : c)
+    }
+    print substr(path, 2) "\t" out
 }
 
 function blanks() { sub(/^[ \t]+/, "", rest) }
