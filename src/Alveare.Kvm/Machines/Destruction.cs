@@ -1,3 +1,5 @@
+using Alveare.Kvm.Files;
+using Alveare.Kvm.Locks;
 using Alveare.Model.Faults;
 using Alveare.Model.Machines;
 
@@ -11,14 +13,17 @@ public sealed class Destruction(MachineTable machines, Ground ground)
         using var entered = await machine.EnterAsync(cancellation);
         machine.RequireOff();
         var config = machine.Current.Config;
-        if (File.Exists(ground.PathOf(config)))
-            Delete(config, ground.ReadSpec(config));
-        DeleteRest(config);
+        // Looked up once for all files: deleting a symbolic link that is put in a file's place takes away that link.
+        var directory = new DirectoryInfo(Path.GetDirectoryName(ground.PathOf(config))!);
+        if (ground.ReadConfig(config) is { } content)
+            Delete(config, VmxFile.Read(config.FileName, content), directory);
+        if (directory.Exists)
+            DeleteRest(config, directory);
         machines.Remove(machine);
     }
 
     /// <remarks>The configuration goes last: a destruction that was cut off can be repeated.</remarks>
-    private void Delete(DatastorePath config, MachineSpec spec)
+    private void Delete(DatastorePath config, MachineSpec spec, DirectoryInfo directory)
     {
         // Nobody is told of this epoch, nor of its release: after a loss of power the machine is there or not, and can be destroyed again.
         var epoch = ground.Take(config, spec.Name, minEpoch: 0, survives: false);
@@ -27,9 +32,15 @@ public sealed class Destruction(MachineTable machines, Ground ground)
         {
             ground.RequireUnused(config, spec);
             began = true;
-            foreach (var file in spec.Disks.Select(d => d.File).Append(spec.CustomizationSeed).OfType<string>().Concat(Companions(config)))
-                File.Delete(ground.PathOf(config.Sibling(file)));
-            File.Delete(ground.PathOf(config));
+            HashSet<string> own =
+            [
+                .. spec.Disks.Select(d => d.File), .. MachineLog.FilesOf(config.FileName), Path.ChangeExtension(config.FileName, ".nvram"),
+            ];
+            if (spec.CustomizationSeed is { } seed)
+                own.Add(seed);
+            foreach (var file in directory.EnumerateFiles().Where(f => own.Contains(f.Name)))
+                file.Delete();
+            File.Delete(Path.Combine(directory.FullName, config.FileName));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -43,21 +54,14 @@ public sealed class Destruction(MachineTable machines, Ground ground)
     }
 
     /// <summary>What there is around a machine whose configuration is gone.</summary>
-    private void DeleteRest(DatastorePath config)
+    private void DeleteRest(DatastorePath config, DirectoryInfo directory)
     {
-        var directory = Path.GetDirectoryName(ground.PathOf(config))!;
-        if (!Directory.Exists(directory))
-            return;
         ground.DeleteLock(config);
-        if (ground.UsersOf(config) is var users && users.Read().Count == 0)
+        var users = new DiskUsers(directory.FullName);
+        if (users.Read().Count == 0)
             users.Delete();
         // A datastore's own directory has its marker in it, and so stays.
-        if (!Directory.EnumerateFileSystemEntries(directory).Any())
-            Directory.Delete(directory);
-    }
-
-    private static string[] Companions(DatastorePath config)
-    {
-        return [Path.ChangeExtension(config.FileName, ".nvram"), .. MachineLog.FilesOf(config.FileName)];
+        if (!directory.EnumerateFileSystemInfos().Any())
+            directory.Delete();
     }
 }

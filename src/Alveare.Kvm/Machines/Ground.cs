@@ -100,27 +100,23 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
     public LockRecord ReadLock(DatastorePath config) => LockOf(config).Read();
 
     /// <summary>Publishes an epoch with this host (or nobody) as the owner; false when somebody was faster.</summary>
-    /// <param name="survives">As of <see cref="MachineLock.TryTake"/>.</param>
-    public bool TryPublish(DatastorePath config, long epoch, bool owned, bool survives = true)
-    {
-        var seen = new LockRecord(epoch - 1, null, null, null);
-        return (owned ? LockOf(config).TryTake(seen, host, hostName, bootId, survives) : LockOf(config).Release(seen)) is not null;
-    }
+    public bool TryPublish(DatastorePath config, long epoch, bool owned) => TryPublish(LockOf(config), epoch, owned, survives: true);
 
     /// <summary>Takes the lock for a start; answers the epoch.</summary>
     /// <remarks>A lock of this host with no process behind it is a leftover of its own: taken over.</remarks>
     /// <param name="survives">As of <see cref="MachineLock.TryTake"/>.</param>
     public long Take(DatastorePath config, string machine, long minEpoch, bool survives = true)
     {
-        var now = ReadLock(config);
+        var held = LockOf(config);
+        var now = held.Read();
         // A datastore that lost power may have lost the last releasing, which was told to the center: it is done again.
-        if (now.Owner == host && now.Epoch + 1 == minEpoch && TryPublish(config, minEpoch, owned: false))
-            now = ReadLock(config);
+        if (now.Owner == host && now.Epoch + 1 == minEpoch && TryPublish(held, minEpoch, owned: false, survives: true))
+            now = held.Read();
         if (now.Epoch < minEpoch)
             throw new FaultException(new StaleEpoch(machine, minEpoch, now.Epoch));
         if (now.Owner is { } owner && owner != host)
             throw new FaultException(new MachineLocked(machine, now.OwnerName ?? owner.ToString(), now.Epoch));
-        return TryPublish(config, now.Epoch + 1, owned: true, survives)
+        return TryPublish(held, now.Epoch + 1, owned: true, survives)
             ? now.Epoch + 1
             : throw new FaultException(new MachineLocked(machine, "another host that was faster", now.Epoch + 1));
     }
@@ -167,6 +163,12 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
         var user = UsersOf(config).Read().FirstOrDefault(u => u.Disks.IsEmpty || u.Disks.Any(d => files.Contains(d.File)));
         if (user is not null)
             throw new FaultException(new ObjectInUse(spec.Name, $"its clone '{user.Name}', which stands on its disks"));
+    }
+
+    private bool TryPublish(MachineLock machine, long epoch, bool owned, bool survives)
+    {
+        var seen = new LockRecord(epoch - 1, null, null, null);
+        return (owned ? machine.TryTake(seen, host, hostName, bootId, survives) : machine.Release(seen)) is not null;
     }
 
     private MachineLock LockOf(DatastorePath config)

@@ -192,24 +192,23 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
             return;
         using (await machine.EnterAsync(CancellationToken.None))
         {
-            surroundings.TakeAway(run.Record.Attachments);
             var epoch = ground.Release(run.Record.Config, run.Record.LockEpoch);
             machine.Run = null;
             machine.Change(m => m.PoweredOff() with { LockEpoch = epoch });
+            run.MarkEnded();
+            // Whoever waited for the end goes on; nobody starts the machine again before all is tidy.
             if (end is null)
             {
                 log.Write(run.Record.Config, $"QEMU ended ({run.EndReason}).");
-                run.MarkEnded();
                 // The shim is about to write into the directory.
                 await run.Process.AwaitEndAsync();
             }
             else
             {
                 Announce(machine, run, end);
-                run.MarkEnded();
             }
 
-            run.Directory.Remove();
+            CleanUp(run);
         }
     }
 
