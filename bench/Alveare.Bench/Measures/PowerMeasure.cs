@@ -24,7 +24,7 @@ internal static class PowerMeasure
 
     private static async Task<IReadOnlyList<Line>> OneAsync(BenchLab lab)
     {
-        Series on = new(), off = new(), destroy = new(), bareOn = new(), bareOff = new(), bareDestroy = new();
+        Series on = new(), off = new(), destroy = new(), both = new(), bareOn = new(), bareOff = new(), bareDestroy = new();
         var template = await lab.CreateAsync("power", Host, 64, 16);
         await lab.Site.RunAsync("vm.power-on", template.Id, Paused.DeepClone().AsObject());
         var bare = new BareCommand(lab.Plan, lab.CommandOf(Host, template), lab.RunDirectory(Host, template));
@@ -35,6 +35,9 @@ internal static class PowerMeasure
             var start = await TimeAsync(() => lab.Site.RunAsync("vm.power-on", machine.Id, Paused.DeepClone().AsObject()));
             var stop = await TimeAsync(() => lab.Site.RunAsync("vm.power-off", machine.Id));
             var remove = await TimeAsync(() => lab.Site.RunAsync("vm.destroy", machine.Id));
+            var other = await lab.CreateAsync($"power-{round}", Host, 64, 16);
+            await lab.Site.RunAsync("vm.power-on", other.Id, Paused.DeepClone().AsObject());
+            var atOnce = await TimeAsync(() => lab.Site.RunAsync("vm.destroy", other.Id, new JsonObject { ["powerOff"] = true }));
 
             var directory = Path.Combine(lab.Plan.State, "bare");
             var (command, socket) = bare.In(directory);
@@ -52,6 +55,7 @@ internal static class PowerMeasure
             on.Add(start);
             off.Add(stop);
             destroy.Add(stop + remove);
+            both.Add(atOnce);
             bareOn.Add(bareStart);
             bareOff.Add(bareStop);
             bareDestroy.Add(bareStop + bareRemove);
@@ -61,7 +65,8 @@ internal static class PowerMeasure
         [
             Line.Of("power-on to QMP ready", on, bareOn, 1.3),
             Line.Of("power-off", off, bareOff, 2),
-            Line.Of("power-off and destroy", destroy, bareDestroy, 2),
+            Line.Of("power-off and destroy", both, bareDestroy, 2),
+            Line.Of("the same as two operations", destroy, bareDestroy, 2),
         ];
     }
 

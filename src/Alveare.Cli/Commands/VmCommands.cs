@@ -29,7 +29,7 @@ internal static class VmCommands
             Migrate(commands),
             Plain(commands, "unregister", "Remove a machine from the inventory; its files stay"),
             Plain(commands, "unregister-elsewhere", "Take its registration from every other connected host; the center does so by itself"),
-            Plain(commands, "destroy", "Delete a machine and its files"),
+            Destroy(commands),
             SerialCommand.New(commands),
             VncCommand.New(commands),
             Generic.Rename(commands, "vm"),
@@ -46,6 +46,14 @@ internal static class VmCommands
         return OperationCommand.OnMany(
             commands, "vm.power-on", "Power on", [host, paused],
             async run => Takes.Body(("host", await run.IdOfAsync("host", host)), ("paused", run.Value(paused) ? true : null)));
+    }
+
+    private static OperationCommand Destroy(CliCommands commands)
+    {
+        var powerOff = Takes.Flag("--power-off", "Power it off first, at once, if it is on");
+        return OperationCommand.OnMany(
+            commands, "vm.destroy", "Delete a machine and its files", [powerOff],
+            run => Task.FromResult<JsonObject?>(Takes.Body(("powerOff", run.Value(powerOff) ? true : null))));
     }
 
     private static OperationCommand ShutdownGuest(CliCommands commands)

@@ -81,9 +81,10 @@ internal sealed class MachineRegistration(MachineGround ground)
     public async Task DestroyAsync(DestroyVm operation, TaskContext context)
     {
         var vm = ground.Now.Get<VirtualMachine>(operation.Target);
-        context.Report(null, "deleting its files");
+        var isOn = vm.Power != PowerState.Off;
+        context.Report(null, isOn ? "powering it off and deleting its files" : "deleting its files");
         using var expected = ground.Hosts.Expect(vm.Id);
-        await ground.ExecuteAsync(MachineGround.HostOf(vm), vm.Id, new DestroyMachine(vm.Id), m => m is null);
+        await ground.ExecuteAsync(MachineGround.HostOf(vm), vm.Id, new DestroyMachine(vm.Id, PowerOff: isOn), m => m is null);
         await BuryAsync(vm.Id, context);
     }
 

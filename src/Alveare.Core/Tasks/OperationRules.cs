@@ -9,10 +9,10 @@ namespace Alveare.Core.Tasks;
 public static class OperationRules
 {
     /// <summary>A fault when the machine is in a power state that the operation does not allow.</summary>
-    public static void CheckPower(OperationDeclaration declaration, VirtualMachine vm)
+    public static void CheckPower(Operation operation, OperationDeclaration declaration, VirtualMachine vm)
     {
         var state = vm.IsStale ? PowerState.Unknown : vm.Power;
-        if (!declaration.Rules.States.Allows(state))
-            throw new FaultException(new InvalidPowerState(vm.Name, state, declaration.Rules.States));
+        if (operation.LegalIn(declaration.Rules) is var legal && !legal.Allows(state))
+            throw new FaultException(new InvalidPowerState(vm.Name, state, legal));
     }
 }

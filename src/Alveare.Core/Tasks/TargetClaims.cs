@@ -17,8 +17,9 @@ internal sealed class TargetClaims(InventoryWriter inventory, ILogger logger)
     private readonly Dictionary<EntityId, HashSet<string>> _readers = [];
 
     /// <summary>Takes a machine for a task. Faults: it is busy, or in a state that the operation is not allowed in.</summary>
-    public Task TakeAsync(OperationDeclaration declaration, EntityId id, string task) => inventory.ApplyAsync(now =>
+    public Task TakeAsync(Operation operation, OperationDeclaration declaration, string task) => inventory.ApplyAsync(now =>
     {
+        var id = operation.Target;
         var vm = now.Get<VirtualMachine>(id);
         if (vm.BusyTask is { } other)
             throw new FaultException(new ObjectInUse(vm.Name, other));
@@ -26,7 +27,7 @@ internal sealed class TargetClaims(InventoryWriter inventory, ILogger logger)
             throw new FaultException(new ObjectInUse(vm.Name, reader));
         if (vm.IsTemplate && !declaration.Rules.OnTemplates)
             throw new FaultException(new InvalidState(vm.Name, "a template", "a virtual machine"));
-        OperationRules.CheckPower(declaration, vm);
+        OperationRules.CheckPower(operation, declaration, vm);
         if (!declaration.Rules.SharesTarget)
             return InventoryEdit.Observed(vm with { BusyTask = task });
         AddReader(id, task);

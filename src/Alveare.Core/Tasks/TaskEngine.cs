@@ -101,7 +101,7 @@ public sealed class TaskEngine(
         try
         {
             if (target is VirtualMachine)
-                await _claims.TakeAsync(declaration, target.Id, entry.Record.Id);
+                await _claims.TakeAsync(operation, declaration, entry.Record.Id);
             await store.CommitAsync([TaskBook.Write(entry.Record)]);
         }
         catch

@@ -28,6 +28,9 @@ public sealed class Registry
     private const string Extension = ".json";
 
     private readonly Lock sync = new();
+
+    // What is done to one machine's file is done in order; what is done to different ones is flushed together.
+    private readonly Lock[] machineSync = [.. Enumerable.Range(0, 16).Select(_ => new Lock())];
     private readonly string file;
     private readonly string directory;
     private readonly Dictionary<EntityId, RegisteredMachine> machines;
@@ -61,11 +64,7 @@ public sealed class Registry
         }
     }
 
-    public bool Knows(EntityId id)
-    {
-        lock (sync)
-            return machines.ContainsKey(id);
-    }
+    public bool Knows(EntityId id) => Find(id) is not null;
 
     public void Change(Func<RegistryContent, RegistryContent> change)
     {
@@ -81,26 +80,36 @@ public sealed class Registry
     public void Add(EntityId id, DatastorePath config)
     {
         var machine = new RegisteredMachine(id, config);
-        lock (sync)
+        lock (SyncOf(id))
         {
-            if (machines.GetValueOrDefault(id) == machine)
+            if (Find(id) == machine)
                 return;
             WholeFile.Replace(PathOf(id), machine, flush: true);
-            machines[id] = machine;
+            lock (sync)
+                machines[id] = machine;
         }
     }
 
     public void Remove(EntityId id)
     {
-        lock (sync)
+        lock (SyncOf(id))
         {
-            if (!machines.ContainsKey(id))
+            if (Find(id) is null)
                 return;
             File.Delete(PathOf(id));
             WholeFile.FlushDirectory(directory);
-            machines.Remove(id);
+            lock (sync)
+                machines.Remove(id);
         }
     }
+
+    private RegisteredMachine? Find(EntityId id)
+    {
+        lock (sync)
+            return machines.GetValueOrDefault(id);
+    }
+
+    private Lock SyncOf(EntityId id) => machineSync[(uint)id.GetHashCode() % machineSync.Length];
 
     private string PathOf(EntityId id) => Path.Combine(directory, $"{id}{Extension}");
 

@@ -95,8 +95,9 @@ public sealed record SetMachineResources(EntityId Machine, ResourceControls Reso
     public MachineSpec ApplyTo(MachineSpec spec) => spec.WithControls(Resources, Disks, Nics);
 }
 
-/// <summary>Delete a powered-off machine's files and forget it. Refused for a disk that linked clones stand on.</summary>
-public sealed record DestroyMachine(EntityId Machine) : HostCommand;
+/// <summary>Delete a machine's files and forget it. Refused for a disk that linked clones stand on.</summary>
+/// <param name="PowerOff">Power it off first; without this it must be off.</param>
+public sealed record DestroyMachine(EntityId Machine, bool PowerOff = false) : HostCommand;
 
 /// <summary>How a clone's disks relate to the source's.</summary>
 public enum CloneKind

@@ -53,7 +53,13 @@ public sealed record UnregisterVm : Operation;
 public sealed record UnregisterElsewhere : Operation;
 
 [Operation(EntityKind.VirtualMachine, "destroy", Privilege.VmDelete, "Delete a machine and its files.", States = PowerStates.Off, OnTemplates = true)]
-public sealed record DestroyVm : Operation;
+public sealed record DestroyVm : Operation
+{
+    /// <summary>A machine that is on is powered off first, at once; else it is refused.</summary>
+    public bool PowerOff { get; init; }
+
+    public override PowerStates LegalIn(OperationAttribute rules) => PowerOff ? PowerStates.Known : rules.States;
+}
 
 [Operation(EntityKind.VirtualMachine, "power-on", Privilege.VmPower, "Power on; a host of a cluster that saves power is woken when no other has room.", States = PowerStates.Off, Cancellable = true)]
 public sealed record PowerOn : Operation

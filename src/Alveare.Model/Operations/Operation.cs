@@ -11,6 +11,9 @@ public abstract record Operation
 {
     /// <summary>The object it is done to: decides the REST route and, for machines, is locked against a second operation.</summary>
     public required EntityId Target { get; init; }
+
+    /// <summary>Power states of a target machine in which this request is legal: those of its declaration, unless it asks for more than most.</summary>
+    public virtual PowerStates LegalIn(OperationAttribute rules) => rules.States;
 }
 
 /// <summary>Declares an <see cref="Operation"/>.</summary>

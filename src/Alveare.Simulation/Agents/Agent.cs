@@ -90,6 +90,8 @@ public sealed class Agent
                 await files.SetResourcesAsync(machines.Find(set.Machine), set);
                 return Answer(machines.Find(set.Machine));
             case DestroyMachine destroy:
+                if (destroy.PowerOff && machines.Find(destroy.Machine) is { Run: not null } running)
+                    await PowerControl.StopAsync(running);
                 await files.DestroyAsync(machines.Find(destroy.Machine));
                 return Done.Instance;
             case CloneMachine clone:

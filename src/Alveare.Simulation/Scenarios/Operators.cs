@@ -96,7 +96,7 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
             14 => vm.IsTemplate ? new MarkVm { Target = vm.Id } : new MarkTemplate { Target = vm.Id },
             15 => new PauseVm { Target = vm.Id },
             16 => new ResumeVm { Target = vm.Id },
-            _ => Dice.Next(2) == 0 ? new DestroyVm { Target = vm.Id } : Create(),
+            _ => Dice.Next(2) == 0 ? new DestroyVm { Target = vm.Id, PowerOff = Dice.Next(2) == 0 } : Create(),
         };
     }
 

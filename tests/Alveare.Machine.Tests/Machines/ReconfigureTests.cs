@@ -92,4 +92,17 @@ public sealed class ReconfigureTests
         Assert.Empty((await host.ObserveAsync(TestContext.Current.CancellationToken)).Machines);
         Assert.IsType<NotFound>(await Cloning.RefusedAsync(host, new DestroyMachine(machine.Id)));
     }
+
+    [Fact]
+    public async Task AMachineThatRunsIsPoweredOffAndDestroyedAtOnceWhenThatIsAskedFor()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(host, "tick");
+
+        await MachineRoom.ExecuteAsync(host, new DestroyMachine(machine.Id, PowerOff: true));
+
+        Assert.False(Directory.Exists(Path.Combine(room.DatastorePath, "tick")));
+        Assert.Empty((await host.ObserveAsync(TestContext.Current.CancellationToken)).Machines);
+    }
 }

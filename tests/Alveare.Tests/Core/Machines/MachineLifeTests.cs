@@ -70,6 +70,19 @@ public sealed class MachineLifeTests
     }
 
     [Fact]
+    public async Task AMachineThatIsOnIsDestroyedWhenThatIsAskedFor()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01");
+        await site.SucceedAsync(new PowerOn { Target = id });
+
+        await site.SucceedAsync(new DestroyVm { Target = id, PowerOff = true });
+
+        Assert.Null(site.Now.Find(id));
+        Assert.Empty(site.Files.Files);
+    }
+
+    [Fact]
     public async Task AMachineThatIsDestroyedIsNeverTakenForOneThatItsHostLost()
     {
         await using var site = await MachineSite.OpenAsync();
