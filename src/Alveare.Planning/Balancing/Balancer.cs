@@ -59,8 +59,18 @@ public static class Balancer
         if (units.Hosts.Length < 2 || maxMoves <= 0)
             return [];
         var state = new ClusterState(units);
-        var moves = All(state, level, isThorough);
-        return maxMoves is { } most && moves.Sum(m => units.Machines[units.VmNumbers[m.Vm]]) > most ? Best(state, level, moves, most) : moves;
+        var spread = new Spread(state);
+        var detours = Detours(state, spread, level);
+        var left = maxMoves - Machines(units, detours);
+        if (left < 0)
+        {
+            (detours, left) = ([], maxMoves);
+            spread.Place(units.Start);
+        }
+
+        var home = state.At.ToArray();
+        var moves = All(state, spread, level, isThorough);
+        return [.. detours, .. left is { } most && Machines(units, moves) > most ? Best(state, spread, home, level, moves, most) : moves];
     }
 
     // Of a group first goes whose own rule is mended by it, so that on the way no more are broken than were.
@@ -77,10 +87,23 @@ public static class Balancer
         }
     }
 
-    private static List<PlannedMove> All(ClusterState state, BalanceLevel level, bool isThorough)
+    private static int Machines(Cluster units, List<PlannedMove> moves) => moves.Sum(m => units.Machines[units.VmNumbers[m.Vm]]);
+
+    private static List<PlannedMove> Detours(ClusterState state, Spread spread, BalanceLevel level) =>
+        new RuleDetours(state, spread).Run(level.PriceIn(state.Cluster) / state.Cluster.MeanHostGb);
+
+    private static List<PlannedMove> All(ClusterState state, Spread spread, BalanceLevel level, bool isThorough)
     {
-        var spread = new Spread(state);
-        var moves = new List<PlannedMove>();
+        var moves = Passes(state, spread, level, isThorough);
+        // Where machines are now there may be a way for one that had none.
+        while (moves.Count > 0 && Detours(state, spread, level) is { Count: > 0 } detours)
+            moves = [.. moves, .. detours, .. Passes(state, spread, level, isThorough)];
+        return moves;
+    }
+
+    private static List<PlannedMove> Passes(ClusterState state, Spread spread, BalanceLevel level, bool isThorough)
+    {
+        var (start, moves) = (state.At.ToArray(), new List<PlannedMove>());
         var pass = 0;
         for (; pass < MostPasses; pass++)
         {
@@ -102,23 +125,23 @@ public static class Balancer
             moves.AddRange(made);
         }
 
-        return pass > 1 && Shortened(state, spread) is { } shorter ? shorter : moves;
+        return pass > 1 && Shortened(start, state, spread) is { } shorter ? shorter : moves;
     }
 
     /// <summary>The moves of several passes as one, each machine once; null when that cannot be ordered.</summary>
-    private static List<PlannedMove>? Shortened(ClusterState state, Spread spread)
+    private static List<PlannedMove>? Shortened(int[] start, ClusterState state, Spread spread)
     {
         var targets = state.At.ToArray();
-        var moves = OrderedFrom(state.Cluster.Start, state, spread);
+        var moves = OrderedFrom(start, state, spread);
         var isComplete = state.At.AsSpan().SequenceEqual(targets);
         spread.Place(targets);
         return isComplete ? moves : null;
     }
 
-    private static List<PlannedMove> Best(ClusterState state, BalanceLevel level, List<PlannedMove> moves, int most)
+    private static List<PlannedMove> Best(ClusterState state, Spread spread, int[] home, BalanceLevel level, List<PlannedMove> moves, int most)
     {
-        var (cluster, spread) = (state.Cluster, new Spread(state));
-        spread.Place(cluster.Start);
+        var cluster = state.Cluster;
+        spread.Place(home);
         var machines = 0;
         foreach (var move in moves.TakeWhile(m => (machines += cluster.Machines[cluster.VmNumbers[m.Vm]]) <= most))
             spread.Move(cluster.VmNumbers[move.Vm], cluster.HostNumbers[move.To]);
@@ -127,12 +150,12 @@ public static class Balancer
             foreach (var heat in BudgetHeats)
             {
                 var pace = new AnnealingPace(AnnealingPace.StepsFor(cluster), heat, SpreadMeasure.Deviations, PriceInBudget, MendingInBudget);
-                new Annealing(state, spread, cluster.Start, most, pace).Run();
+                new Annealing(state, spread, home, most, pace).Run();
             }
         }
 
         var (targets, deviation, broken) = (state.At.ToArray(), spread.CpuDeviation + spread.MemDeviation, state.Broken);
-        spread.Place(cluster.Start);
+        spread.Place(home);
         // The first moves of a long plan may bring nothing without the others.
         return broken < state.Broken || deviation < spread.CpuDeviation + spread.MemDeviation ? Ordered(state, spread, targets) : [];
     }

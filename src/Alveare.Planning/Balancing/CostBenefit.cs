@@ -63,7 +63,7 @@ public static class CostBenefit
         var ghz = cluster.Hosts.Average(h => h.CpuMhz) / MhzPerGhz;
         var seconds = Math.Min(terms.SteadySeconds.GetValueOrDefault(move.Vm), holds[from]);
         var cost = move.Gb * MbPerGb * terms.Overhead / terms.SpeedOf(move) * terms.GhzWhileMoving;
-        return new(move, Math.Max(0, spread.Change(vm, from)) * ghz * seconds, cost, seconds, MendsRule: cluster.Rules.Weigh(vm, from, state.At).IsWorse);
+        return new(move, Math.Max(0, spread.Change(vm, from)) * ghz * seconds, cost, seconds, MendsRule: move.For is not null || cluster.Rules.Weigh(vm, from, state.At).IsWorse);
     }
 
     /// <summary>Of each host, how long its load has been what it is: that of its machines, weighed by their load.</summary>

@@ -8,11 +8,13 @@ namespace Alveare.Planning.Balancing;
 internal static class MoveReason
 {
     /// <summary>The move with its reason, told just before it is made.</summary>
-    public static PlannedMove Move(ClusterState state, int vm, int to)
+    /// <param name="why">What it is for; null for the rule that it mends, or for load alone.</param>
+    public static PlannedMove Move(ClusterState state, int vm, int to, string? why = null)
     {
         var cluster = state.Cluster;
-        var reason = Mended(state, vm, to) is { } rule ? $"{RuleText.Of(cluster.Rules[rule])}; {Loads(state, vm, to)}" : Loads(state, vm, to);
-        return new(cluster.Vms[vm].Id, cluster.Hosts[state.At[vm]].Id, cluster.Hosts[to].Id, cluster.Gb[vm], reason);
+        why ??= Mended(state, vm, to) is { } rule ? RuleText.Of(cluster.Rules[rule]) : null;
+        return new(
+            cluster.Vms[vm].Id, cluster.Hosts[state.At[vm]].Id, cluster.Hosts[to].Id, cluster.Gb[vm], why is null ? Loads(state, vm, to) : $"{why}; {Loads(state, vm, to)}");
     }
 
     private static int? Mended(ClusterState state, int vm, int to)

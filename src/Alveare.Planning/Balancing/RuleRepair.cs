@@ -17,7 +17,8 @@ internal sealed class RuleRepair(ClusterState state, Spread spread, int[] home)
     }
 
     /// <param name="price">Spread that a GB is worth.</param>
-    public void Run(double price)
+    /// <param name="moved">Told of every move just before it is made.</param>
+    public void Run(double price, Action<int, int>? moved = null)
     {
         // What mends one rule may make room, or the way, for another.
         for (var mended = true; mended;)
@@ -27,12 +28,16 @@ internal sealed class RuleRepair(ClusterState state, Spread spread, int[] home)
             {
                 while (Next(rule, price) is var (vm, host))
                 {
+                    moved?.Invoke(vm, host);
                     spread.Move(vm, host);
                     mended = true;
                 }
             }
         }
     }
+
+    /// <summary>Whether a move mends more than it breaks, and finds room.</summary>
+    public static bool MayMend(ClusterState state, int vm, int host) => state.Cluster.Rules.Weigh(vm, host, state.At).IsBetter && state.HasRoom(vm, host);
 
     private (int Vm, int Host)? Next(int rule, double price)
     {
@@ -47,7 +52,7 @@ internal sealed class RuleRepair(ClusterState state, Spread spread, int[] home)
             var changes = spread.Changes(vm);
             for (var host = 0; host < changes.Length; host++)
             {
-                if (changes[host] + cost < least && host != state.At[vm] && rules.Weigh(vm, host, state.At).IsBetter && state.HasRoom(vm, host))
+                if (changes[host] + cost < least && host != state.At[vm] && MayMend(state, vm, host))
                     (best, least) = ((vm, host), changes[host] + cost);
             }
         }

@@ -13,12 +13,15 @@ public sealed class MoveUnits
     private readonly int[] _leaders;
     private readonly ILookup<int, int> _followers;
     private readonly bool _doKeptStay;
+    private readonly HashSet<int> _staying;
 
     private MoveUnits(Cluster whole, int[] leaders, ReadOnlySpan<int> at, bool doKeptStay)
     {
         (_whole, _leaders, _doKeptStay) = (whole, leaders, doKeptStay);
         _followers = Enumerable.Range(0, leaders.Length).Where(vm => leaders[vm] != vm).ToLookup(vm => leaders[vm]);
-        Cluster = _followers.Count == 0 && at.SequenceEqual(whole.Start) ? whole : Contracted(at.ToArray());
+        var places = at.ToArray();
+        _staying = [.. _followers.Select(g => g.Key).Where(leader => DoesStay(leader, places))];
+        Cluster = _followers.Count == 0 && at.SequenceEqual(whole.Start) ? whole : Contracted(places);
     }
 
     /// <summary>The cluster of single machines.</summary>
@@ -32,8 +35,9 @@ public sealed class MoveUnits
     /// until the last of them has arrived the first has broken the group's rule.</param>
     public static MoveUnits Of(Cluster cluster, ReadOnlySpan<int> at, bool doKeptStay = false) => new(cluster, Leaders(cluster, at), at, doKeptStay);
 
-    /// <summary>Whether the units are the same with machines elsewhere.</summary>
-    public bool AreThoseAt(ReadOnlySpan<int> at) => Leaders(_whole, at).AsSpan().SequenceEqual(_leaders);
+    /// <summary>Whether the units are the same with machines elsewhere, and the same of them stay.</summary>
+    public bool AreThoseAt(int[] at) =>
+        Leaders(_whole, at).AsSpan().SequenceEqual(_leaders) && _followers.All(g => DoesStay(g.Key, at) == _staying.Contains(g.Key));
 
     /// <summary>The machines of a unit, its first one first; by their numbers in the whole cluster.</summary>
     public IEnumerable<int> MembersOf(string unit)
@@ -100,7 +104,6 @@ public sealed class MoveUnits
             return unit;
         var numbers = _followers[leader].Prepend(leader).ToList();
         var members = numbers.Select(vm => _whole.Vms[vm]).ToList();
-        var doStay = _doKeptStay && numbers.TrueForAll(vm => AreKept(_whole.Rules.RulesOf(vm), at));
         return unit with
         {
             Vcpus = members.Sum(m => m.Vcpus),
@@ -111,9 +114,11 @@ public sealed class MoveUnits
             ActiveMb = members.Sum(m => m.ActiveMb),
             CpuReservationMhz = members.Sum(m => m.CpuReservationMhz),
             MemReservationMb = members.Sum(m => m.MemReservationMb),
-            OnlyOn = doStay ? [unit.Host] : CommonHosts(members),
+            OnlyOn = _staying.Contains(leader) ? [unit.Host] : CommonHosts(members),
         };
     }
+
+    private bool DoesStay(int leader, int[] at) => _doKeptStay && _followers[leader].Prepend(leader).All(vm => AreKept(_whole.Rules.RulesOf(vm), at));
 
     private bool AreKept(ReadOnlySpan<int> rules, int[] at)
     {

@@ -112,6 +112,8 @@ public static class PlanJson
             w.WriteString("reason", move.Reason);
             if (move.With is not null)
                 w.WriteString("with", move.With);
+            if (move.For is not null)
+                w.WriteString("for", move.For);
             w.WriteEndObject();
         }
 

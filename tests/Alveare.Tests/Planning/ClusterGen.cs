@@ -14,6 +14,16 @@ internal static class ClusterGen
     /// <summary>Small enough to try every placement.</summary>
     public static readonly Gen<ClusterSnapshot> Tiny = Sized(3, 6, rules: false);
 
+    /// <summary>Tiny, with rules, and hosts so full that a machine often finds room only when another makes it.</summary>
+    public static readonly Gen<ClusterSnapshot> Tight =
+        from cluster in Sized(4, 7, rules: true)
+        from sizes in Gen.Int[1, 6].Array[7]
+        select cluster with
+        {
+            Hosts = [.. cluster.Hosts.Select((h, n) => h with { CpuMhz = 30_000, MemMb = 1024 * (8 + (2 * (sizes[n] % 3))) })],
+            Vms = [.. cluster.Vms.Select((v, n) => v with { ConsumedMb = 1024 * sizes[n], ActiveMb = 512 * sizes[n] })],
+        };
+
     /// <summary>The same cluster written down in another order.</summary>
     public static ClusterSnapshot Shuffled(ClusterSnapshot snapshot, int seed) => snapshot with
     {
