@@ -59,6 +59,21 @@ public sealed class InventoryWriter(IStore store, Feed feed)
         }
     }
 
+    /// <summary>Decides something on the newest snapshot, in the order of the edits: those before it count though they are not on disk yet, and those after it
+    /// find what it leaves behind.</summary>
+    public T Decide<T>(Func<InventorySnapshot, T> decide)
+    {
+        lock (_gate)
+            return decide(_head);
+    }
+
+    /// <summary>Completes when every edit so far is on disk and visible; fails with one that cannot be, so that what was decided by it is void.</summary>
+    public Task SettleAsync()
+    {
+        lock (_gate)
+            return _tail;
+    }
+
     private static async Task<InventorySnapshot> AfterAsync(Task task, InventorySnapshot snapshot)
     {
         await task;

@@ -63,12 +63,12 @@ internal sealed class MachineChanges(MachineGround ground, MachineMaking making)
             throw new FaultException(new InvalidArgument($"Virtual machine '{vm.Name}'", flaw.Where, flaw.Given, flaw.Expected));
         // What runs is promised more only where its host and its resource pool can keep it.
         using var room = vm.MayRun && MachineGround.HostOf(vm) is var host
-            ? ground.Rooms.Promise(
+            ? await ground.Rooms.Promise(
                 vm.Id,
                 spec.Memory,
                 now => [now.Get<Host>(host)],
                 rooms => HostFit.Promises(vm.Name, wanted.Resources.Cpu.Reservation, rooms[0]).FirstOrDefault() is { } fault ? throw new FaultException(fault) : host,
-                resources: wanted.Resources)
+                resources: wanted.Resources).SettleAsync()
             : null;
         var set = new SetMachineResources(vm.Id, wanted.Resources)
         {

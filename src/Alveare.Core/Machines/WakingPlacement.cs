@@ -37,7 +37,7 @@ internal sealed class WakingPlacement(MachineGround ground)
             ImmutableArray<HostRoom> looked = [];
             try
             {
-                return ground.Rooms.Promise(machine, needs.Memory, candidates, rooms => MachinePlacement.Choose(needs, looked = rooms, isNamed, preferred));
+                return await ground.Rooms.Promise(machine, needs.Memory, candidates, rooms => MachinePlacement.Choose(needs, looked = rooms, isNamed, preferred)).SettleAsync();
             }
             catch (FaultException) when (WakeChoice.For(needs, looked.RemoveAll(r => woken.Contains(r.Id) || !MayBeWoken(r.Id))) is { } host)
             {

@@ -10,7 +10,7 @@ using Alveare.Planning.Migration;
 namespace Alveare.Core.Maintenance;
 
 /// <summary>Plans to empty a host, by the very checks that its moves will pass, without doing anything.</summary>
-/// <remarks>Room is promised to one unit after the other, as the moves will do, and all of it given back in the end. The units that take most memory come
+/// <remarks>Room is promised to one unit after the other, as the moves will do, but out of rooms that nobody else sees. The units that take most memory come
 /// first, because they are the ones that end up with nowhere to go.</remarks>
 public sealed class MaintenancePlanner
 {
@@ -29,22 +29,20 @@ public sealed class MaintenancePlanner
         var name = _ground.Now.Get<Host>(host).Name;
         var moves = ImmutableArray.CreateBuilder<MaintenanceMove>();
         var staying = ImmutableArray.CreateBuilder<MaintenanceStay>();
-        return _ground.Rooms.Rehearse(() =>
+        var targets = new MoveTargets(_ground with { Rooms = _ground.Rooms.Rehearsal() });
+        foreach (var unit in UnitsOn(host))
         {
-            foreach (var unit in UnitsOn(host))
+            try
             {
-                try
-                {
-                    moves.AddRange(Moves(unit, host, TargetOf(unit, host)));
-                }
-                catch (FaultException e)
-                {
-                    staying.AddRange(unit.Select(vm => new MaintenanceStay(vm.Id, vm.Name, e.Fault.Message.TrimEnd('.'), vm.MayRun)));
-                }
+                moves.AddRange(Moves(unit, host, TargetOf(targets, unit, host)));
             }
+            catch (FaultException e)
+            {
+                staying.AddRange(unit.Select(vm => new MaintenanceStay(vm.Id, vm.Name, e.Fault.Message.TrimEnd('.'), vm.MayRun)));
+            }
+        }
 
-            return new MaintenancePlan(name, moves.ToImmutable(), staying.ToImmutable(), MaintenancePlan.Together(moves.Where(m => m.IsLive).Select(m => m.Seconds), AtOnce));
-        });
+        return new MaintenancePlan(name, moves.ToImmutable(), staying.ToImmutable(), MaintenancePlan.Together(moves.Where(m => m.IsLive).Select(m => m.Seconds), AtOnce));
     }
 
     /// <summary>The machines of a host, those together that leave as one; what takes most memory first.</summary>
@@ -60,13 +58,13 @@ public sealed class MaintenancePlanner
         return [.. units.OrderByDescending(u => u.Sum(v => Takes(v).Value)).ThenBy(u => u[0].Id)];
     }
 
-    private EntityId TargetOf(ImmutableArray<VirtualMachine> unit, EntityId host)
+    private static EntityId TargetOf(MoveTargets targets, ImmutableArray<VirtualMachine> unit, EntityId host)
     {
         if (!unit[0].MayRun)
-            return _targets.PromiseRegistration(unit[0], null).Host;
+            return targets.PromiseRegistration(unit[0], null).Host;
         return unit.FirstOrDefault(v => v.Power != PowerState.On) is { } still
             ? throw new FaultException(new InvalidPowerState(still.Name, still.Power, PowerStates.On))
-            : _targets.PromiseLive(unit, host, null).Host;
+            : targets.PromiseLive(unit, host, null).Host;
     }
 
     private IEnumerable<MaintenanceMove> Moves(ImmutableArray<VirtualMachine> unit, EntityId from, EntityId to) => unit.Select(vm =>

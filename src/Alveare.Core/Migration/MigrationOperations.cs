@@ -56,7 +56,7 @@ internal sealed class MigrationOperations(MachineGround ground, MigrationCosts c
     {
         var source = MachineGround.HostOf(vm);
         var group = operation.WithGroup ? _targets.MovingWith(vm, source) : [vm];
-        using var room = _targets.PromiseLive(group, source, operation.Host);
+        using var room = await _targets.PromiseLive(group, source, operation.Host).SettleAsync();
         // All have their place before one of them moves.
         var followers = await _groups.FollowAsync([.. group.Where(v => v.Id != vm.Id)], vm, operation, room.Host, context);
         try
@@ -76,7 +76,7 @@ internal sealed class MigrationOperations(MachineGround ground, MigrationCosts c
     {
         using var slot = await TakeSlotAsync([source, target], context);
         // Its place is kept, but much may have changed while it waited: the target is asked for once more.
-        using var still = _targets.PromiseLive([vm], source, target);
+        using var still = await _targets.PromiseLive([vm], source, target).SettleAsync();
         var machine = await FindOnAsync(source, vm, context);
         if (machine?.Power != PowerState.On)
             throw new FaultException(new InvalidPowerState(vm.Name, machine?.Power ?? PowerState.Unknown, PowerStates.On));

@@ -12,7 +12,9 @@ using Alveare.Planning.Rules;
 namespace Alveare.Core.Placement;
 
 /// <summary>The hosts of the site as placement sees them: what the inventory says, and on top what running tasks have been promised.</summary>
-/// <remarks>Choosing and promising are one step: two machines that start at once never both get the last memory of a host.</remarks>
+/// <remarks>Choosing and promising are one step in the order of the inventory's edits: two machines that start at once never both get the last memory of a host,
+/// and of a start and a change of a resource pool the later one sees the earlier, though that is not on disk yet. Who acts on a promise waits for
+/// <see cref="PromisedRoom.SettleAsync"/> first.</remarks>
 public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory statistics)
 {
     private readonly Lock _gate = new();
@@ -25,36 +27,29 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
     public PromisedRoom Promise(
         EntityId machine, Bytes memory, Func<InventorySnapshot, IEnumerable<Host>> candidates, Func<ImmutableArray<HostRoom>, EntityId> choose, bool isToRun = true,
         ResourceControls? resources = null) =>
-        Promise([new(machine, memory, resources ?? ControlsOf(inventory.Current.Find(machine)))], candidates, choose, isToRun);
+        Promise([new(machine, memory, resources ?? inventory.Decide(now => ControlsOf(now.Find(machine))))], candidates, choose, isToRun);
 
     /// <summary>As for one machine, for several that all go to one host.</summary>
     public PromisedRoom Promise(
-        ImmutableArray<RoomShare> machines, Func<InventorySnapshot, IEnumerable<Host>> candidates, Func<ImmutableArray<HostRoom>, EntityId> choose, bool isToRun = true)
-    {
-        lock (_gate)
+        ImmutableArray<RoomShare> machines, Func<InventorySnapshot, IEnumerable<Host>> candidates, Func<ImmutableArray<HostRoom>, EntityId> choose, bool isToRun = true) =>
+        inventory.Decide(now =>
         {
-            var now = inventory.Current;
-            var promised = new PromisedRoom(this, machines, choose(Of(now, candidates(now), machines, isToRun)));
-            _promises.Add(promised);
-            return promised;
-        }
-    }
+            // Always in this order: edits of pools, which the writer makes one by one, ask here what is promised.
+            lock (_gate)
+            {
+                var promised = new PromisedRoom(this, machines, choose(Of(now, candidates(now), machines, isToRun)), inventory.SettleAsync());
+                _promises.Add(promised);
+                return promised;
+            }
+        });
 
-    /// <summary>Makes a plan out of promises, none of which anybody else sees or remains.</summary>
-    public T Rehearse<T>(Func<T> plan)
+    /// <summary>The same rooms to plan with: what is promised out of these nobody else sees.</summary>
+    public HostRooms Rehearsal()
     {
+        var rehearsal = new HostRooms(inventory, statistics);
         lock (_gate)
-        {
-            var count = _promises.Count;
-            try
-            {
-                return plan();
-            }
-            finally
-            {
-                _promises.RemoveRange(count, _promises.Count - count);
-            }
-        }
+            rehearsal._promises.AddRange(_promises);
+        return rehearsal;
     }
 
     /// <summary>What the resource pools of a cluster have promised, also to machines on their way into it.</summary>
@@ -192,12 +187,30 @@ public readonly record struct RoomShare(EntityId Machine, Bytes Memory, Resource
 public sealed class PromisedRoom : IDisposable
 {
     private readonly HostRooms _rooms;
+    private readonly Task _settled;
 
-    internal PromisedRoom(HostRooms rooms, ImmutableArray<RoomShare> machines, EntityId host) => (_rooms, Machines, Host) = (rooms, machines, host);
+    /// <param name="settled">The inventory by which it was promised is on disk, or cannot be.</param>
+    internal PromisedRoom(HostRooms rooms, ImmutableArray<RoomShare> machines, EntityId host, Task settled) =>
+        (_rooms, Machines, Host, _settled) = (rooms, machines, host, settled);
 
     public ImmutableArray<RoomShare> Machines { get; }
 
     public EntityId Host { get; }
+
+    /// <summary>Waits until the inventory by which it was promised is on disk. If that cannot be, nothing is promised, and the fault says why.</summary>
+    public async Task<PromisedRoom> SettleAsync()
+    {
+        try
+        {
+            await _settled;
+            return this;
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
 
     public void Dispose() => _rooms.GiveBack(this);
 }

@@ -8,7 +8,7 @@ using Alveare.Planning.Clusters;
 namespace Alveare.Simulation.Scenarios;
 
 /// <summary>One seed of hours in the life of a cluster that balances itself: load in waves, hosts that crash, an engine that is killed.</summary>
-/// <remarks>What must hold beside what holds in every cluster: a rule that is kept stays kept, no machine moves more often than its rest allows, and once
+/// <remarks>What must hold beside what holds in every cluster: a rule that is kept stays kept, and so does what a resource pool promises; no machine moves more often than its rest allows, and once
 /// the load stands still so do the machines, on hosts that are no less even than before.</remarks>
 public sealed class BalanceScenario : ClusterScenario
 {
@@ -23,12 +23,13 @@ public sealed class BalanceScenario : ClusterScenario
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(20);
 
     private readonly RuleWatch rules;
+    private readonly PoolWatch pools;
     private readonly int hours;
     private readonly HashSet<string> told = [];
 
     private BalanceScenario(int seed, int hours, bool keepHistory)
         : base(seed, DemandWaves.Unlike(seed), dice => new SiteShape(dice.Next(2, 6), dice.Next(4, 16), Bytes.FromGib(16), dice.Next(1, 4)), MaxTurns, keepHistory) =>
-        (this.hours, rules) = (hours, new RuleWatch(World, Site, Engines));
+        (this.hours, rules, pools) = (hours, new RuleWatch(World, Site, Engines), new PoolWatch(World, Site, Engines, Operators));
 
     /// <summary>Runs one seed on the caller's thread. The same seed gives the same history, always.</summary>
     /// <param name="hours">Simulated hours of changing load.</param>
@@ -45,10 +46,17 @@ public sealed class BalanceScenario : ClusterScenario
         await SetFullAsync();
         foreach (var operation in rules.Draw().ToList())
             await DoAsync(operation);
+        await pools.SetUpAsync(DoAsync);
         for (var minute = 0; minute < hours * 60 && World.Violations.Count == 0; minute++)
         {
+            if (minute % 10 == 5)
+                pools.Drain();
             if (minute % 10 == 0)
+            {
+                pools.Fill();
                 Operators.StartAll();
+            }
+
             if (World.Dice.Next(30) == 0)
                 Misfortune.Strike();
             await WatchAsync();
@@ -93,6 +101,7 @@ public sealed class BalanceScenario : ClusterScenario
         await PassAsync(Minute, Interval);
         LookAtHostsAndTasks();
         rules.Look();
+        pools.Look();
         foreach (var often in MovesSince(Now - TimeSpan.FromHours(1)).GroupBy(t => t.TargetName).Where(g => g.Count() > MostMovesPerHour))
             World.Break($"'{often.Key}' was moved {often.Count()} times in an hour.");
         foreach (var move in MovesSince(DateTimeOffset.MinValue).Where(t => t.State == TaskState.Succeeded && told.Add($"{Engines.Current!.Realm.Name} {t.Id}")))

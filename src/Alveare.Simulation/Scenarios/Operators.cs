@@ -71,6 +71,13 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
             SubmitAll(run, siteWork.BringBack(run.Engine.Inventory.Current));
     }
 
+    /// <summary>Asks for an operation, and does not wait for what becomes of it.</summary>
+    public void Ask(Operation operation)
+    {
+        if (engines.Current is { } run)
+            Submit(run, operation);
+    }
+
     private static List<VirtualMachine> Running(EngineRun run) =>
         [.. run.Engine.Inventory.Current.OfType<VirtualMachine>().Where(v => v.Power == PowerState.On).OrderBy(v => v.Id)];
 

@@ -88,7 +88,7 @@ internal sealed class RuleWatch(World world, ScenarioSite site, EngineRuns engin
         return before with { BrokenSince = moment };
     }
 
-    // Balancing brings machines together one by one, and makes no room for them.
+    // Balancing brings machines together one by one, and whether others could make room for them is not looked at here.
     private bool CouldBeKept(Model.Inventory.Cluster cluster, ClusterRule rule)
     {
         var members = ClusterRules.MembersOf(cluster, rule).Where(m => PlaceOf(m) is not null).ToList();

@@ -1,9 +1,12 @@
+using Alveare.Core.Inventory;
+using Alveare.Core.Placement;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
+using Alveare.Planning.Placement;
 using Alveare.Tests.Core.Machines;
 using Xunit;
 
@@ -160,6 +163,76 @@ public sealed class PoolTests
         await site.SucceedAsync(new MoveToPool { Target = vms[2], Pool = elsewhere });
         await site.KillAndRestartAsync();
         Assert.Equal(elsewhere, site.Vm(vms[2]).Pool);
+    }
+
+    [Fact]
+    public async Task AStartSeesAChangeOfItsPoolThatIsNotOnDiskYet()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var (vm, pool) = await GuardedAsync(site, "a", new(2000));
+        var hold = new TaskCompletionSource();
+        site.Store.Hold = hold.Task;
+        var narrowed = WithReservationAsync(site, pool, new(1000));
+        Assert.Equal(2000, site.Now.Get<ResourcePool>(pool).Controls.Cpu.Reservation.Value);
+        var fault = Assert.Throws<FaultException>(() => Promise(new HostRooms(site.Engine.Inventory, site.Engine.Statistics), site, vm)).Fault;
+        Assert.Equal(1000, Assert.IsType<InsufficientPoolReservation>(fault).Free);
+        hold.SetResult();
+        await narrowed;
+    }
+
+    [Fact]
+    public async Task WhatWasPromisedByAChangeThatNeverReachesTheDiskIsNotPromised()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var (vm, pool) = await GuardedAsync(site, "a", new(1000));
+        var rooms = new HostRooms(site.Engine.Inventory, site.Engine.Statistics);
+        var hold = new TaskCompletionSource();
+        (site.Store.Hold, site.Store.IsFull) = (hold.Task, true);
+        var widened = WithReservationAsync(site, pool, new(2000));
+        var promised = Promise(rooms, site, vm).SettleAsync();
+        Assert.False(promised.IsCompleted);
+        hold.SetResult();
+        await Assert.ThrowsAsync<FaultException>(() => widened);
+        await Assert.ThrowsAsync<FaultException>(() => promised);
+        site.Store.IsFull = false;
+        Assert.Throws<FaultException>(() => Promise(rooms, site, vm));
+        await WithReservationAsync(site, pool, new(2000));
+        using var kept = await Promise(rooms, site, vm).SettleAsync();
+        Assert.Equal(site.Host(1), kept.Host);
+    }
+
+    [Fact]
+    public async Task AChangeOfAPoolSeesAStartThatIsUnderWay()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var (vm, pool) = await GuardedAsync(site, "a", new(2000));
+        var held = site.Hosts.Hold<StartMachine>();
+        var start = await site.SubmitAsync(new PowerOn { Target = vm });
+        await held.ArrivedAsync();
+        await site.FailAsync<InvalidArgument>(new UpdatePool { Target = pool, CpuReservation = new(1000) });
+        held.Release();
+        await site.EndAsync(start);
+        Assert.Equal(PowerState.On, site.Vm(vm).Power);
+    }
+
+    // A machine that is off, promised 2,000 MHz, in a pool of its own that cannot expand.
+    private static async Task<(EntityId Vm, EntityId Pool)> GuardedAsync(MachineSite site, string name, Megahertz reservation)
+    {
+        var vm = await site.CreateAsync(name);
+        await site.SucceedAsync(new SetResources { Target = vm, CpuReservation = new(2000) });
+        var pool = await CreateAsync(site, new CreatePool { Target = site.Cluster, Name = "prod", CpuReservation = reservation, CpuExpandable = false });
+        await site.SucceedAsync(new MoveToPool { Target = vm, Pool = pool });
+        return (vm, pool);
+    }
+
+    private static Task<InventorySnapshot> WithReservationAsync(MachineSite site, EntityId id, Megahertz reservation) => site.Engine.Inventory.ApplyAsync(now =>
+        now.Get<ResourcePool>(id) is var pool ? InventoryEdit.Of(pool with { Controls = pool.Controls with { Cpu = pool.Controls.Cpu with { Reservation = reservation } } }) : InventoryEdit.Nothing);
+
+    private static PromisedRoom Promise(HostRooms rooms, MachineSite site, EntityId id)
+    {
+        var vm = site.Vm(id);
+        var needs = MachineNeeds.Of(vm.Spec!, site.Datastore, "shared");
+        return rooms.Promise(id, needs.Memory, now => [now.Get<Host>(site.Host(1))], found => MachinePlacement.Choose(needs, found, isNamed: true));
     }
 
     private static async Task<EntityId> CreateAsync(MachineSite site, CreatePool operation) => (await site.SucceedAsync(operation)).Result!.Value;
