@@ -29,6 +29,7 @@ internal static class WhatIfRoutes
         .. Pair<PlaceQuestion>("place", "Which host a new machine would go to, and why not to the others", (s, q) => Writing(Answering.Place(s, q), PlanJson.Write)),
         .. Pair<HostQuestion>("maintenance", "Where the machines of a host would go if it were emptied", (s, q) => Writing(Answering.Maintenance(s, q), PlanJson.Write)),
         .. Pair<HostQuestion>("fail", "Where the machines of a host would start again if it failed", (s, q) => Writing(Answering.Fail(s, q), PlanJson.Write)),
+        .. Pair<PowerQuestion>("power", "Which hosts would go to standby and which would be woken, and why", (s, q) => Writing(Answering.Power(s, q), PlanJson.Write)),
         .. Pair<GrowQuestion>("grow", "How many more machines of a kind fit, with and without more hosts", (s, q) => Writing(Answering.Grow(s, q), PlanJson.Write)),
     ];
 

@@ -1,5 +1,6 @@
 using Alveare.Cli.Output;
 using Alveare.Cli.Running;
+using Alveare.Planning.Balancing;
 using Alveare.Planning.WhatIf;
 
 namespace Alveare.Cli.WhatIf;

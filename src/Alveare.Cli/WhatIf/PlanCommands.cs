@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Alveare.Cli.Running;
 using Alveare.Model;
+using Alveare.Model.Clusters;
 using Alveare.Model.Faults;
 using Alveare.Planning.Balancing;
 using Alveare.Planning.Snapshots;
@@ -25,6 +26,7 @@ internal static class PlanCommands
             Place(commands),
             Evacuate(commands, "maintenance", "Where the machines of a host would go if it were emptied, in order, and what is in the way", Answering.Maintenance),
             Evacuate(commands, "fail", "Whether the others carry what runs on a host, and where each machine would start again", Answering.Fail),
+            Power(commands),
             Grow(commands));
         group.Options.Add(Snapshot);
         return group;
@@ -84,6 +86,30 @@ internal static class PlanCommands
             var answer = Ask(run, plan, new HostQuestion { Host = run.Value(host)! });
             EvacuationOutput.Write(run, answer);
             return Task.FromResult(answer.Stuck.IsEmpty ? ExitCode.Done : ExitCode.Fault);
+        });
+    }
+
+    private static Command Power(CliCommands commands)
+    {
+        var usual = new PowerQuestion();
+        var target = Takes.Number("--target", $"Percent of the hosts that are on which is to be used ({usual.Target})");
+        var band = Takes.Number("--band", $"Percent around it: above both hosts wake, below target less band they sleep ({usual.Band})");
+        var least = Takes.Number("--least-hosts", $"So many hosts stay on ({usual.LeastHosts})");
+        var spare = Takes.Flag("--keep-spare", "The hosts that are on could carry their machines without the largest of them");
+        RequireBetween(target, PowerSavingSettings.MinTarget, PowerSavingSettings.MaxTarget);
+        RequireBetween(band, PowerSavingSettings.MinBand, PowerSavingSettings.MaxBand);
+        RequireBetween(least, 1, PowerSavingSettings.MaxLeastHosts);
+        return commands.New("power", "Which hosts would go to standby and which would be woken, and why", [target, band, least, spare], run =>
+        {
+            var question = new PowerQuestion
+            {
+                Target = run.Value(target) ?? usual.Target,
+                Band = run.Value(band) ?? usual.Band,
+                LeastHosts = run.Value(least) ?? usual.LeastHosts,
+                KeepSpare = run.Value(spare),
+            };
+            PowerOutput.Write(run, Ask(run, Answering.Power, question));
+            return Task.FromResult(ExitCode.Done);
         });
     }
 

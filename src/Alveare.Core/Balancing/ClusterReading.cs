@@ -59,6 +59,7 @@ public sealed record ClusterReading(
             {
                 Name = cluster.Name,
                 Hosts = [.. hosts.Select(h => new SnapshotHost(hostNames[h.Id], h.Facts!.CpuCapacity.Value, h.Facts.MemoryForGuests.Mb))],
+                Asleep = [.. AsleepOf(now, cluster, hostNames)],
                 Rules = ClusterRules.Of(cluster, vmNames, hostNames),
                 Vms = [.. read.Select(r => Vm(r.Name, hostNames[r.Host.Id], r.Vm.Spec!, r.Demand) with { OnlyOn = fits.OnlyOn(r.Vm, r.Host) })],
             },
@@ -67,6 +68,14 @@ public sealed record ClusterReading(
             read.Select(r => (r.Name, Why: WhyItStays(r.Vm, r.Demand))).Where(r => r.Why is not null).ToImmutableDictionary(r => r.Name, r => r.Why!),
             read.ToImmutableDictionary(r => r.Name, r => r.Demand.Steady.TotalSeconds),
             new Megahertz(hosts.Count == 0 ? 0 : (long)hosts.Average(h => h.Facts!.CpuClock.Value)));
+    }
+
+    private static IEnumerable<SnapshotHost> AsleepOf(InventorySnapshot now, Cluster cluster, Dictionary<EntityId, string> names)
+    {
+        var taken = names.Values.ToHashSet(StringComparer.Ordinal);
+        return now.Children<Host>(cluster.Id)
+            .Where(h => h is { IsReserve: true, Facts: { } facts } && facts.CpuCapacity.Value > 0 && facts.MemoryForGuests.Value > 0)
+            .Select(h => new SnapshotHost(taken.Add(h.Name) ? h.Name : $"{h.Name} ({h.Id})", h.Facts!.CpuCapacity.Value, h.Facts.MemoryForGuests.Mb));
     }
 
     private static bool IsUsable(Host host) =>

@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Alveare.Planning.Balancing;
 using Alveare.Planning.Clusters;
 using Alveare.Planning.Snapshots;
-using Alveare.Planning.WhatIf;
 
 namespace Alveare.Planning.Power;
 
@@ -20,6 +20,16 @@ public static class PowerPlanner
     {
         var wakes = Wakes(view, terms);
         return wakes.IsEmpty && view.Coming.IsEmpty ? Standbys(view, terms) : wakes;
+    }
+
+    /// <summary>As <see cref="Plan"/>, with how much of the hosts is needed before and after it.</summary>
+    public static PowerPlan Explained(PowerView view, PowerTerms terms)
+    {
+        var steps = Plan(view, terms);
+        var changed = steps.Select(s => s.Host).ToHashSet(StringComparer.Ordinal);
+        ImmutableArray<SnapshotHost> on = [.. view.Snapshot.Hosts, .. view.Coming];
+        ImmutableArray<SnapshotHost> after = [.. on.Where(h => !changed.Contains(h.Id)), .. view.Asleep.Where(h => changed.Contains(h.Id))];
+        return new(steps, terms, new(on.Length, PowerLoad.Of(view, null).Of(on)), new(after.Length, PowerLoad.Of(view, null).Of(after)));
     }
 
     private static ImmutableArray<PowerStep> Wakes(PowerView view, PowerTerms terms)

@@ -41,6 +41,14 @@ public enum PowerAction
     Wake,
 }
 
+/// <summary>What would sleep or wake, and how much of the hosts that are on is needed before and after.</summary>
+public sealed record PowerPlan(ImmutableArray<PowerStep> Steps, PowerTerms Terms, PowerUse Before, PowerUse After);
+
+/// <summary>How much of the hosts that are on is needed.</summary>
+/// <param name="HostsOn">How many are.</param>
+/// <param name="Needed">Share of their scarcer resource; infinite when machines need something and no host is on.</param>
+public sealed record PowerUse(int HostsOn, double Needed);
+
 /// <summary>One decision.</summary>
 /// <param name="Reason">Why, in words and numbers.</param>
 public sealed record PowerStep(PowerAction Action, string Host, string Reason);

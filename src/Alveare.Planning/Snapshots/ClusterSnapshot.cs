@@ -9,6 +9,9 @@ public sealed record ClusterSnapshot
 
     public ImmutableArray<SnapshotHost> Hosts { get; init; } = [];
 
+    /// <summary>Hosts in standby that can be woken; nothing runs on them, and nothing is planned onto them but to wake them.</summary>
+    public ImmutableArray<SnapshotHost> Asleep { get; init; } = [];
+
     public ImmutableArray<SnapshotVm> Vms { get; init; } = [];
 
     public ImmutableArray<SnapshotRule> Rules { get; init; } = [];

@@ -11,11 +11,14 @@ public static class SnapshotChecks
     public static ImmutableArray<string> ProblemsOf(ClusterSnapshot snapshot)
     {
         var hosts = new HashSet<string>(StringComparer.Ordinal);
+        var asleep = new HashSet<string>(StringComparer.Ordinal);
         var vms = new HashSet<string>(StringComparer.Ordinal);
         var rules = new HashSet<string>(StringComparer.Ordinal);
         return
         [
             .. snapshot.Hosts.SelectMany(h => Host(h, hosts)),
+            .. snapshot.Asleep.SelectMany(h => Host(h, asleep)),
+            .. snapshot.Asleep.Where(h => hosts.Contains(h.Id)).Select(h => $"host '{h.Id}' is asleep and is there too"),
             .. snapshot.Vms.SelectMany(v => Vm(v, vms, hosts)),
             .. snapshot.Rules.SelectMany(r => Rule(r, rules, vms)),
         ];

@@ -26,7 +26,9 @@ internal ref struct SnapshotFields
             if (_reader.ValueTextEquals("name"u8))
                 snapshot = snapshot with { Name = Text() };
             else if (_reader.ValueTextEquals("hosts"u8))
-                (snapshot, hasHosts) = (snapshot with { Hosts = Hosts() }, true);
+                (snapshot, hasHosts) = (snapshot with { Hosts = Hosts("hosts") }, true);
+            else if (_reader.ValueTextEquals("asleep"u8))
+                snapshot = snapshot with { Asleep = Hosts("asleep") };
             else if (_reader.ValueTextEquals("vms"u8))
                 (snapshot, hasVms) = (snapshot with { Vms = Vms() }, true);
             else if (_reader.ValueTextEquals("rules"u8))
@@ -40,10 +42,10 @@ internal ref struct SnapshotFields
         return hasHosts && hasVms ? snapshot : throw new FormatException($"it has no '{(hasHosts ? "vms" : "hosts")}'");
     }
 
-    private ImmutableArray<SnapshotHost> Hosts()
+    private ImmutableArray<SnapshotHost> Hosts(string member)
     {
         var hosts = ImmutableArray.CreateBuilder<SnapshotHost>();
-        BeginArray("hosts");
+        BeginArray(member);
         while (NextObject("host", hosts.Count))
         {
             string? id = null;

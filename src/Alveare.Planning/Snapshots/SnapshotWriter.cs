@@ -16,6 +16,8 @@ public static class SnapshotWriter
         buffer.Write("{\n\"name\": "u8);
         Put(buffer, w => w.WriteStringValue(snapshot.Name));
         List(buffer, "hosts", snapshot.Hosts, Host);
+        if (!snapshot.Asleep.IsEmpty)
+            List(buffer, "asleep", snapshot.Asleep, Host);
         List(buffer, "vms", snapshot.Vms, Vm);
         List(buffer, "rules", snapshot.Rules, Rule);
         buffer.Write("\n}\n"u8);

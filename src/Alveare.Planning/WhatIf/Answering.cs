@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using Alveare.Model;
+using Alveare.Model.Clusters;
 using Alveare.Model.Faults;
 using Alveare.Planning.Balancing;
+using Alveare.Planning.Power;
 using Alveare.Planning.Snapshots;
 
 namespace Alveare.Planning.WhatIf;
@@ -63,6 +65,22 @@ public sealed record GrowQuestion
     public Bytes? HostMemory { get; init; }
 }
 
+/// <summary>Which hosts would sleep or wake, by what is needed now.</summary>
+public sealed record PowerQuestion
+{
+    /// <summary>Percent of the hosts that are on which is to be used.</summary>
+    public int Target { get; init; } = PowerSavingSettings.Default.TargetPercent;
+
+    /// <summary>Percent around the target.</summary>
+    public int Band { get; init; } = PowerSavingSettings.Default.BandPercent;
+
+    /// <summary>So many hosts stay on.</summary>
+    public int LeastHosts { get; init; } = PowerSavingSettings.Default.LeastHosts;
+
+    /// <summary>The hosts that are on must be able to carry their machines if any one of them fails.</summary>
+    public bool KeepSpare { get; init; }
+}
+
 /// <summary>How many more fit now, and with more hosts where that was asked.</summary>
 public sealed record GrowthAnswer(GrowthPlan Now, GrowthPlan? Grown);
 
@@ -103,6 +121,18 @@ public static class Answering
     public static EvacuationPlan Maintenance(ClusterSnapshot snapshot, HostQuestion question) => Evacuation.Maintenance(snapshot, Host(snapshot, question.Host));
 
     public static EvacuationPlan Fail(ClusterSnapshot snapshot, HostQuestion question) => Evacuation.Failure(snapshot, Host(snapshot, question.Host));
+
+    /// <summary>Every host of the snapshot may sleep, unless a machine can run nowhere else.</summary>
+    public static PowerPlan Power(ClusterSnapshot snapshot, PowerQuestion question)
+    {
+        Require(question.Target is >= PowerSavingSettings.MinTarget and <= PowerSavingSettings.MaxTarget, "the target", question.Target, $"{PowerSavingSettings.MinTarget} to {PowerSavingSettings.MaxTarget} percent");
+        Require(question.Band is >= PowerSavingSettings.MinBand and <= PowerSavingSettings.MaxBand, "the band", question.Band, $"{PowerSavingSettings.MinBand} to {PowerSavingSettings.MaxBand} percent");
+        Require(question.Target - question.Band > 0 && question.Target + question.Band <= 100, "the target and the band", $"{question.Target} and {question.Band}", "target less band above 0, and target and band at most 100 percent");
+        Require(question.LeastHosts is >= 1 and <= PowerSavingSettings.MaxLeastHosts, "the least hosts", question.LeastHosts, $"1 to {PowerSavingSettings.MaxLeastHosts}");
+        return PowerPlanner.Explained(
+            new PowerView(snapshot, [.. snapshot.Hosts.Select(h => h.Id)], [], snapshot.Asleep),
+            new PowerTerms(question.Target / 100.0, question.Band / 100.0, question.LeastHosts, question.KeepSpare));
+    }
 
     public static GrowthAnswer Grow(ClusterSnapshot snapshot, GrowQuestion question)
     {

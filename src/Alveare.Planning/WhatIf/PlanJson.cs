@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Alveare.Planning.Balancing;
+using Alveare.Planning.Power;
 using Alveare.Planning.Snapshots;
 
 namespace Alveare.Planning.WhatIf;
@@ -70,6 +71,26 @@ public static class PlanJson
     }
 
     /// <inheritdoc cref="Write(Utf8JsonWriter, BalancePlan, double)"/>
+    public static void Write(Utf8JsonWriter w, PowerPlan plan, double cpuSeconds)
+    {
+        w.WriteStartObject();
+        w.WriteStartArray("steps");
+        foreach (var step in plan.Steps)
+        {
+            w.WriteStartObject();
+            w.WriteString("action", step.Action == PowerAction.Wake ? "wake" : "standby");
+            w.WriteString("host", step.Host);
+            w.WriteString("reason", step.Reason);
+            w.WriteEndObject();
+        }
+
+        w.WriteEndArray();
+        Use(w, "before", plan.Before);
+        Use(w, "after", plan.After);
+        End(w, cpuSeconds);
+    }
+
+    /// <inheritdoc cref="Write(Utf8JsonWriter, BalancePlan, double)"/>
     public static void Write(Utf8JsonWriter w, GrowthAnswer answer, double cpuSeconds)
     {
         w.WriteStartObject();
@@ -82,6 +103,15 @@ public static class PlanJson
     private static void End(Utf8JsonWriter w, double cpuSeconds)
     {
         w.WriteNumber("cpuSeconds", Math.Round(cpuSeconds, 3));
+        w.WriteEndObject();
+    }
+
+    private static void Use(Utf8JsonWriter w, string name, PowerUse use)
+    {
+        w.WriteStartObject(name);
+        w.WriteNumber("hostsOn", use.HostsOn);
+        if (double.IsFinite(use.Needed))
+            w.WriteNumber("needed", Math.Round(use.Needed, 4));
         w.WriteEndObject();
     }
 

@@ -26,6 +26,7 @@ public sealed class WhatIfApiTests(ApiSite site) : IClassFixture<ApiSite>
         { "place", """{"memory":4294967296,"cpu":500,"apartFrom":["vm1"]}""" },
         { "maintenance", """{"host":"h1"}""" },
         { "fail", """{"host":"h1"}""" },
+        { "power", """{"target":50,"leastHosts":1}""" },
         { "grow", """{"like":"vm1","hosts":2,"hostCpu":20000,"hostMemory":68719476736}""" },
     };
 
@@ -49,6 +50,9 @@ public sealed class WhatIfApiTests(ApiSite site) : IClassFixture<ApiSite>
     [InlineData("place", """{"memory":-1}""", 400, "InvalidArgument")]
     [InlineData("place", """{}""", 400, "InvalidArgument")]
     [InlineData("fail", """{"host":"h9"}""", 404, "NotFound")]
+    [InlineData("power", """{"target":95}""", 400, "InvalidArgument")]
+    [InlineData("power", """{"target":80,"band":30}""", 400, "InvalidArgument")]
+    [InlineData("power", """{"leastHosts":0}""", 400, "InvalidArgument")]
     [InlineData("grow", """{"like":"vm9"}""", 404, "NotFound")]
     [InlineData("grow", """{"like":"vm1","vms":0}""", 400, "InvalidArgument")]
     [InlineData("grow", """{"like":"vm1","hosts":2}""", 400, "InvalidArgument")]
@@ -118,6 +122,9 @@ public sealed class WhatIfApiTests(ApiSite site) : IClassFixture<ApiSite>
                     break;
                 case "fail":
                     PlanJson.Write(w, Answering.Fail(Hot, new HostQuestion { Host = "h1" }), 0);
+                    break;
+                case "power":
+                    PlanJson.Write(w, Answering.Power(Hot, new PowerQuestion { Target = 50, LeastHosts = 1 }), 0);
                     break;
                 default:
                     PlanJson.Write(w, Answering.Grow(Hot, new GrowQuestion { Like = "vm1", Hosts = 2, HostCpu = new Megahertz(20000), HostMemory = Bytes.FromGib(64) }), 0);

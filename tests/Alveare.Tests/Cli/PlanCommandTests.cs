@@ -66,7 +66,31 @@ public sealed class PlanCommandTests : IDisposable
         Assert.Equal((2, 4), (answer.GetProperty("now").GetProperty("fit").GetInt32(), answer.GetProperty("grown").GetProperty("fit").GetInt32()));
     }
 
+    [Fact]
+    public async Task AHostThatIsNotNeededWouldSleep()
+    {
+        await File.WriteAllTextAsync(_file, Cluster.Replace("\"rules\":[{\"id\":\"r0\",\"type\":\"antiAffinity\",\"vms\":[\"a\",\"b\"]}]", "\"rules\":[]", StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        var run = await Run("power", "--json");
+        Assert.Equal((ExitCode.Done, ""), (run.Code, run.Error));
+        var plan = JsonDocument.Parse(run.Out).RootElement;
+        Assert.All(plan.GetProperty("steps").EnumerateArray(), s => Assert.Equal("standby", s.GetProperty("action").GetString()));
+        Assert.Equal(["h1"], plan.GetProperty("steps").EnumerateArray().Select(s => s.GetProperty("host").GetString()));
+        Assert.Equal((3, 2), (plan.GetProperty("before").GetProperty("hostsOn").GetInt32(), plan.GetProperty("after").GetProperty("hostsOn").GetInt32()));
+        Assert.Contains("Every host stays as it is: 26.7 % of the 3 hosts", (await Run("power", "--least-hosts", "3")).Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AHostThatSleepsWouldBeWokenWhereItIsNeeded()
+    {
+        await File.WriteAllTextAsync(_file, Cluster.Replace("\"vms\":[{", "\"asleep\":[{\"id\":\"h3\",\"cpuMhz\":10000,\"memMb\":16384}],\"vms\":[{", StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        var run = await Run("power", "--least-hosts", "4");
+        Assert.Contains("h3", run.Out, StringComparison.Ordinal);
+        Assert.Contains("3 hosts are on, and 4 are to be", run.Out, StringComparison.Ordinal);
+    }
+
     [Theory]
+    [InlineData("power --target 95", "--target is '95', expected 30 to 90")]
+    [InlineData("power --target 80 --band 30", "expected target less band above 0, and target and band at most 100 percent")]
     [InlineData("balance --level 6", "--level is '6', expected 1 to 5")]
     [InlineData("balance --max-moves -1", "--max-moves is '-1', expected 0 or more")]
     [InlineData("maintenance --host h9", "No host of the snapshot is named 'h9'")]

@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
+using Alveare.Planning.Balancing;
 using Alveare.Planning.Clusters;
 using Alveare.Planning.Power;
 using Alveare.Planning.Snapshots;
-using Alveare.Planning.WhatIf;
 using CsCheck;
 using Xunit;
 

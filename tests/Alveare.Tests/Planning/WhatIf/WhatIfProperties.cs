@@ -1,3 +1,4 @@
+using Alveare.Planning.Balancing;
 using Alveare.Planning.Clusters;
 using Alveare.Planning.Snapshots;
 using Alveare.Planning.WhatIf;

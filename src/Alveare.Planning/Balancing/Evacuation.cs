@@ -1,10 +1,9 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using Alveare.Planning.Balancing;
 using Alveare.Planning.Clusters;
 using Alveare.Planning.Snapshots;
 
-namespace Alveare.Planning.WhatIf;
+namespace Alveare.Planning.Balancing;
 
 /// <summary>Where the machines of one host go, when it is to be empty or has failed.</summary>
 /// <param name="Stuck">Machines that go nowhere.</param>
@@ -13,9 +12,6 @@ public sealed record EvacuationPlan(ImmutableArray<PlannedMove> Moves, Immutable
 /// <summary>A machine that finds no host.</summary>
 /// <param name="Reasons">Why, for each other host.</param>
 public sealed record StuckVm(string Vm, ImmutableArray<HostReason> Reasons);
-
-/// <summary>Why one host is refused.</summary>
-public sealed record HostReason(string Host, string Reason);
 
 /// <summary>Plans to empty a host, or to restart elsewhere what ran on one that failed.</summary>
 /// <remarks>The machine that takes most memory first, because it is the one that ends up with nowhere to go; machines that must be together go as
