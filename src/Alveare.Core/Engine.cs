@@ -66,7 +66,7 @@ public sealed class Engine : IAsyncDisposable
         MigrationOperations.HandleAll(machines, _costs);
         new PoolOperations(machines).Register(Tasks);
         Pools = new PoolSharing(machines, logs.CreateLogger<PoolSharing>());
-        Balancing = new ClusterBalancing(machines, _loads, _costs, Events, logs.CreateLogger<ClusterBalancing>());
+        Balancing = new ClusterBalancing(machines, store, _loads, _costs, Events, logs.CreateLogger<ClusterBalancing>());
         Maintenance = new MaintenancePlanner(machines, _costs);
         var evacuation = new HostEvacuation(machines, Maintenance, Events);
         new MaintenanceOperations(machines, evacuation, Events).Register(Tasks);
@@ -111,6 +111,7 @@ public sealed class Engine : IAsyncDisposable
         _passwords.Load();
         _loads.Load();
         _costs.Load();
+        Balancing.Load();
         var left = Tasks.Load();
         var busy = Tasks.Hold(left);
         await Inventory.ApplyAsync(stored => AsUnheard(stored, busy));

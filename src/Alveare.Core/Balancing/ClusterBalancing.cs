@@ -3,6 +3,7 @@ using Alveare.Core.Machines;
 using Alveare.Core.Migration;
 using Alveare.Core.Power;
 using Alveare.Core.Security;
+using Alveare.Core.Store;
 using Alveare.Core.Tasks;
 using Alveare.Core.Waiting;
 using Alveare.Model;
@@ -17,7 +18,7 @@ using Microsoft.Extensions.Logging;
 namespace Alveare.Core.Balancing;
 
 /// <summary>Balances the site's clusters, each in its own interval: reads, plans, and moves machines or recommends it.</summary>
-/// <remarks>Nothing of it is stored: after a restart the next round sees what is so. A round of a cluster begins only when the one before has ended.</remarks>
+/// <remarks>Of it only who rests and what is recommended is stored: all else the next round after a restart sees by itself. A round of a cluster begins only when the one before has ended.</remarks>
 public sealed class ClusterBalancing
 {
     /// <summary>The user in whose name balancing moves machines.</summary>
@@ -43,13 +44,20 @@ public sealed class ClusterBalancing
     private readonly Dictionary<EntityId, long> _lastTurns = [];
     private readonly Dictionary<EntityId, Task> _rounds = [];
 
-    internal ClusterBalancing(MachineGround ground, LoadRecord loads, MigrationCosts costs, EventLog events, ILogger logger)
+    internal ClusterBalancing(MachineGround ground, IStore store, LoadRecord loads, MigrationCosts costs, EventLog events, ILogger logger)
     {
         (_ground, _costs, _events, _logger) = (ground, costs, events, logger);
-        _history = new MoveHistory(ground.Clock);
+        _history = new MoveHistory(store, ground.Clock);
         _runner = new MoveRunner(ground, _history, events);
-        _book = new RecommendationBook(ground.Clock);
+        _book = new RecommendationBook(store, ground.Clock);
         _power = new PowerSaver(ground, loads, events);
+    }
+
+    /// <summary>Reads what is stored. Call once.</summary>
+    internal void Load()
+    {
+        _history.Load();
+        _book.Load();
     }
 
     /// <summary>What the cluster's last round recommends, in the order in which it is to be done.</summary>
@@ -91,7 +99,8 @@ public sealed class ClusterBalancing
         var plan = Plan(reading);
         var power = await _power.DecideAsync(reading);
         var isAutomatic = cluster.PowerSaving.Mode == PowerSavingMode.Automatic;
-        Announce(cluster, _book.Replace(id, [.. plan.Recommended.Select(m => m.ToDraft()), .. isAutomatic ? [] : power.Select(p => p.ToDraft())]));
+        Announce(cluster, _book.Replace(
+            id, [.. plan.Recommended.Select(m => m.ToDraft()), .. isAutomatic ? [] : power.Select(p => p.ToDraft())], made => IsUnjudged(reading, made)));
         if (isAutomatic)
             await _power.BeginAsync(power, PowerSaver.Hand);
         // A host that goes to standby is emptied by that.
@@ -120,6 +129,20 @@ public sealed class ClusterBalancing
         foreach (var task in begun)
             ended.Add(await _ground.Tasks.WaitAsync(task.Id, cancellation));
         return ended;
+    }
+
+    /// <summary>Of what a recommendation speaks of nothing is known at present, as after a start of the engine: it is neither confirmed nor withdrawn, as long as it can be
+    /// done.</summary>
+    private bool IsUnjudged(ClusterReading reading, Recommendation made)
+    {
+        if (made is not { Kind: RecommendationKind.Move, Vm: { } id, To: { } to } || _ground.Now.Find(id) is not VirtualMachine { MayRun: true } vm || vm.Host != made.From)
+            return false;
+        var isThere = _ground.Now.Find(to) is Host
+        {
+            Maintenance: HostMaintenance.None, Standby: HostStandby.None, Connection: HostConnection.Connected or HostConnection.Connecting,
+        };
+        var isKnown = reading.Vms.FirstOrDefault(v => v.Value == vm.Id).Key is { } name && !reading.Stays.ContainsKey(name) && reading.Hosts.ContainsValue(to);
+        return isThere && !isKnown;
     }
 
     private void Announce(Cluster cluster, IReadOnlyList<Recommendation> news)
@@ -163,6 +186,7 @@ public sealed class ClusterBalancing
         {
             _lastTurns.Remove(gone);
             _rounds.Remove(gone);
+            _book.Forget(gone);
         }
 
         return [.. clusters.Where(IsDue)];

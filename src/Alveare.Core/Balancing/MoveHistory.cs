@@ -1,11 +1,13 @@
+using Alveare.Core.Store;
+using Alveare.Core.Waiting;
 using Alveare.Model;
 using Alveare.Model.Inventory;
 
 namespace Alveare.Core.Balancing;
 
 /// <summary>What balancing remembers of machines: when each came to its host, and how often moving it failed. Times are of the monotonic clock, so
-/// a clock that is set changes nothing.</summary>
-internal sealed class MoveHistory(TimeProvider clock)
+/// a clock that is set changes nothing; only what an earlier run of the engine has stored is as old as the clock says.</summary>
+internal sealed class MoveHistory(IStore store, TimeProvider clock)
 {
     /// <summary>A machine that came to its host stays there so long, whoever moved it.</summary>
     public static readonly TimeSpan LeastStay = TimeSpan.FromMinutes(5);
@@ -20,6 +22,19 @@ internal sealed class MoveHistory(TimeProvider clock)
     private readonly Dictionary<EntityId, (EntityId Host, long? CameAt)> _places = [];
     private readonly Dictionary<EntityId, (int Count, long LastAt)> _failures = [];
 
+    /// <summary>Reads what is stored. Call once.</summary>
+    public void Load()
+    {
+        foreach (var stored in store.Load(StoreKind.MoveHistory))
+        {
+            var (vm, past) = (EntityId.Parse(stored.Key), ModelJson.Read<StoredPast>(stored.Json));
+            if (past is { Host: { } host, CameAt: { } came })
+                _places[vm] = (host, Timestamp(came));
+            if (past.FailedAt is { } failed)
+                _failures[vm] = (past.Failures, Timestamp(failed));
+        }
+    }
+
     /// <summary>Takes in where all machines are now.</summary>
     public void See(IReadOnlyCollection<VirtualMachine> machines)
     {
@@ -33,7 +48,7 @@ internal sealed class MoveHistory(TimeProvider clock)
                 if (!_places.TryGetValue(vm.Id, out var known))
                     _places[vm.Id] = (host, null);
                 else if (known.Host != host)
-                    _places[vm.Id] = (host, clock.GetTimestamp());
+                    Came(vm.Id, host);
             }
 
             if (_places.Count > machines.Count)
@@ -46,7 +61,7 @@ internal sealed class MoveHistory(TimeProvider clock)
         lock (_gate)
         {
             _failures.Remove(vm);
-            _places[vm] = (to, clock.GetTimestamp());
+            Came(vm, to);
         }
     }
 
@@ -58,6 +73,7 @@ internal sealed class MoveHistory(TimeProvider clock)
         {
             count = _failures.GetValueOrDefault(vm).Count + 1;
             _failures[vm] = (count, clock.GetTimestamp());
+            Keep(vm);
         }
 
         return count < FailuresToBackOff ? null : BackOffAfter(count);
@@ -76,6 +92,29 @@ internal sealed class MoveHistory(TimeProvider clock)
         }
     }
 
+    private void Came(EntityId vm, EntityId host)
+    {
+        _places[vm] = (host, clock.GetTimestamp());
+        Keep(vm);
+    }
+
+    private void Keep(EntityId vm)
+    {
+        var (place, failed) = (_places.GetValueOrDefault(vm), _failures.GetValueOrDefault(vm));
+        var past = new StoredPast(
+            place.CameAt is null ? null : place.Host, place.CameAt is { } came ? WallClock(came) : null, failed.Count, failed.Count > 0 ? WallClock(failed.LastAt) : null);
+        store.CommitUnwatched([new StoreWrite(StoreKind.MoveHistory, vm.ToString(), ModelJson.Write(past))]);
+    }
+
+    private DateTimeOffset WallClock(long timestamp) => clock.GetUtcNow() - clock.GetElapsedTime(timestamp);
+
+    // After the longest of all rests it does not matter any more how long ago something was.
+    private long Timestamp(DateTimeOffset moment)
+    {
+        var ago = clock.GetUtcNow() - moment;
+        return clock.TimestampBefore(ago < TimeSpan.Zero ? TimeSpan.Zero : ago < LongestBackOff ? ago : LongestBackOff);
+    }
+
     private static TimeSpan BackOffAfter(int failures)
     {
         var doubled = FirstBackOff * Math.Pow(2, Math.Min(failures - FailuresToBackOff, 10));
@@ -88,6 +127,10 @@ internal sealed class MoveHistory(TimeProvider clock)
         {
             _places.Remove(id);
             _failures.Remove(id);
+            store.CommitUnwatched([new StoreWrite(StoreKind.MoveHistory, id.ToString(), null)]);
         }
     }
+
+    /// <param name="Host">Where it came to, or null when that was before anybody looked.</param>
+    private sealed record StoredPast(EntityId? Host, DateTimeOffset? CameAt, int Failures, DateTimeOffset? FailedAt);
 }

@@ -38,6 +38,12 @@ public static class StoreKind
     /// <summary>What migrations cost, on the site and from host to host.</summary>
     public const string MigrationCost = "migration-cost";
 
+    /// <summary>Machines that balancing leaves alone for a while, or could not move.</summary>
+    public const string MoveHistory = "move-history";
+
+    /// <summary>What each cluster's last round recommends.</summary>
+    public const string Recommendations = "recommendations";
+
     /// <summary>Passwords: read by the engine alone.</summary>
     public const string Secret = "secret";
 }

@@ -16,7 +16,7 @@ public enum RecommendationKind
 /// <summary>What a cluster would do and an administrator may apply. The next round of its cluster replaces it; the same one keeps its id.</summary>
 public sealed record Recommendation
 {
-    /// <summary>Such as <c>rec-7</c>; numbers rise and are never used twice while the center runs.</summary>
+    /// <summary>Such as <c>rec-7</c>; numbers rise and are never used twice.</summary>
     public required string Id { get; init; }
 
     public RecommendationKind Kind { get; init; }

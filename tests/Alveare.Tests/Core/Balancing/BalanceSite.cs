@@ -65,6 +65,21 @@ internal sealed class BalanceSite(MachineSite site, PushedTime time) : IAsyncDis
         }
     }
 
+    /// <summary>The engine is killed once this is on disk, and started again; then it has heard of every host.</summary>
+    public async Task RestartAsync(string kind)
+    {
+        using var limit = new CancellationTokenSource(MachineSite.Bound);
+        while (site.Store.Load(kind).Count == 0)
+        {
+            limit.Token.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
+
+        await site.KillAndRestartAsync();
+        await site.UntilAsync(
+            now => now.OfType<Host>().All(h => h.Connection == HostConnection.Connected) && now.OfType<VirtualMachine>().All(v => !v.IsStale), "all hosts have reported");
+    }
+
     public Task<TaskRecord> BalanceAsync() => site.SucceedAsync(new BalanceCluster { Target = site.Cluster });
 
     public ValueTask DisposeAsync() => site.DisposeAsync();

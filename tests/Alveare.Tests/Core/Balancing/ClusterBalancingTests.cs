@@ -1,4 +1,5 @@
 using Alveare.Core.Inventory;
+using Alveare.Core.Store;
 using Alveare.Model;
 using Alveare.Model.Clusters;
 using Alveare.Model.Faults;
@@ -111,6 +112,60 @@ public sealed class ClusterBalancingTests
         Assert.All(recommended, r => Assert.Equal(r.To, cluster.Site.Vm(r.Vm!.Value).Host));
         Assert.Empty(cluster.Recommended);
         await cluster.Site.SucceedAsync(new ApplyRecommendations { Target = id });
+    }
+
+    [Fact]
+    public async Task WhatIsRecommendedWaitsOverARestart()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Manual);
+        cluster.Tell(Long, _ => 150);
+        await cluster.BalanceAsync();
+        var before = cluster.Recommended;
+        await cluster.RestartAsync(StoreKind.Recommendations);
+        Assert.Equal(before, cluster.Recommended);
+
+        // Nothing is known yet: nothing is withdrawn but what has been done by hand meanwhile.
+        await cluster.BalanceAsync();
+        Assert.Equal(before.Select(r => r.Id), cluster.Recommended.Select(r => r.Id));
+        await cluster.Site.SucceedAsync(new MigrateVm { Target = before[0].Vm!.Value, Host = before[0].To });
+        await cluster.BalanceAsync();
+        Assert.Equal(before.Skip(1).Select(r => r.Id), cluster.Recommended.Select(r => r.Id));
+
+        // What is found again keeps its id, and a new one has a number of its own.
+        cluster.Tell(Long, v => v.Id == before[0].Vm ? 0 : 150);
+        await cluster.BalanceAsync();
+        Assert.All(cluster.Recommended, r => Assert.Equal(before.FirstOrDefault(b => (b.Vm, b.From, b.To) == (r.Vm, r.From, r.To))?.Id, before.Any(b => b.Id == r.Id) ? r.Id : null));
+    }
+
+    [Fact]
+    public async Task AMachineRestsOverARestart()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
+        cluster.Tell(Long, _ => 150);
+        await cluster.BalanceAsync();
+        var moved = cluster.Migrations.Select(t => t.Target).ToHashSet();
+        await cluster.RestartAsync(StoreKind.MoveHistory);
+        cluster.Tell(TimeSpan.FromMinutes(4), v => moved.Contains(v.Id) ? 0 : 200);
+        await cluster.BalanceAsync();
+        Assert.Equal(moved.Count, cluster.Migrations.Count(t => moved.Contains(t.Target)));
+    }
+
+    [Fact]
+    public async Task AMachineThatCouldNotBeMovedIsLeftAloneOverARestart()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full, machines: 2);
+        cluster.Tell(Long, _ => 200);
+        for (var round = 1; round <= 3; round++)
+        {
+            cluster.Site.Hosts.Refuse<PrepareIncoming>(new MachineStartFailed("vm1", "no memory"));
+            await cluster.Site.FailAsync<MachineStartFailed>(new BalanceCluster { Target = cluster.Site.Cluster });
+        }
+
+        var tried = Assert.Single(cluster.Migrations.Select(t => t.Target).Distinct());
+        await cluster.RestartAsync(StoreKind.MoveHistory);
+        cluster.Tell(TimeSpan.FromMinutes(8), _ => 200);
+        await cluster.BalanceAsync();
+        Assert.Equal(3, cluster.Migrations.Count(t => t.Target == tried));
     }
 
     [Fact]
