@@ -11,7 +11,8 @@ namespace Alveare.Simulation.Scenarios;
 /// <summary>One seed of days and nights of a cluster that saves power: by night little is asked for, hosts go to standby, and are woken in the morning;
 /// some wakes come to nothing, hosts crash, and the engine is killed.</summary>
 /// <remarks>What must hold beside what holds in every cluster: nothing runs on a host that sleeps, no machine is short of CPU and no reserve for a
-/// failure is missing for long while a host sleeps that could be woken, no host goes back and forth, and every host wakes or is reported.</remarks>
+/// failure is missing for long while a host sleeps that could be woken, no host goes back and forth, every host wakes or is reported, and no rule is
+/// broken by emptying a host or filling it again.</remarks>
 public sealed class PowerScenario : ClusterScenario
 {
     private const long MaxTurns = 20_000_000;
@@ -32,11 +33,13 @@ public sealed class PowerScenario : ClusterScenario
     private static readonly TimeSpan LongestNeed = TimeSpan.FromMinutes(60);
 
     private readonly PowerWatch watch;
+    private readonly RuleWatch rules;
     private readonly int days;
 
     private PowerScenario(int seed, int days, bool keepHistory)
         : base(seed, DemandWaves.WithNights(seed, Day), Shape, MaxTurns, keepHistory) =>
-        (this.days, watch) = (days, new PowerWatch(World, Site, Engines, Demand, LongestNeed, Day, MostStandbysPerDay));
+        (this.days, watch, rules) = (
+            days, new PowerWatch(World, Site, Engines, Demand, LongestNeed, Day, MostStandbysPerDay), new RuleWatch(World, Site, Engines));
 
     /// <summary>Runs one seed on the caller's thread. The same seed gives the same history, always.</summary>
     public static ScenarioResult Run(int seed, int days = 2, bool keepHistory = false)
@@ -62,6 +65,7 @@ public sealed class PowerScenario : ClusterScenario
             await PassAsync(Round, Interval);
             LookAtHostsAndTasks();
             watch.Look();
+            rules.Look();
         }
 
         await EndAsync();
@@ -84,6 +88,9 @@ public sealed class PowerScenario : ClusterScenario
                 await DoAsync(WayToWake(host));
         }
 
+        // Three that must be together ask for more at noon than a host has.
+        foreach (var operation in rules.Draw(mostTogether: 2).ToList())
+            await DoAsync(operation);
         var settings = new SetPowerSaving
         {
             Target = Cluster,
@@ -121,6 +128,7 @@ public sealed class PowerScenario : ClusterScenario
         foreach (var host in Engines.Current!.Engine.Inventory.Current.Children<Host>(Cluster).Where(h => h.Standby != HostStandby.None))
             World.Break($"'{host.Name}' is up and counts as {host.Standby}.");
         Quiet.Check();
+        rules.Look();
     }
 
     private async Task WakeAsync(Host host)

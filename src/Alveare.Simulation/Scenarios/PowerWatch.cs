@@ -42,7 +42,7 @@ internal sealed class PowerWatch(World world, ScenarioSite site, EngineRuns engi
 
         List<Host> asleep = [.. hosts.Where(h => h.IsReserve)];
         LookAtNeeds(cluster, asleep);
-        LookAtPowerOns(tasks, asleep);
+        LookAtPowerOns(cluster, tasks, asleep);
         foreach (var often in Slept(tasks).Where(t => world.Time.GetUtcNow() - t.EndedAt < day).GroupBy(t => t.TargetName).Where(g => g.Count() > mostStandbys))
             world.Break($"'{often.Key}' went to standby {often.Count()} times in a day.");
     }
@@ -68,11 +68,11 @@ internal sealed class PowerWatch(World world, ScenarioSite site, EngineRuns engi
             asleep);
     }
 
-    // All hosts are alike here, and one that sleeps is empty.
-    private void LookAtPowerOns(IReadOnlyList<TaskRecord> tasks, List<Host> asleep)
+    // All hosts are alike here, and one that sleeps is empty: only a rule is a reason not to wake it, and which rules were in the way then is not known any more.
+    private void LookAtPowerOns(Model.Inventory.Cluster cluster, IReadOnlyList<TaskRecord> tasks, List<Host> asleep)
     {
         var slept = asleep.Where(h => sleptBefore.Contains(h.Id)).Select(h => h.Name).ToList();
-        foreach (var task in tasks.Where(t => t.Fault is NoHostFits && t.EndedAt >= lastLook && slept.Count > 0))
+        foreach (var task in tasks.Where(t => t.Fault is NoHostFits && t.EndedAt >= lastLook && slept.Count > 0 && !RuleWatch.Binds(cluster, t.Target)))
             world.Break($"{task.Id} ({task.Operation} on '{task.TargetName}') found no room while {string.Join(", ", slept)} slept: {task.Fault!.Message}");
         (lastLook, sleptBefore) = (world.Time.GetUtcNow(), [.. asleep.Select(h => h.Id)]);
     }

@@ -21,8 +21,9 @@ internal sealed class RuleWatch(World world, ScenarioSite site, EngineRuns engin
 
     private Model.Inventory.Cluster? Cluster => engines.Current?.Engine.Inventory.Current.Find(site.Cluster!.Value) as Model.Inventory.Cluster;
 
-    /// <summary>Some machines are to be apart, one is to be on all hosts but one, and some are to be together: two or three that must, and two that should.</summary>
-    public IEnumerable<Operation> Draw()
+    /// <summary>Some machines are to be apart, one is to be on all hosts but one, and some are to be together: two or more that must, and two that should.</summary>
+    /// <param name="mostTogether">Of those that must.</param>
+    public IEnumerable<Operation> Draw(int mostTogether = 3)
     {
         var now = engines.Current!.Engine.Inventory.Current;
         var hosts = now.Children<Host>(site.Cluster!.Value).Select(h => h.Id).ToArray();
@@ -36,12 +37,15 @@ internal sealed class RuleWatch(World world, ScenarioSite site, EngineRuns engin
         yield return Rule("off", ClusterRuleKind.OffHosts, [machines[^1]]) with { HostGroup = "bad" };
         // One of those that are apart may have company, and the one that is kept off a host too.
         var others = machines[(apart.Length - world.Dice.Next(2))..];
-        var group = world.Dice.Next(2, 4);
+        var group = world.Dice.Next(2, mostTogether + 1);
         if (others.Length >= group)
             yield return Rule("together", ClusterRuleKind.Together, others[..group]);
         if (others.Length >= group + 2)
             yield return Rule("rather together", ClusterRuleKind.Together, others[^2..]) with { IsPreference = true };
     }
+
+    /// <summary>Whether a rule that must hold speaks of a machine.</summary>
+    public static bool Binds(Model.Inventory.Cluster cluster, EntityId vm) => cluster.Rules.Any(r => r.IsMust && ClusterRules.MembersOf(cluster, r).Contains(vm));
 
     /// <summary>Looks once.</summary>
     public void Look()
