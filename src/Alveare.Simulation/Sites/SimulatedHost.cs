@@ -52,8 +52,8 @@ public sealed class SimulatedHost : IHost
     /// <summary>The machine itself is up.</summary>
     public bool IsUp { get; private set; } = true;
 
-    /// <summary>The living QEMUs.</summary>
-    public IEnumerable<SimulatedQemu> Living => Disk.Processes.Where(q => !q.HasEnded);
+    /// <summary>The QEMUs that live now.</summary>
+    public IReadOnlyList<SimulatedQemu> Living => plant.World.Nature.Enter(() => Disk.Processes.Where(q => !q.HasEnded).ToList());
 
     /// <summary>Ends the agent in the middle of whatever it does.</summary>
     public void KillAgent() => plant.World.Nature.Enter(() =>
@@ -82,14 +82,14 @@ public sealed class SimulatedHost : IHost
         plant.World.Tell($"{Name}: host crashes");
         KillAgent();
         IsUp = false;
-        foreach (var qemu in Living.ToList())
+        foreach (var qemu in Living)
             qemu.Kill("the host went down");
     });
 
     /// <summary>The machine goes down in good order, as <see cref="Crash"/> when something still runs on it.</summary>
     private void PowerOff()
     {
-        if (Living.Any())
+        if (Living.Count > 0)
             plant.World.Break($"{Name} is powered down while {string.Join(", ", Living.Select(q => q.Name))} runs on it.");
         Crash();
     }

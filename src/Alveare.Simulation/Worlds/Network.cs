@@ -23,25 +23,25 @@ public sealed class Network(World world)
 
     public bool Reaches(EntityId one, EntityId other) => !cuts.Contains(Pair(one, other));
 
-    public void Cut(EntityId one, EntityId other)
+    public void Cut(EntityId one, EntityId other) => world.Nature.Enter(() =>
     {
         if (!cuts.Add(Pair(one, other)))
             return;
         WasCut?.Invoke(one, other);
         Changed.Ring();
-    }
+    });
 
-    public void Heal(EntityId one, EntityId other)
+    public void Heal(EntityId one, EntityId other) => world.Nature.Enter(() =>
     {
         if (cuts.Remove(Pair(one, other)))
             Changed.Ring();
-    }
+    });
 
-    public void HealAll()
+    public void HealAll() => world.Nature.Enter(() =>
     {
         cuts.Clear();
         Changed.Ring();
-    }
+    });
 
     /// <summary>Waits until one reaches the other: bytes on a TCP connection wait just so. False when it takes longer than allowed.</summary>
     public async Task<bool> AwaitAsync(EntityId one, EntityId other, TimeSpan atMost)

@@ -125,7 +125,7 @@ public sealed class HostSessionTests
         first.Forget(machine.Id);
         second.Put(machine with { LockEpoch = 6 });
         await site.UntilAsync(_ => site.Machine(machine.Id).Host == second.Id);
-        // As soon as the word of before does not count any more, it is nowhere.
+        first.Lose(machine.Id);
         second.Lose(machine.Id);
         await site.UntilAsync(_ => site.Machine(machine.Id).Host is null);
         Assert.DoesNotContain(site.Engine.Events.Since(0), e => e.Kind == "vm.runs-twice");

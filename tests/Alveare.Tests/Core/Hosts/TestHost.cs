@@ -1,9 +1,9 @@
-using System.Threading.Channels;
 using Alveare.Core.Hosts;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
+using Alveare.Simulation.Agents;
 
 namespace Alveare.Tests.Core.Hosts;
 
@@ -11,7 +11,7 @@ namespace Alveare.Tests.Core.Hosts;
 internal sealed class TestHost(int number) : IHost
 {
     private readonly Lock _gate = new();
-    private readonly List<Channel<HostChange>> _watchers = [];
+    private readonly List<Subscription> _watchers = [];
     private readonly SortedDictionary<EntityId, HostMachine> _machines = [];
     private List<HostDatastore> _datastores = [];
     private List<PortGroupSpec> _portGroups = [];
@@ -80,7 +80,7 @@ internal sealed class TestHost(int number) : IHost
         lock (_gate)
         {
             foreach (var watcher in _watchers)
-                watcher.Writer.TryWrite(change);
+                watcher.Put(change);
         }
     }
 
@@ -92,7 +92,7 @@ internal sealed class TestHost(int number) : IHost
         {
             _away = why;
             foreach (var watcher in _watchers)
-                watcher.Writer.TryComplete(new FaultException(_away));
+                watcher.End(_away);
             _watchers.Clear();
         }
     }
@@ -113,13 +113,13 @@ internal sealed class TestHost(int number) : IHost
     {
         lock (_gate)
         {
-            var watcher = Channel.CreateUnbounded<HostChange>();
+            var watcher = new Subscription();
+            watcher.Put(new HostObserved(Snapshot()));
             if (_away is null)
                 _watchers.Add(watcher);
             else
-                watcher.Writer.TryComplete(new FaultException(_away));
-            watcher.Writer.TryWrite(new HostObserved(Snapshot()));
-            return watcher.Reader.ReadAllAsync(cancellation);
+                watcher.End(_away);
+            return watcher.ReadAsync(cancellation);
         }
     }
 

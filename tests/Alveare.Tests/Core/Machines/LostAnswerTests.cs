@@ -92,9 +92,9 @@ public sealed class LostAnswerTests
     }
 
     [Fact]
-    public async Task ATaskEndsWhenTheHostStaysAway()
+    public void ATaskEndsWhenTheHostStaysAway() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await MachineSite.OpenAsync(time: new FastTime(200));
+        await using var site = await MachineSite.OpenAsync(scheduler);
         var id = await site.CreateAsync("web01", host: 1);
         site.Hosts.On<StartMachine>(async carryOut =>
         {
@@ -107,7 +107,7 @@ public sealed class LostAnswerTests
 
         site.Simulation.Hosts[0].StartAgent();
         await site.UntilAsync(now => now.Get<VirtualMachine>(id) is { IsStale: false, Power: PowerState.On }, "what it did is known afterwards");
-    }
+    });
 
     [Fact]
     public async Task ACreationOfAKilledEngineThatNeverReachedTheHostLeavesNothing()

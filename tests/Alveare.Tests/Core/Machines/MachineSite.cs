@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Alveare.Core;
 using Alveare.Core.Inventory;
 using Alveare.Core.Security;
+using Alveare.Core.Waiting;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -29,13 +30,11 @@ internal sealed class MachineSite : IAsyncDisposable
 
     private static readonly Session Admin = new("anna", Role.Administrator, DateTimeOffset.MaxValue);
 
-    private readonly TimeProvider _time;
     private readonly List<Engine> _engines = [];
 
-    private MachineSite(TimeProvider time, double pace)
+    private MachineSite(World world)
     {
-        _time = time;
-        Simulation = new SimulatedSite(new World(new SerialTurns(), time, new Random(7)) { Pace = pace });
+        Simulation = new SimulatedSite(world);
         Hosts = new InterceptedHosts(Simulation);
         Store = new MemoryStore();
         Engine = NewEngine();
@@ -59,11 +58,19 @@ internal sealed class MachineSite : IAsyncDisposable
 
     public InventorySnapshot Now => Engine.Inventory.Current;
 
+    /// <summary>A site in virtual time, in which everything takes as long as on real machines.</summary>
+    public static Task<MachineSite> OpenAsync(Scheduler scheduler, int hosts = 2, Bytes? memory = null) =>
+        OpenAsync(new World(scheduler, scheduler.Time, new Random(7)) { Pace = 1 }, hosts, memory, CpuBaselines.Default);
+
+    /// <summary>A site on real threads, in which nothing takes time.</summary>
     /// <param name="cpuLevel">What all hosts but the last have.</param>
-    public static async Task<MachineSite> OpenAsync(
-        int hosts = 2, Bytes? memory = null, double pace = 0, TimeProvider? time = null, string cpuLevel = CpuBaselines.Default)
+    public static Task<MachineSite> OpenAsync(
+        int hosts = 2, Bytes? memory = null, TimeProvider? time = null, string cpuLevel = CpuBaselines.Default) =>
+        OpenAsync(new World(new SerialTurns(), time ?? TimeProvider.System, new Random(7)), hosts, memory, cpuLevel);
+
+    private static async Task<MachineSite> OpenAsync(World world, int hosts, Bytes? memory, string cpuLevel)
     {
-        var site = new MachineSite(time ?? TimeProvider.System, pace);
+        var site = new MachineSite(world);
         site.Simulation.AddDatastore("/shared").Id = site.Datastore;
         for (var number = 1; number <= hosts; number++)
             site.Simulation.AddHost($"h{number}", memory, cpuLevel: number == hosts ? CpuBaselines.Default : cpuLevel);
@@ -74,6 +81,9 @@ internal sealed class MachineSite : IAsyncDisposable
         await site.UntilAsync(now => now.OfType<Host>().All(h => h.Datastores.Length == 1 && h.PortGroups.Length == 1), "every host offers everything");
         return site;
     }
+
+    /// <summary>Ends what waits too long. In virtual time that is the scheduler's to find: a busy machine takes as long as it likes for the same turns.</summary>
+    public CancellationTokenSource NewLimit() => new(Simulation.World.Turns is Scheduler ? Timeout.InfiniteTimeSpan : Bound);
 
     /// <summary>The id of the n-th host, from 1.</summary>
     public EntityId Host(int number) => Simulation.Hosts[number - 1].Id;
@@ -106,7 +116,11 @@ internal sealed class MachineSite : IAsyncDisposable
 
     public TaskRecord Cancel(TaskRecord task) => Engine.Tasks.Cancel(Admin, task.Id);
 
-    public Task<TaskRecord> EndAsync(TaskRecord task) => Engine.Tasks.WaitAsync(task.Id, CancellationToken.None).WaitAsync(Bound);
+    public async Task<TaskRecord> EndAsync(TaskRecord task)
+    {
+        using var limit = NewLimit();
+        return await Engine.Tasks.WaitAsync(task.Id, limit.Token);
+    }
 
     public async Task<TaskRecord> SucceedAsync(Operation operation)
     {
@@ -134,7 +148,7 @@ internal sealed class MachineSite : IAsyncDisposable
 
     public async Task UntilAsync(Func<InventorySnapshot, bool> isSo, string what)
     {
-        using var limit = new CancellationTokenSource(Bound);
+        using var limit = NewLimit();
         while (true)
         {
             var seen = Engine.Feed.Last;
@@ -167,7 +181,8 @@ internal sealed class MachineSite : IAsyncDisposable
                 null);
         };
         var task = await SubmitAsync(operation);
-        await done.Task.WaitAsync(Bound);
+        using var limit = NewLimit();
+        await done.Task.OrCancelledAsync(limit.Token);
         return await EndAsync(task);
     }
 
@@ -208,7 +223,7 @@ internal sealed class MachineSite : IAsyncDisposable
     private Engine NewEngine()
     {
         var dice = new Random(_engines.Count + 1);
-        var engine = new Engine(Store, Hosts, Simulation, _time, new IdSource(dice.NextBytes), NullLoggerFactory.Instance);
+        var engine = new Engine(Store, Hosts, Simulation, Simulation.World.Time, new IdSource(dice.NextBytes), NullLoggerFactory.Instance);
         _engines.Add(engine);
         return engine;
     }

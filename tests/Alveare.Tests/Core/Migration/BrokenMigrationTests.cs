@@ -1,3 +1,4 @@
+using Alveare.Core.Waiting;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -14,9 +15,6 @@ namespace Alveare.Tests.Core.Migration;
 /// <summary>Migrations in which something breaks: the task ends, says the truth, and the machine is in one place.</summary>
 public sealed class BrokenMigrationTests
 {
-    /// <summary>Things take a little time, so that there is a middle.</summary>
-    private const double Brisk = 0.05;
-
     [Fact]
     public async Task ATargetThatCannotPrepareLeavesTheMachineWhereItIs()
     {
@@ -105,9 +103,9 @@ public sealed class BrokenMigrationTests
     }
 
     [Fact]
-    public async Task ASourceThatIsLostInTheMiddleIsAskedAgainWhenItIsBack()
+    public void ASourceThatIsLostInTheMiddleIsAskedAgainWhenItIsBack() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await MachineSite.OpenAsync(pace: Brisk);
+        await using var site = await MachineSite.OpenAsync(scheduler);
         var id = await site.CreateAsync("web01", host: 1, on: true);
         var ended = await site.EndWithAsync(new MigrateVm { Target = id }, _ =>
         {
@@ -117,45 +115,45 @@ public sealed class BrokenMigrationTests
         var place = ended.State == TaskState.Succeeded ? 2 : 1;
         await site.UntilAsync(now => now.Get<VirtualMachine>(id) is { Power: PowerState.On, IsStale: false } vm && vm.Host == site.Host(place), "the inventory agrees");
         await LiveMigrationTests.AssertOnlyOnAsync(site, id, place);
-    }
+    });
 
     [Fact]
-    public async Task ATargetsProcessThatDiesLeavesTheMachineOnTheSource()
+    public void ATargetsProcessThatDiesLeavesTheMachineOnTheSource() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await MachineSite.OpenAsync(pace: Brisk);
+        await using var site = await MachineSite.OpenAsync(scheduler);
         var id = await site.CreateAsync("web01", host: 1, on: true);
         var ended = await site.EndWithAsync(new MigrateVm { Target = id }, _ => site.Simulation.Hosts[1].KillQemu(id));
         Assert.Equal("h1", Assert.IsType<MigrationFailed>(ended.Fault).RunsOn);
         Assert.Equal((site.Host(1), PowerState.On), (site.Vm(id).Host!.Value, site.Vm(id).Power));
         await LiveMigrationTests.AssertOnlyOnAsync(site, id, 1);
-    }
+    });
 
     [Fact]
-    public async Task ASourcesProcessThatDiesLeavesTheMachineOff()
+    public void ASourcesProcessThatDiesLeavesTheMachineOff() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await MachineSite.OpenAsync(pace: Brisk);
+        await using var site = await MachineSite.OpenAsync(scheduler);
         var id = await site.CreateAsync("web01", host: 1, on: true);
         var ended = await site.EndWithAsync(new MigrateVm { Target = id }, _ => site.Simulation.Hosts[0].KillQemu(id));
         Assert.Null(Assert.IsType<MigrationFailed>(ended.Fault).RunsOn);
         Assert.Equal(PowerState.Off, site.Vm(id).Power);
         Assert.Empty(site.ProcessesOf(id));
         await site.SucceedAsync(new PowerOn { Target = id });
-    }
+    });
 
     [Fact]
-    public async Task ATargetThatGoesDownLeavesTheMachineOnTheSource()
+    public void ATargetThatGoesDownLeavesTheMachineOnTheSource() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await MachineSite.OpenAsync(pace: Brisk);
+        await using var site = await MachineSite.OpenAsync(scheduler);
         var id = await site.CreateAsync("web01", host: 1, on: true);
         var ended = await site.EndWithAsync(new MigrateVm { Target = id }, _ => site.Simulation.Hosts[1].Crash());
         Assert.Equal("h1", Assert.IsType<MigrationFailed>(ended.Fault).RunsOn);
         Assert.Equal([1], site.ProcessesOf(id));
-    }
+    });
 
     [Fact]
-    public async Task ASourceThatStaysAwayEndsTheTaskWithWhatIsKnown()
+    public void ASourceThatStaysAwayEndsTheTaskWithWhatIsKnown() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await MachineSite.OpenAsync(time: new FastTime(100), pace: 1);
+        await using var site = await MachineSite.OpenAsync(scheduler);
         var id = await site.CreateAsync("web01", host: 1, on: true);
         var ended = await site.EndWithAsync(new MigrateVm { Target = id }, _ => site.Simulation.Hosts[0].Crash());
         var fault = Assert.IsType<Interrupted>(ended.Fault);
@@ -164,7 +162,7 @@ public sealed class BrokenMigrationTests
 
         site.Simulation.Hosts[0].Boot();
         await site.UntilAsync(now => now.Get<VirtualMachine>(id) is { IsStale: false, Power: PowerState.Off }, "the host says that it is off");
-    }
+    });
 
     [Fact]
     public async Task AnEngineThatIsKilledInThePreparationFindsTheMachineOnTheSource()
@@ -183,9 +181,9 @@ public sealed class BrokenMigrationTests
     }
 
     [Fact]
-    public async Task AnEngineThatIsKilledInTheTransferFollowsItToItsEnd()
+    public void AnEngineThatIsKilledInTheTransferFollowsItToItsEnd() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await MachineSite.OpenAsync(pace: Brisk);
+        await using var site = await MachineSite.OpenAsync(scheduler);
         var (id, task) = await KillInTheTransferAsync(site);
         await site.FailAsync<ObjectInUse>(new PowerOff { Target = id });
         site.Simulation.Network.HealAll();
@@ -193,18 +191,18 @@ public sealed class BrokenMigrationTests
         Assert.Equal((TaskState.Succeeded, site.Host(2)), (ended.State, ended.Result!.Value));
         Assert.Equal((site.Host(2), PowerState.On), (site.Vm(id).Host!.Value, site.Vm(id).Power));
         await LiveMigrationTests.AssertOnlyOnAsync(site, id, 2);
-    }
+    });
 
     [Fact]
-    public async Task AMoveThatAnEarlierEngineBeganIsCalledOff()
+    public void AMoveThatAnEarlierEngineBeganIsCalledOff() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await MachineSite.OpenAsync(pace: Brisk);
+        await using var site = await MachineSite.OpenAsync(scheduler);
         var (id, task) = await KillInTheTransferAsync(site);
         site.Cancel(task);
         var ended = await site.EndAsync(task);
         site.Simulation.Network.HealAll();
         await LiveMigrationTests.AssertStayedAsync(site, id, ended, TaskState.Cancelled);
-    }
+    });
 
     [Fact]
     public async Task AnEngineThatIsKilledAfterTheSwitchFindsASuccess()
@@ -255,7 +253,8 @@ public sealed class BrokenMigrationTests
             },
             null);
         var task = await site.SubmitAsync(new MigrateVm { Target = id });
-        await begun.Task.WaitAsync(MachineSite.Bound, TestContext.Current.CancellationToken);
+        using var limit = site.NewLimit();
+        await begun.Task.OrCancelledAsync(limit.Token);
         await site.KillAndRestartAsync();
         return (id, await site.UntilTaskAsync(task, t => t.Step == "transfer", "the new engine follows it"));
     }

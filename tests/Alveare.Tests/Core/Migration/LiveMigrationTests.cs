@@ -121,9 +121,9 @@ public sealed class LiveMigrationTests
     }
 
     [Fact]
-    public async Task AMoveIsCalledOffAlthoughTheSourceHearsOfItBeforeItBegins()
+    public void AMoveIsCalledOffAlthoughTheSourceHearsOfItBeforeItBegins() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await MachineSite.OpenAsync(pace: 0.05);
+        await using var site = await MachineSite.OpenAsync(scheduler);
         var id = await site.CreateAsync("web01", host: 1, on: true);
         var held = site.Hosts.Hold<SendMachine>();
         var task = await site.SubmitAsync(new MigrateVm { Target = id });
@@ -136,16 +136,16 @@ public sealed class LiveMigrationTests
         var place = ended.State == TaskState.Succeeded ? 2 : 1;
         Assert.Equal((site.Host(place), PowerState.On), (site.Vm(id).Host!.Value, site.Vm(id).Power));
         await AssertOnlyOnAsync(site, id, place);
-    }
+    });
 
     [Fact]
-    public async Task AMoveIsCalledOffDuringTheTransfer()
+    public void AMoveIsCalledOffDuringTheTransfer() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await MachineSite.OpenAsync(pace: 0.05);
+        await using var site = await MachineSite.OpenAsync(scheduler);
         var id = await site.CreateAsync("web01", host: 1, on: true);
         var ended = await site.EndWithAsync(new MigrateVm { Target = id }, task => site.Cancel(task));
         await AssertStayedAsync(site, id, ended, TaskState.Cancelled);
-    }
+    });
 
     [Fact]
     public async Task AMoveIsNotCalledOffAfterTheSwitch()
@@ -169,9 +169,9 @@ public sealed class LiveMigrationTests
     }
 
     [Fact]
-    public async Task TheSwitchIsAPointOfNoReturn()
+    public void TheSwitchIsAPointOfNoReturn() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await MachineSite.OpenAsync(pace: 0.05);
+        await using var site = await MachineSite.OpenAsync(scheduler);
         var id = await site.CreateAsync("web01", host: 1, on: true);
         // Without its agent the target gets the memory and cannot take the machine over yet: the source waits for it.
         site.Hosts.Begun = () =>
@@ -186,7 +186,7 @@ public sealed class LiveMigrationTests
         site.Simulation.Hosts[1].StartAgent();
         Assert.Equal(TaskState.Succeeded, (await site.EndAsync(task)).State);
         await AssertOnlyOnAsync(site, id, 2);
-    }
+    });
 
     internal static async Task AssertStayedAsync(MachineSite site, EntityId id, TaskRecord ended, TaskState state)
     {
@@ -202,9 +202,9 @@ public sealed class LiveMigrationTests
         for (var number = 1; number <= site.Simulation.Hosts.Count; number++)
         {
             var there = number == host;
-            using var limit = new CancellationTokenSource(MachineSite.Bound);
+            using var limit = site.NewLimit();
             while ((await site.OnHostAsync(number, id) is null) == there || site.ProcessesOf(id).Contains(number) != there)
-                await Task.Delay(10, limit.Token);
+                await Task.Delay(TimeSpan.FromMilliseconds(10), site.Simulation.World.Time, limit.Token);
         }
     }
 }

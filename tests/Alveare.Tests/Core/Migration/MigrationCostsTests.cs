@@ -77,9 +77,9 @@ public sealed class MigrationCostsTests
     }
 
     [Fact]
-    public async Task EveryMigrationIsLearnedFromAndMaintenanceEstimatesByIt()
+    public void EveryMigrationIsLearnedFromAndMaintenanceEstimatesByIt() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await MachineSite.OpenAsync(time: new FastTime(200), pace: 1);
+        await using var site = await MachineSite.OpenAsync(scheduler);
         var vm = await site.CreateAsync("a", host: 1, on: true);
         await site.SucceedAsync(new EnterMaintenance { Target = site.Host(1) });
         Assert.Equal(new[] { $"{site.Host(1)} {site.Host(2)}", "site" }.Order(), site.Store.Load(StoreKind.MigrationCost).Select(r => r.Key).Order());
@@ -96,7 +96,7 @@ public sealed class MigrationCostsTests
         await site.SucceedAsync(new MigrateVm { Target = vm, Host = site.Host(2), BandwidthLimit = 1_000_000 });
         await site.SucceedAsync(new RemoveHost { Target = site.Host(1) });
         Assert.Equal("site", Assert.Single(site.Store.Load(StoreKind.MigrationCost)).Key);
-    }
+    });
 
     private static EntityId Host(byte number) => EntityId.Host(new Guid(number, 0, 0, new byte[8]));
 

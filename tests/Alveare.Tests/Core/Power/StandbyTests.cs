@@ -6,6 +6,7 @@ using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
+using Alveare.Simulation.Scheduling;
 using Alveare.Simulation.Sites;
 using Alveare.Tests.Core.Machines;
 using Xunit;
@@ -16,9 +17,9 @@ namespace Alveare.Tests.Core.Power;
 public sealed class StandbyTests
 {
     [Fact]
-    public async Task ItsMachinesLeaveItPowersDownWithoutAFailureAndNoneComesUntilItIsWoken()
+    public void ItsMachinesLeaveItPowersDownWithoutAFailureAndNoneComesUntilItIsWoken() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await OpenAsync();
+        await using var site = await OpenAsync(scheduler);
         var vm = await site.CreateAsync("a", host: 1, on: true);
         await site.SucceedAsync(new EnterStandby { Target = site.Host(1) });
         await site.UntilAsync(now => now.Get<Host>(site.Host(1)).Connection == HostConnection.Standby, "the host sleeps");
@@ -35,12 +36,12 @@ public sealed class StandbyTests
         Assert.Contains(site.Engine.Events.Since(0), e => e.Kind == "host.woke");
         await site.FailAsync<InvalidState>(new ExitStandby { Target = site.Host(1) });
         await site.SucceedAsync(new MigrateVm { Target = vm, Host = site.Host(1) });
-    }
+    });
 
     [Fact]
-    public async Task ABaseboardControllerPowersItDownAndUp()
+    public void ABaseboardControllerPowersItDownAndUp() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await OpenAsync(isByController: true);
+        await using var site = await OpenAsync(scheduler, isByController: true);
         await site.SucceedAsync(new EnterStandby { Target = site.Host(1) });
         Assert.False(site.Simulation.Hosts[0].IsUp);
         Assert.DoesNotContain(site.Hosts.Sent, s => s.Command is SendWakePacket);
@@ -49,33 +50,33 @@ public sealed class StandbyTests
         await site.UntilAsync(now => now.Get<Host>(site.Host(1)).Connection == HostConnection.Standby, "the host sleeps");
         await site.SucceedAsync(new ExitStandby { Target = site.Host(1) });
         Assert.True(site.Simulation.Hosts[0].IsUp);
-    }
+    });
 
     [Fact]
-    public async Task ANeighbourSendsTheWakePacketToo()
+    public void ANeighbourSendsTheWakePacketToo() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await OpenAsync();
+        await using var site = await OpenAsync(scheduler);
         await site.SucceedAsync(new EnterStandby { Target = site.Host(1) });
         await site.SucceedAsync(new ExitStandby { Target = site.Host(1) });
         var sent = Assert.Single(site.Hosts.Sent, s => s.Command is SendWakePacket);
         Assert.Equal((site.Host(2), new SendWakePacket(site.Simulation.Hosts[0].Card, WakeOnLan.EveryNeighbour)), (sent.Host, (SendWakePacket)sent.Command));
-    }
+    });
 
     [Fact]
-    public async Task AHostThatNothingWakesIsNotPutToStandby()
+    public void AHostThatNothingWakesIsNotPutToStandby() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await MachineSite.OpenAsync();
+        await using var site = await MachineSite.OpenAsync(scheduler);
         var refused = await site.FailAsync<InvalidState>(new EnterStandby { Target = site.Host(1) });
         Assert.Contains("host.set-power", refused.Expected);
         await site.SucceedAsync(SetCard(site, 1));
         await site.SucceedAsync(new EnterMaintenance { Target = site.Host(1) });
         await site.FailAsync<InvalidState>(new EnterStandby { Target = site.Host(1) });
-    }
+    });
 
     [Fact]
-    public async Task AHostThatCannotBeEmptiedOrDoesNotGoDownRunsMachinesAgain()
+    public void AHostThatCannotBeEmptiedOrDoesNotGoDownRunsMachinesAgain() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await OpenAsync();
+        await using var site = await OpenAsync(scheduler);
         var vm = await site.CreateAsync("a", host: 1, on: true);
         await site.SucceedAsync(new SetHostGroup { Target = site.Cluster, Name = "one", Hosts = [site.Host(1)] });
         await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "here", Kind = ClusterRuleKind.OnHosts, Vms = [vm], HostGroup = "one" });
@@ -87,12 +88,12 @@ public sealed class StandbyTests
         site.Hosts.On<PowerDownHost>(_ => Task.FromResult<HostReply>(Done.Instance));
         Assert.Contains("still on", (await site.FailAsync<HostStaysOn>(new EnterStandby { Target = site.Host(2) })).Reason);
         Assert.All(site.Now.OfType<Host>(), h => Assert.Equal((HostStandby.None, HostConnection.Connected), (h.Standby, h.Connection)));
-    }
+    });
 
     [Fact]
-    public async Task AHostThatDoesNotWakeIsTriedThreeTimesAndSaidAndComesBackWhenItAnswers()
+    public void AHostThatDoesNotWakeIsTriedThreeTimesAndSaidAndComesBackWhenItAnswers() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await OpenAsync();
+        await using var site = await OpenAsync(scheduler);
         await site.SucceedAsync(new EnterStandby { Target = site.Host(1) });
         site.Simulation.Power.Broken.Add(site.Host(1));
         var fault = await site.FailAsync<HostNotWoken>(new ExitStandby { Target = site.Host(1) });
@@ -103,24 +104,24 @@ public sealed class StandbyTests
         // Somebody presses its button.
         site.Simulation.Hosts[0].Boot();
         await site.UntilAsync(now => now.Get<Host>(site.Host(1)) is { Standby: HostStandby.None, FailedWakes: 0, Connection: HostConnection.Connected }, "it is back");
-    }
+    });
 
     [Fact]
-    public async Task ACenterThatIsKilledWhileAHostGoesDownFindsItInStandby()
+    public void ACenterThatIsKilledWhileAHostGoesDownFindsItInStandby() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await OpenAsync(pace: 1);
+        await using var site = await OpenAsync(scheduler);
         var entering = await site.SubmitAsync(new EnterStandby { Target = site.Host(1) });
         await site.UntilAsync(now => now.Get<Host>(site.Host(1)).Facts?.IsPoweringDown == true, "it goes down");
         await site.KillAndRestartAsync();
         Assert.IsType<Interrupted>((await site.EndAsync(entering)).Fault);
         await site.UntilAsync(now => now.Get<Host>(site.Host(1)) is { Standby: HostStandby.In, Connection: HostConnection.Standby }, "it sleeps");
         await site.SucceedAsync(new ExitStandby { Target = site.Host(1) });
-    }
+    });
 
     [Fact]
-    public async Task AnAgentThatIsStillGoingDownWhenItIsSeenAgainIsNotAwake()
+    public void AnAgentThatIsStillGoingDownWhenItIsSeenAgainIsNotAwake() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await OpenAsync(pace: 1);
+        await using var site = await OpenAsync(scheduler);
         var entering = await site.SubmitAsync(new EnterStandby { Target = site.Host(1) });
         await site.UntilAsync(now => now.Get<Host>(site.Host(1)).Facts?.IsPoweringDown == true, "it goes down");
         site.Simulation.Network.Cut(Alveare.Simulation.Worlds.Network.Center, site.Host(1));
@@ -128,7 +129,7 @@ public sealed class StandbyTests
         site.Simulation.Network.Heal(Alveare.Simulation.Worlds.Network.Center, site.Host(1));
         await site.EndAsync(entering);
         Assert.Equal(HostStandby.In, site.Now.Get<Host>(site.Host(1)).Standby);
-    }
+    });
 
     [Theory]
     [InlineData("52:54:00:ab:cd", "255.255.255.255", "MAC")]
@@ -137,16 +138,16 @@ public sealed class StandbyTests
     [InlineData("52:54:00:ab:cd:eg", "255.255.255.255", "MAC")]
     [InlineData("52:54:00:ab:cd:ef", "here", "broadcast")]
     [InlineData("52:54:00:ab:cd:ef", "::1", "broadcast")]
-    public async Task ACardThatNoPacketWakesIsRefused(string mac, string broadcast, string named)
+    public void ACardThatNoPacketWakesIsRefused(string mac, string broadcast, string named) => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await MachineSite.OpenAsync();
+        await using var site = await MachineSite.OpenAsync(scheduler);
         Assert.Contains(named, (await site.FailAsync<InvalidArgument>(new SetHostPower { Target = site.Host(1), WakeOnLan = new(mac, broadcast) })).Argument);
-    }
+    });
 
     [Fact]
-    public async Task AControllerIsAskedBeforeItIsBelievedAndItsPasswordIsNowhereToBeSeen()
+    public void AControllerIsAskedBeforeItIsBelievedAndItsPasswordIsNowhereToBeSeen() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await MachineSite.OpenAsync();
+        await using var site = await MachineSite.OpenAsync(scheduler);
         var controller = ControllerOf(site, 1);
         var good = new SetHostPower { Target = site.Host(1), Redfish = controller, Password = SimulatedSite.Password };
         await site.FailAsync<InvalidArgument>(good with { Password = null });
@@ -165,12 +166,12 @@ public sealed class StandbyTests
         await site.SucceedAsync(new SetHostPower { Target = site.Host(1) });
         Assert.False(site.Now.Get<Host>(site.Host(1)).CanBeWoken);
         await site.FailAsync<InvalidArgument>(good with { Password = null });
-    }
+    });
 
-    /// <summary>Two hosts that can be woken, over a clock that runs so fast that minutes are moments.</summary>
-    private static async Task<MachineSite> OpenAsync(bool isByController = false, double pace = 0)
+    /// <summary>Two hosts that can be woken.</summary>
+    private static async Task<MachineSite> OpenAsync(Scheduler scheduler, bool isByController = false)
     {
-        var site = await MachineSite.OpenAsync(time: new FastTime(200), pace: pace);
+        var site = await MachineSite.OpenAsync(scheduler);
         for (var number = 1; number <= 2; number++)
         {
             await site.SucceedAsync(isByController

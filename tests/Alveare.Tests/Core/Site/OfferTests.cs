@@ -81,18 +81,18 @@ public sealed class OfferTests
     }
 
     [Fact]
-    public async Task StorageThatIsMountedLateIsOfferedWithoutAnybodyAsking()
+    public void StorageThatIsMountedLateIsOfferedWithoutAnybodyAsking() => VirtualRun.Of(async scheduler =>
     {
         Dictionary<string, EntityId?> shared = new() { ["/data"] = null };
         var (early, late) = (new TestHost(1) { Directories = shared }, new TestHost(2));
-        await using var site = await TestSite.WithAsync(new FastTime(20), early, late);
+        await using var site = await TestSite.WithAsync(scheduler.Time, early, late);
         var id = (await site.DoAsync(new CreateDatastore { Target = site.Datacenter, Name = "store", Path = "/data" }))!.Value;
         await site.EventAsync("host.offer-refused");
         late.Directories["/data"] = id;
         await site.UntilAsync(_ => site.Host(late).Datastores is [{ Id: var there }] && there == id);
         await site.EventAsync("host.offer-taken");
         Assert.Single(site.Engine.Events.Since(0), e => e.Kind == "host.offer-refused");
-    }
+    });
 
     [Fact]
     public async Task ADatastoreOfAJoinedHostWithMachinesOnItIsTakenOver()
