@@ -7,6 +7,7 @@ using Alveare.Model.Machines;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
 using Alveare.Tests.Core.Hosts;
+using Alveare.Tests.Core.Machines;
 using Xunit;
 
 namespace Alveare.Tests.Core;
@@ -16,12 +17,12 @@ public sealed class EngineTests
     private static CancellationToken Soon => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task WhatWasRunningWhenTheEngineWasKilledHasFailedAndHoldsNoMachine()
+    public void WhatWasRunningWhenTheEngineWasKilledHasFailedAndHoldsNoMachine() => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1);
         var machine = TestHost.Machine(1, PowerState.On);
         host.Put(machine);
-        await using var site = await TestSite.WithAsync(host);
+        await using var site = await TestSite.WithAsync(scheduler, host);
         var killed = site.Engine;
         host.Answer = _ => new TaskCompletionSource<HostReply>().Task;
         var task = await killed.Tasks.SubmitAsync(Session.System, new ResetVm { Target = machine.Id });
@@ -35,15 +36,15 @@ public sealed class EngineTests
         Assert.NotEqual(killed.Feed.Run, site.Engine.Feed.Run);
         await site.UntilAsync(_ => !site.Machine(machine.Id).IsStale);
         await killed.DisposeAsync();
-    }
+    });
 
     [Fact]
-    public async Task AnOutcomeThatCanBeFoundOutKeepsItsMachineBusyUntilThen()
+    public void AnOutcomeThatCanBeFoundOutKeepsItsMachineBusyUntilThen() => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1);
         var machine = TestHost.Machine(1, PowerState.On);
         host.Put(machine);
-        await using var site = await TestSite.WithAsync(host);
+        await using var site = await TestSite.WithAsync(scheduler, host);
         var killed = site.Engine;
         host.Answer = _ => new TaskCompletionSource<HostReply>().Task;
         var task = await killed.Tasks.SubmitAsync(Session.System, new ResetVm { Target = machine.Id });
@@ -56,15 +57,15 @@ public sealed class EngineTests
         found.SetResult(new LeftoverOutcome(TaskState.Succeeded));
         Assert.Equal(TaskState.Succeeded, (await site.Engine.Tasks.WaitAsync(task.Id, Soon)).State);
         Assert.Null(site.Machine(machine.Id).BusyTask);
-    }
+    });
 
     [Fact]
-    public async Task AThousandMachinesAreThereAfterARestartAndKnownToBeOldUntilTheirHostSpeaks()
+    public void AThousandMachinesAreThereAfterARestartAndKnownToBeOldUntilTheirHostSpeaks() => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1);
         for (var number = 1; number <= 1000; number++)
             host.Put(TestHost.Machine(number, PowerState.On));
-        await using var site = await TestSite.WithAsync(host);
+        await using var site = await TestSite.WithAsync(scheduler, host);
         Assert.Equal(1000, site.Now.OfType<VirtualMachine>().Count());
         await site.Engine.DisposeAsync();
 
@@ -76,25 +77,25 @@ public sealed class EngineTests
         await site.UntilAsync(now => !now.OfType<VirtualMachine>().Any(v => v.IsStale));
         // One change for all of them: watchers are not woken a thousand times.
         Assert.InRange(site.Now.Version - version, 1, 5);
-    }
+    });
 
     [Fact]
-    public async Task AHostThatCannotBeConnectedToKeepsNobodyFromStarting()
+    public void AHostThatCannotBeConnectedToKeepsNobodyFromStarting() => VirtualRun.Of(async scheduler =>
     {
         var (good, bad) = (new TestHost(1), new TestHost(2));
-        await using var site = await TestSite.WithAsync(good, bad);
+        await using var site = await TestSite.WithAsync(scheduler, good, bad);
         await site.Engine.DisposeAsync();
         site.Unreadable = bad.Name;
         await site.StartAsync();
         await site.UntilAsync(_ => site.Host(bad).Connection == HostConnection.NotResponding && site.Host(good).Connection == HostConnection.Connected);
         Assert.Contains("expected a name and a port", site.Host(bad).Problem);
-    }
+    });
 
     [Fact]
-    public async Task AnAcknowledgedSiteIsThereAfterTheEngineWasKilled()
+    public void AnAcknowledgedSiteIsThereAfterTheEngineWasKilled() => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1) { Directories = new() { ["/data"] = null } };
-        await using var site = await TestSite.WithAsync(host);
+        await using var site = await TestSite.WithAsync(scheduler, host);
         var datastore = (await site.DoAsync(new CreateDatastore { Target = site.Datacenter, Name = "store", Path = "/data" }))!.Value;
         var killed = site.Engine;
 
@@ -102,5 +103,5 @@ public sealed class EngineTests
         Assert.Equal("/dc/store", site.Now.PathOf(datastore));
         await site.UntilAsync(_ => site.Host(host) is { Connection: HostConnection.Connected, Datastores.Length: 1 });
         await killed.DisposeAsync();
-    }
+    });
 }

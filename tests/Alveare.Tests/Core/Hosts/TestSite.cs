@@ -7,17 +7,16 @@ using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
+using Alveare.Simulation.Scheduling;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Alveare.Tests.Core.Hosts;
 
 /// <summary>A whole engine over hosts that tests play, with a datacenter in it.</summary>
-internal sealed class TestSite : IHostConnector, IAsyncDisposable
+internal sealed class TestSite(TimeProvider clock) : IHostConnector, IAsyncDisposable
 {
     private readonly IdSource _ids = new(new Random(7).NextBytes);
-
-    public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     public MemoryStore Store { get; } = new();
 
@@ -39,12 +38,10 @@ internal sealed class TestSite : IHostConnector, IAsyncDisposable
 
     private static CancellationToken Soon => TestContext.Current.CancellationToken;
 
-    /// <summary>A site with one datacenter and these hosts joined.</summary>
-    public static Task<TestSite> WithAsync(params TestHost[] hosts) => WithAsync(TimeProvider.System, hosts);
-
-    public static async Task<TestSite> WithAsync(TimeProvider clock, params TestHost[] hosts)
+    /// <summary>A site with one datacenter and these hosts joined, in virtual time.</summary>
+    public static async Task<TestSite> WithAsync(Scheduler scheduler, params TestHost[] hosts)
     {
-        var site = new TestSite { Clock = clock };
+        var site = new TestSite(scheduler.Time);
         await site.StartAsync();
         site.Datacenter = (await site.DoAsync(new CreateDatacenter { Target = EntityId.Root, Name = "dc" }))!.Value;
         foreach (var host in hosts)
@@ -55,7 +52,7 @@ internal sealed class TestSite : IHostConnector, IAsyncDisposable
     /// <summary>Starts an engine, also anew over what the last one stored.</summary>
     public async Task StartAsync(Action<Engine>? prepare = null)
     {
-        Engine = new Engine(Store, this, new NoPower(), Clock, _ids, NullLoggerFactory.Instance);
+        Engine = new Engine(Store, this, new NoPower(), clock, _ids, NullLoggerFactory.Instance);
         prepare?.Invoke(Engine);
         await Engine.StartAsync(Soon);
     }
@@ -101,10 +98,8 @@ internal sealed class TestSite : IHostConnector, IAsyncDisposable
     /// <summary>Waits until the inventory is as said.</summary>
     public async Task UntilAsync(Func<InventorySnapshot, bool> isSo)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Soon);
-        limit.CancelAfter(TimeSpan.FromSeconds(30));
         for (var seen = Engine.Feed.Last; !isSo(Now); seen = Engine.Feed.Last)
-            await Engine.Feed.WaitAsync(seen, limit.Token);
+            await Engine.Feed.WaitAsync(seen, CancellationToken.None);
     }
 
     /// <summary>Waits until there is an event of this kind.</summary>

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Alveare.Core.Hosts;
+using Alveare.Core.Waiting;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -8,7 +9,8 @@ using Host = Alveare.Model.Inventory.Host;
 namespace Alveare.Tests.Core.Machines;
 
 /// <summary>Hosts whose commands a test can hold up, refuse, or carry out and lose the answer of.</summary>
-internal sealed class InterceptedHosts(IHostConnector inner) : IHostConnector
+/// <param name="newLimit">Makes what ends a wait that takes too long.</param>
+internal sealed class InterceptedHosts(IHostConnector inner, Func<CancellationTokenSource> newLimit) : IHostConnector
 {
     private readonly Lock _gate = new();
     private readonly List<Interception> _interceptions = [];
@@ -55,7 +57,7 @@ internal sealed class InterceptedHosts(IHostConnector inner) : IHostConnector
     public HeldCommand Hold<T>()
         where T : HostCommand
     {
-        var held = new HeldCommand();
+        var held = new HeldCommand(newLimit);
         On<T>(async carryOut =>
         {
             held.HasArrived.SetResult();
@@ -122,7 +124,7 @@ internal sealed class InterceptedHosts(IHostConnector inner) : IHostConnector
         {
             await foreach (var change in host.WatchAsync(cancellation))
             {
-                await all.Hearing(host.Id).WaitAsync(cancellation);
+                await all.Hearing(host.Id).OrCancelledAsync(cancellation);
                 yield return change;
             }
         }
@@ -137,13 +139,17 @@ internal sealed class InterceptedHosts(IHostConnector inner) : IHostConnector
 }
 
 /// <summary>A command on its way that a test holds in its hand.</summary>
-internal sealed class HeldCommand
+internal sealed class HeldCommand(Func<CancellationTokenSource> newLimit)
 {
     public TaskCompletionSource HasArrived { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public TaskCompletionSource Released { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public Task ArrivedAsync() => HasArrived.Task.WaitAsync(MachineSite.Bound);
+    public async Task ArrivedAsync()
+    {
+        using var limit = newLimit();
+        await HasArrived.Task.OrCancelledAsync(limit.Token);
+    }
 
     public void Release() => Released.TrySetResult();
 }

@@ -35,7 +35,7 @@ internal sealed class MachineSite : IAsyncDisposable
     private MachineSite(World world)
     {
         Simulation = new SimulatedSite(world);
-        Hosts = new InterceptedHosts(Simulation);
+        Hosts = new InterceptedHosts(Simulation, NewLimit);
         Store = new MemoryStore();
         Engine = NewEngine();
     }

@@ -4,6 +4,7 @@ using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
 using Alveare.Tests.Core.Hosts;
+using Alveare.Tests.Core.Machines;
 using Xunit;
 
 namespace Alveare.Tests.Core.Site;
@@ -20,23 +21,23 @@ public sealed class HostOperationTests
 
     [Theory]
     [MemberData(nameof(Refusals))]
-    public async Task WhatRefusesToJoinIsSaidAsItIs(Fault refusal)
+    public void WhatRefusesToJoinIsSaidAsItIs(Fault refusal) => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1);
-        await using var site = await TestSite.WithAsync();
+        await using var site = await TestSite.WithAsync(scheduler);
         site.Hosts[host.Name] = host;
         site.Refusal = refusal;
         var task = await site.EndAsync(site.Joining(host));
         Assert.Equal(refusal, task.Fault);
         Assert.Empty(site.Now.OfType<Host>());
         Assert.Empty(site.Released);
-    }
+    });
 
     [Fact]
-    public async Task AHostWithAnotherCertificateIsAnAlarmAndIsNotWaitedFor()
+    public void AHostWithAnotherCertificateIsAnAlarmAndIsNotWaitedFor() => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1);
-        await using var site = await TestSite.WithAsync(host);
+        await using var site = await TestSite.WithAsync(scheduler, host);
         host.GoAway();
         await site.EventAsync("host.lost");
         host.GoAway(new HostIdentityChanged(host.Name, "AA", "BB"));
@@ -50,37 +51,37 @@ public sealed class HostOperationTests
         Assert.True(TimeProvider.System.GetElapsedTime(asked) < HostOperations.FirstContact / 2);
         host.ComeBack();
         await site.UntilAsync(_ => site.Host(host).Connection == HostConnection.Connected);
-    }
+    });
 
     [Fact]
-    public async Task AHostIsJoinedOnce()
+    public void AHostIsJoinedOnce() => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1);
-        await using var site = await TestSite.WithAsync(host);
+        await using var site = await TestSite.WithAsync(scheduler, host);
         await site.RefusedAsync<InvalidState>(site.Joining(host));
 
         site.Hosts["by-another-address"] = host;
         await site.RefusedAsync<InvalidState>(site.Joining(host) with { Address = "by-another-address" });
         Assert.Empty(site.Released);
         Assert.Equal(HostConnection.Connected, site.Host(host).Connection);
-    }
+    });
 
     [Fact]
-    public async Task ANameThatIsTakenIsRefusedBeforeTheHostIsClaimed()
+    public void ANameThatIsTakenIsRefusedBeforeTheHostIsClaimed() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await TestSite.WithAsync(new TestHost(1));
+        await using var site = await TestSite.WithAsync(scheduler, new TestHost(1));
         var second = new TestHost(2);
         site.Hosts[second.Name] = second;
         site.Refusal = new InternalError("must not be asked");
         await site.RefusedAsync<DuplicateName>(site.Joining(second, "h1"));
         await site.RefusedAsync<InvalidName>(site.Joining(second, "a/b"));
-    }
+    });
 
     [Fact]
-    public async Task AHostThatIsClaimedAndCannotBeWatchedIsGivenBack()
+    public void AHostThatIsClaimedAndCannotBeWatchedIsGivenBack() => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1);
-        await using var site = await TestSite.WithAsync();
+        await using var site = await TestSite.WithAsync(scheduler);
         site.Hosts[host.Name] = host;
         host.GoAway("a firewall is in between");
         var joining = await site.Engine.Tasks.SubmitAsync(Alveare.Core.Security.Session.System, site.Joining(host));
@@ -89,15 +90,15 @@ public sealed class HostOperationTests
         await site.Engine.Tasks.WaitAsync(joining.Id, TestContext.Current.CancellationToken);
         Assert.Null(site.Now.Find(host.Id));
         Assert.Equal([host.Id], site.Released);
-    }
+    });
 
     [Fact]
-    public async Task ADisconnectedHostIsLeftAloneUntilItIsReconnected()
+    public void ADisconnectedHostIsLeftAloneUntilItIsReconnected() => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1);
         var machine = TestHost.Machine(1, PowerState.Off);
         host.Put(machine);
-        await using var site = await TestSite.WithAsync(host);
+        await using var site = await TestSite.WithAsync(scheduler, host);
 
         await site.DoAsync(new DisconnectHost { Target = host.Id });
         host.Put(machine with { Power = PowerState.On, LockEpoch = 2 });
@@ -112,10 +113,10 @@ public sealed class HostOperationTests
         await site.DoAsync(new ReconnectHost { Target = host.Id });
         Assert.Equal((PowerState.On, false), (site.Machine(machine.Id).Power, site.Machine(machine.Id).IsStale));
         await site.RefusedAsync<InvalidState>(new ReconnectHost { Target = host.Id });
-    }
+    });
 
     [Fact]
-    public async Task ARemovedHostTakesItsMachinesAndIsReleased()
+    public void ARemovedHostTakesItsMachinesAndIsReleased() => VirtualRun.Of(async scheduler =>
     {
         var (first, second) = (new TestHost(1), new TestHost(2));
         var (alone, shared) = (TestHost.Machine(1, PowerState.On), TestHost.Machine(2, PowerState.Off));
@@ -123,7 +124,7 @@ public sealed class HostOperationTests
         first.Put(shared with { Power = PowerState.On, LockEpoch = 2 });
         // Newer than what the first host says: nobody takes this registration away.
         second.Put(shared with { LockEpoch = 3 });
-        await using var site = await TestSite.WithAsync(first, second);
+        await using var site = await TestSite.WithAsync(scheduler, first, second);
 
         await site.DoAsync(new RemoveHost { Target = first.Id });
         Assert.Null(site.Now.Find(first.Id));
@@ -132,5 +133,5 @@ public sealed class HostOperationTests
         Assert.Equal([first.Id], site.Released);
         await site.JoinAsync(first);
         Assert.Equal(PowerState.On, site.Machine(alone.Id).Power);
-    }
+    });
 }

@@ -13,12 +13,12 @@ namespace Alveare.Tests.Core.Site;
 public sealed class OfferTests
 {
     [Fact]
-    public async Task ADatastoreIsMarkedOnceAndOfferedWhereItsMarkIs()
+    public void ADatastoreIsMarkedOnceAndOfferedWhereItsMarkIs() => VirtualRun.Of(async scheduler =>
     {
         Dictionary<string, EntityId?> shared = new() { ["/data"] = null };
         var (first, second) = (new TestHost(1) { Directories = shared }, new TestHost(2) { Directories = shared });
         var local = new TestHost(3) { Directories = new() { ["/data"] = null } };
-        await using var site = await TestSite.WithAsync(first, second, local);
+        await using var site = await TestSite.WithAsync(scheduler, first, second, local);
 
         var id = (await site.DoAsync(new CreateDatastore { Target = site.Datacenter, Name = "store", Path = "/data/" }))!.Value;
 
@@ -26,18 +26,18 @@ public sealed class OfferTests
         await site.UntilAsync(_ => site.Host(first).Datastores.Length == 1 && site.Host(second).Datastores.Length == 1);
         Assert.Contains("not marked", await site.EventAsync("host.offer-refused"));
         await site.UntilAsync(now => now.Get<Datastore>(id).Free == Bytes.FromGib(5));
-    }
+    });
 
     [Fact]
-    public async Task ADirectoryThatIsADatastoreAlreadyKeepsItsIdentity()
+    public void ADirectoryThatIsADatastoreAlreadyKeepsItsIdentity() => VirtualRun.Of(async scheduler =>
     {
         var mark = EntityId.Datastore(Guid.Parse("00000000-0000-0000-0000-00000000000a"));
         var host = new TestHost(1) { Directories = new() { ["/data"] = mark } };
-        await using var site = await TestSite.WithAsync(host);
+        await using var site = await TestSite.WithAsync(scheduler, host);
         Assert.Equal(mark, await site.DoAsync(new CreateDatastore { Target = site.Datacenter, Name = "store", Path = "/data" }));
         var other = (await site.DoAsync(new CreateDatacenter { Target = EntityId.Root, Name = "dc2" }))!.Value;
         await site.RefusedAsync<InvalidState>(new CreateDatastore { Target = other, Name = "store", Path = "/data" });
-    }
+    });
 
     [Theory]
     [InlineData("data")]
@@ -45,27 +45,27 @@ public sealed class OfferTests
     [InlineData("/data/../etc")]
     [InlineData("/data//x")]
     [InlineData("")]
-    public async Task APathThatIsNoPlainDirectoryIsRefused(string path)
+    public void APathThatIsNoPlainDirectoryIsRefused(string path) => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await TestSite.WithAsync(new TestHost(1));
+        await using var site = await TestSite.WithAsync(scheduler, new TestHost(1));
         await site.RefusedAsync<InvalidPath>(new CreateDatastore { Target = site.Datacenter, Name = "store", Path = path });
-    }
+    });
 
     [Fact]
-    public async Task ADatastoreThatNoHostHasIsRefusedAndLeavesNothing()
+    public void ADatastoreThatNoHostHasIsRefusedAndLeavesNothing() => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1);
-        await using var site = await TestSite.WithAsync(host);
+        await using var site = await TestSite.WithAsync(scheduler, host);
         await site.RefusedAsync<DatastoreNotAccessible>(new CreateDatastore { Target = site.Datacenter, Name = "store", Path = "/data" });
         Assert.Empty(site.Now.OfType<Datastore>());
-    }
+    });
 
     [Fact]
-    public async Task AHostIsOfferedAtItsReturnWhatWasMadeAndRemovedMeanwhile()
+    public void AHostIsOfferedAtItsReturnWhatWasMadeAndRemovedMeanwhile() => VirtualRun.Of(async scheduler =>
     {
         Dictionary<string, EntityId?> shared = new() { ["/a"] = null, ["/b"] = null };
         var (here, away) = (new TestHost(1) { Directories = shared }, new TestHost(2) { Directories = shared });
-        await using var site = await TestSite.WithAsync(here, away);
+        await using var site = await TestSite.WithAsync(scheduler, here, away);
         var a = (await site.DoAsync(new CreateDatastore { Target = site.Datacenter, Name = "a", Path = "/a" }))!.Value;
         await site.UntilAsync(_ => site.Host(away).Datastores.Length == 1);
         away.GoAway();
@@ -78,14 +78,14 @@ public sealed class OfferTests
 
         await site.UntilAsync(_ => site.Host(away) is { Datastores: [var only], PortGroups: ["net"] } && only.Id == b);
         Assert.Equal(net, Assert.Single(away.PortGroups).Id);
-    }
+    });
 
     [Fact]
     public void StorageThatIsMountedLateIsOfferedWithoutAnybodyAsking() => VirtualRun.Of(async scheduler =>
     {
         Dictionary<string, EntityId?> shared = new() { ["/data"] = null };
         var (early, late) = (new TestHost(1) { Directories = shared }, new TestHost(2));
-        await using var site = await TestSite.WithAsync(scheduler.Time, early, late);
+        await using var site = await TestSite.WithAsync(scheduler, early, late);
         var id = (await site.DoAsync(new CreateDatastore { Target = site.Datacenter, Name = "store", Path = "/data" }))!.Value;
         await site.EventAsync("host.offer-refused");
         late.Directories["/data"] = id;
@@ -95,25 +95,25 @@ public sealed class OfferTests
     });
 
     [Fact]
-    public async Task ADatastoreOfAJoinedHostWithMachinesOnItIsTakenOver()
+    public void ADatastoreOfAJoinedHostWithMachinesOnItIsTakenOver() => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1) { Directories = new() { ["/data"] = null } };
-        await using var before = await TestSite.WithAsync(host);
+        await using var before = await TestSite.WithAsync(scheduler, host);
         var id = (await before.DoAsync(new CreateDatastore { Target = before.Datacenter, Name = "store", Path = "/data" }))!.Value;
         var machine = TestHost.Machine(1, PowerState.On);
         host.Put(machine with { Config = machine.Config with { Datastore = id } });
 
-        await using var site = await TestSite.WithAsync(host);
+        await using var site = await TestSite.WithAsync(scheduler, host);
         Assert.Equal(("store", "/data"), (site.Now.Get<Datastore>(id).Name, site.Now.Get<Datastore>(id).Path));
         Assert.DoesNotContain(host.Commands, c => c is UnmountDatastore);
         Assert.Contains("vm1", (await site.RefusedAsync<ObjectInUse>(new RemoveDatastore { Target = id })).Message);
-    }
+    });
 
     [Fact]
-    public async Task PortGroupsGetNetworksOfTheirOwn()
+    public void PortGroupsGetNetworksOfTheirOwn() => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1);
-        await using var site = await TestSite.WithAsync(host);
+        await using var site = await TestSite.WithAsync(scheduler, host);
         var first = (await site.DoAsync(new CreatePortGroup { Target = site.Datacenter, Name = "a" }))!.Value;
         await site.DoAsync(new CreatePortGroup { Target = site.Datacenter, Name = "b" });
         Assert.Equal([100, 101], host.PortGroups.Select(p => p.Vni).Order());
@@ -125,17 +125,17 @@ public sealed class OfferTests
         Assert.Equal(["b", "z"], host.PortGroups.Select(p => p.Name).Order());
         await site.DoAsync(new RemovePortGroup { Target = first });
         Assert.Equal(["b"], host.PortGroups.Select(p => p.Name));
-    }
+    });
 
     [Fact]
-    public async Task APortGroupThatAMachineNamesStaysAsItIs()
+    public void APortGroupThatAMachineNamesStaysAsItIs() => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1);
         var machine = TestHost.Machine(1, PowerState.Off);
         host.Put(machine with { Spec = machine.Spec! with { Nics = [new NicSpec("52:54:00:00:00:01", "net")] } });
-        await using var site = await TestSite.WithAsync(host);
+        await using var site = await TestSite.WithAsync(scheduler, host);
         var id = (await site.DoAsync(new CreatePortGroup { Target = site.Datacenter, Name = "net" }))!.Value;
         Assert.Contains("vm1", (await site.RefusedAsync<ObjectInUse>(new RemovePortGroup { Target = id })).Message);
         await site.RefusedAsync<ObjectInUse>(new Rename { Target = EntityId.Root, Object = id, Name = "other" });
-    }
+    });
 }

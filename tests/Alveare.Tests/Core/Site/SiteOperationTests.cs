@@ -4,6 +4,7 @@ using Alveare.Model.Machines;
 using Alveare.Model.Operations;
 using Alveare.Model.Security;
 using Alveare.Tests.Core.Hosts;
+using Alveare.Tests.Core.Machines;
 using Xunit;
 
 namespace Alveare.Tests.Core.Site;
@@ -18,38 +19,38 @@ public sealed class SiteOperationTests
     [InlineData("a\nb")]
     [InlineData("..")]
     [InlineData(" a")]
-    public async Task ANameThatBreaksAPathIsRefused(string name)
+    public void ANameThatBreaksAPathIsRefused(string name) => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await TestSite.WithAsync();
+        await using var site = await TestSite.WithAsync(scheduler);
         var fault = await site.RefusedAsync<InvalidName>(new CreateFolder { Target = site.Datacenter, Name = name });
         Assert.Equal(name, fault.Name);
-    }
+    });
 
     [Fact]
-    public async Task ANameOf300CharactersIsRefusedAndOneInAnyScriptIsNot()
+    public void ANameOf300CharactersIsRefusedAndOneInAnyScriptIsNot() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await TestSite.WithAsync();
+        await using var site = await TestSite.WithAsync(scheduler);
         var fault = await site.RefusedAsync<InvalidName>(new CreateFolder { Target = site.Datacenter, Name = new string('x', 300) });
         Assert.Contains("300 characters", fault.Message);
         var folder = await site.DoAsync(new CreateFolder { Target = site.Datacenter, Name = "Büro 東京 🐝" });
         Assert.Equal("/dc/Büro 東京 🐝", site.Now.PathOf(folder!.Value));
-    }
+    });
 
     [Fact]
-    public async Task NamesAreUniquePerPlaceAndKind()
+    public void NamesAreUniquePerPlaceAndKind() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await TestSite.WithAsync();
+        await using var site = await TestSite.WithAsync(scheduler);
         var folder = await site.DoAsync(new CreateFolder { Target = site.Datacenter, Name = "a" });
         await site.RefusedAsync<DuplicateName>(new CreateFolder { Target = site.Datacenter, Name = "a" });
         await site.DoAsync(new CreateFolder { Target = site.Datacenter, Name = "a", Folder = folder });
         await site.DoAsync(new CreateCluster { Target = site.Datacenter, Name = "a" });
         await site.RefusedAsync<DuplicateName>(new CreateDatacenter { Target = EntityId.Root, Name = "dc" });
-    }
+    });
 
     [Fact]
-    public async Task OnlyEmptyContainersAreRemoved()
+    public void OnlyEmptyContainersAreRemoved() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await TestSite.WithAsync();
+        await using var site = await TestSite.WithAsync(scheduler);
         var outer = (await site.DoAsync(new CreateFolder { Target = site.Datacenter, Name = "outer" }))!.Value;
         var inner = (await site.DoAsync(new CreateFolder { Target = site.Datacenter, Name = "inner", Folder = outer }))!.Value;
         Assert.Contains("1 objects", (await site.RefusedAsync<InvalidState>(new RemoveContainer { Target = EntityId.Root, Object = outer })).Message);
@@ -57,14 +58,14 @@ public sealed class SiteOperationTests
         await site.DoAsync(new RemoveContainer { Target = EntityId.Root, Object = outer });
         Assert.Null(site.Now.Find(outer));
         await site.RefusedAsync<NotFound>(new RemoveContainer { Target = EntityId.Root, Object = outer });
-    }
+    });
 
     [Fact]
-    public async Task MovesStayInTheTree()
+    public void MovesStayInTheTree() => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1);
         host.Put(TestHost.Machine(1, PowerState.On));
-        await using var site = await TestSite.WithAsync(host);
+        await using var site = await TestSite.WithAsync(scheduler, host);
         var vm = TestHost.Machine(1, PowerState.On).Id;
         var outer = (await site.DoAsync(new CreateFolder { Target = site.Datacenter, Name = "outer" }))!.Value;
         var inner = (await site.DoAsync(new CreateFolder { Target = site.Datacenter, Name = "inner", Folder = outer }))!.Value;
@@ -84,26 +85,26 @@ public sealed class SiteOperationTests
         host.Put(TestHost.Machine(1, PowerState.Paused));
         await site.UntilAsync(_ => site.Machine(vm).Power == PowerState.Paused);
         Assert.Equal(inner, site.Machine(vm).Parent);
-    }
+    });
 
     [Fact]
-    public async Task ARenamedMachineKeepsItsNameWhateverItsFilesSay()
+    public void ARenamedMachineKeepsItsNameWhateverItsFilesSay() => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1);
         host.Put(TestHost.Machine(1, PowerState.On));
-        await using var site = await TestSite.WithAsync(host);
+        await using var site = await TestSite.WithAsync(scheduler, host);
         var vm = TestHost.Machine(1, PowerState.On).Id;
         await site.DoAsync(new Rename { Target = EntityId.Root, Object = vm, Name = "web" });
         host.Put(TestHost.Machine(1, PowerState.Off));
         await site.UntilAsync(_ => site.Machine(vm).Power == PowerState.Off);
         Assert.Equal("web", site.Machine(vm).Name);
         await site.RefusedAsync<InvalidArgument>(new Rename { Target = EntityId.Root, Object = EntityId.Root, Name = "x" });
-    }
+    });
 
     [Fact]
-    public async Task UsersComeChangeAndGo()
+    public void UsersComeChangeAndGo() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await TestSite.WithAsync();
+        await using var site = await TestSite.WithAsync(scheduler);
         await site.DoAsync(new CreateUser { Target = EntityId.Root, User = "anna", Password = "long enough", Role = Role.Administrator });
         var login = await site.Engine.Sessions.LoginAsync("anna", "long enough", "here");
         await site.RefusedAsync<DuplicateName>(new CreateUser { Target = EntityId.Root, User = "anna", Password = "long enough", Role = Role.Operator });
@@ -116,5 +117,5 @@ public sealed class SiteOperationTests
         await site.DoAsync(new CreateUser { Target = EntityId.Root, User = "rita", Password = "long enough", Role = Role.ReadOnly });
         await site.DoAsync(new RemoveUser { Target = EntityId.Root, User = "rita" });
         Assert.Contains("anna", await site.EventAsync("user.changed"));
-    }
+    });
 }
