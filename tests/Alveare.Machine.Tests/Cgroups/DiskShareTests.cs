@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Globalization;
+using System.Security.Cryptography;
 using Alveare.Core.Hosts;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model;
@@ -11,13 +13,15 @@ namespace Alveare.Machine.Tests.Cgroups;
 /// <summary>Machines on a disk of the host that the kernel shares by weight, or not.</summary>
 public sealed class DiskShareTests
 {
+    private static readonly Bytes DiskSize = Bytes.FromMib(64);
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task AMachineWeighsWhatItsDisksWeighTogetherAndThatIsChangedWhileItRuns()
     {
         await using var room = MachineRoom.Open();
-        using var disk = new WeighedDisk(room.DatastorePath);
+        using var disk = new WeighedDisk(ImageIn(room), room.DatastorePath);
         var host = await room.OpenHostAsync("a");
         var (machine, pid) = await StartAsync(room, host);
         if (WeightOf(pid) is null)
@@ -40,7 +44,7 @@ public sealed class DiskShareTests
     public async Task SharesOfADiskThatIsNotSharedByWeightAreAnEventWithTheReason()
     {
         await using var room = MachineRoom.Open();
-        using var disk = new WeighedDisk(room.DatastorePath);
+        using var disk = new WeighedDisk(ImageIn(room), room.DatastorePath);
         disk.Schedule("none");
         var host = await room.OpenHostAsync("a");
         var (machine, _) = await StartAsync(room, host);
@@ -54,6 +58,63 @@ public sealed class DiskShareTests
         await MachineRoom.ExecuteAsync(host, new StopMachine(machine));
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(4)]
+    public async Task TwoMachinesOnOneDiskShareItByTheirShares(int ratio)
+    {
+        await using var room = MachineRoom.Open();
+        using var slow = await SlowFile.OpenAsync(DiskSize, requestsPerSecond: 400);
+        using var disk = new WeighedDisk(slow.Path, room.DatastorePath, strict: true);
+        var host = await room.OpenHostAsync("a");
+        var (one, other) = (await StartAsync(room, host, "one"), await StartAsync(room, host, "other"));
+        if (WeightFileOf(one.Pid) is not { } ofOne || WeightFileOf(other.Pid) is not { } ofOther)
+        {
+            Assert.Skip("This kernel's control groups have no weights of disks.");
+            return;
+        }
+
+        var file = Path.Combine(room.DatastorePath, "file");
+        await File.WriteAllBytesAsync(file, RandomNumberGenerator.GetBytes((int)DiskSize.Value / 2), Cancellation);
+        await SetAsync(host, one.Machine, 1000 * ratio);
+        await SetAsync(host, other.Machine, 1000);
+        Assert.InRange(await RatioAsync(ofOne, ofOther, file), ratio * 0.75, ratio * 1.33);
+        await SetAsync(host, one.Machine, 1000);
+        await SetAsync(host, other.Machine, 1000 * ratio);
+        Assert.InRange(await RatioAsync(ofOther, ofOne, file), ratio * 0.75, ratio * 1.33);
+        await MachineRoom.ExecuteAsync(host, new StopMachine(one.Machine));
+        await MachineRoom.ExecuteAsync(host, new StopMachine(other.Machine));
+    }
+
+    // Of so much that what the one who gets least has read is counted well, however long the disk takes for it, when both have begun.
+    private static async Task<double> RatioAsync(string weightOfOne, string weightOfOther, string file)
+    {
+        using var one = new DiskReaders(Path.GetDirectoryName(weightOfOne)!, file);
+        using var other = new DiskReaders(Path.GetDirectoryName(weightOfOther)!, file);
+        await ReadAsync(one, other, Bytes.FromMib(1));
+        var before = (One: one.Bytes, Other: other.Bytes);
+        await ReadAsync(one, other, Bytes.FromMib(5));
+        return (double)(one.Bytes - before.One) / (other.Bytes - before.Other);
+    }
+
+    private static async Task ReadAsync(DiskReaders one, DiskReaders other, Bytes more)
+    {
+        var (end, wait) = (one.Bytes + other.Bytes + more.Value, Stopwatch.StartNew());
+        while (one.Bytes + other.Bytes < end)
+        {
+            Assert.True(wait.Elapsed < TimeSpan.FromMinutes(1), $"The disk has not served {more} in a minute.");
+            await Task.Delay(50, Cancellation);
+        }
+    }
+
+    private static string ImageIn(MachineRoom room)
+    {
+        var image = Path.Combine(room.Path, "disk");
+        using var file = File.OpenWrite(image);
+        file.SetLength(DiskSize.Value);
+        return image;
+    }
+
     private static async Task<HostEventRaised> NextEventAsync(IHost host, CancellationToken cancellation)
     {
         await foreach (var change in host.WatchAsync(cancellation))
@@ -65,23 +126,30 @@ public sealed class DiskShareTests
         throw new InvalidOperationException("The watch ended.");
     }
 
-    private static async Task<(EntityId Machine, int Pid)> StartAsync(MachineRoom room, IHost host)
+    private static async Task<(EntityId Machine, int Pid)> StartAsync(MachineRoom room, IHost host, string name = "tick")
     {
-        var machine = await room.StartTickingAsync(host, "tick");
-        return (machine.Id, Assert.Single(room.LivingProcesses()));
+        var before = room.LivingProcesses();
+        var machine = await room.StartTickingAsync(host, name);
+        var pid = Assert.Single(room.LivingProcesses().Except(before));
+        await MachineRoom.UntilAsync(() => GroupsOf(pid).Contains($"alveare-{host.Id.Uuid:N}", StringComparison.Ordinal), "QEMU is in its group");
+        return (machine.Id, pid);
     }
 
     private static Task<HostReply> SetAsync(IHost host, EntityId machine, int? shares) =>
         MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, ResourceControls.None) { Disks = [new DiskControl { Shares = shares }] });
 
     // As the kernel has it, in the group of the process.
-    private static int? WeightOf(int pid)
+    private static int? WeightOf(int pid) =>
+        WeightFileOf(pid) is { } file ? int.Parse(File.ReadAllText(file).Split(' ')[^1], CultureInfo.InvariantCulture) : null;
+
+    private static string GroupsOf(int pid) => File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/cgroup"));
+
+    private static string? WeightFileOf(int pid)
     {
-        var groups = File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/cgroup")).Select(l => l.Split(':')[2]).ToArray();
-        var file = File.ReadLines("/proc/mounts").Select(l => l.Split(' ')).Where(f => f[2] is "cgroup" or "cgroup2").Select(f => f[1])
+        var groups = GroupsOf(pid).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => l.Split(':')[2]).ToArray();
+        return File.ReadLines("/proc/mounts").Select(l => l.Split(' ')).Where(f => f[2] is "cgroup" or "cgroup2").Select(f => f[1])
             .SelectMany(root => groups.Where(g => g != "/").Select(group => root + group))
             .SelectMany(group => (string[])[$"{group}/blkio.bfq.weight", $"{group}/io.bfq.weight"])
             .FirstOrDefault(File.Exists);
-        return file is null ? null : int.Parse(File.ReadAllText(file).Split(' ')[^1], CultureInfo.InvariantCulture);
     }
 }

@@ -101,7 +101,8 @@ public sealed class DiskControlTests
         return (ReadBytes(pid) - before) / (double)ReadingGuest.RequestSize / clock.Elapsed.TotalSeconds;
     }
 
-    private static long ReadBytes(int pid) => long.Parse(
+    /// <summary>The bytes that a process has asked the host's disks for.</summary>
+    internal static long ReadBytes(int pid) => long.Parse(
         File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/io")).Single(l => l.StartsWith("read_bytes:", StringComparison.Ordinal)).Split(' ')[1],
         CultureInfo.InvariantCulture);
 }
