@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using Alveare.Core.Hosts;
@@ -86,25 +85,15 @@ public sealed class DiskShareTests
         await MachineRoom.ExecuteAsync(host, new StopMachine(other.Machine));
     }
 
-    // Of so much that what the one who gets least has read is counted well, however long the disk takes for it, when both have begun.
+    // Of so much that what the one who gets least has read is counted well, however long the disk takes for it.
     private static async Task<double> RatioAsync(string weightOfOne, string weightOfOther, string file)
     {
         using var one = new DiskReaders(Path.GetDirectoryName(weightOfOne)!, file);
         using var other = new DiskReaders(Path.GetDirectoryName(weightOfOther)!, file);
-        await ReadAsync(one, other, Bytes.FromMib(1));
+        await MachineRoom.UntilAsync(() => one.AllRead && other.AllRead, "all read from the disk");
         var before = (One: one.Bytes, Other: other.Bytes);
-        await ReadAsync(one, other, Bytes.FromMib(5));
+        await MachineRoom.UntilAsync(() => one.Bytes + other.Bytes > before.One + before.Other + Bytes.FromMib(6).Value, "the disk has served 6 MiB");
         return (double)(one.Bytes - before.One) / (other.Bytes - before.Other);
-    }
-
-    private static async Task ReadAsync(DiskReaders one, DiskReaders other, Bytes more)
-    {
-        var (end, wait) = (one.Bytes + other.Bytes + more.Value, Stopwatch.StartNew());
-        while (one.Bytes + other.Bytes < end)
-        {
-            Assert.True(wait.Elapsed < TimeSpan.FromMinutes(1), $"The disk has not served {more} in a minute.");
-            await Task.Delay(50, Cancellation);
-        }
     }
 
     private static string ImageIn(MachineRoom room)

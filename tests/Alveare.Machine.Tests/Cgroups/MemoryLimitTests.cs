@@ -53,10 +53,11 @@ public sealed class MemoryLimitTests
         await MachineRoom.ExecuteAsync(host, new ResumeMachine(heavy.Machine));
         await MachineRoom.ExecuteAsync(host, new ResumeMachine(light.Machine));
         await MachineRoom.UntilAsync(() => Used() > limit.Value * 0.9, "both have filled what they may");
-        // Over several divisions.
+        // Over several divisions. Version 2 has no wall, but a brake that works the more the farther a machine is beyond its limit.
+        var most = limit.Value * (MemoryGroups.OfThisProcess is null ? 1.15 : 1.01);
         for (var n = 0; n < 60; n++)
         {
-            Assert.InRange(Used(), limit.Value * 0.8, limit.Value * 1.01);
+            Assert.InRange(Used(), limit.Value * 0.8, most);
             await Task.Delay(200, Cancellation);
         }
 

@@ -14,7 +14,10 @@ internal sealed class DiskReaders : IDisposable
             "-c", "echo $$ >\"$1/cgroup.procs\" && exec dd if=\"$2\" of=/dev/null bs=4k iflag=direct status=none", "reader", group, file]))];
 
     /// <summary>What they have read.</summary>
-    public long Bytes => readers.Sum(r => DiskControlTests.ReadBytes(r.Id));
+    public long Bytes => readers.Sum(Read);
+
+    /// <summary>Whether every one of them is at it.</summary>
+    public bool AllRead => readers.All(r => Read(r) > 128 * 1024);
 
     public void Dispose()
     {
@@ -25,4 +28,6 @@ internal sealed class DiskReaders : IDisposable
             reader.Dispose();
         }
     }
+
+    private static long Read(Process reader) => DiskControlTests.ReadBytes(reader.Id);
 }
