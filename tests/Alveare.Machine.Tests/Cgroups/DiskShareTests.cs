@@ -77,14 +77,15 @@ public sealed class DiskShareTests
         await File.WriteAllBytesAsync(file, RandomNumberGenerator.GetBytes((int)DiskSize.Value / 2), Cancellation);
         await SetAsync(host, one.Machine, 1000 * ratio);
         await SetAsync(host, other.Machine, 1000);
-        Assert.InRange(await RatioAsync(ofOne, ofOther, file), ratio * 0.75, ratio * 1.33);
+        Assert.InRange(await RatioAsync(ofOne, ofOther, file), ratio * 0.65, ratio * 1.5);
         await SetAsync(host, one.Machine, 1000);
         await SetAsync(host, other.Machine, 1000 * ratio);
-        Assert.InRange(await RatioAsync(ofOther, ofOne, file), ratio * 0.75, ratio * 1.33);
+        Assert.InRange(await RatioAsync(ofOther, ofOne, file), ratio * 0.65, ratio * 1.5);
         await MachineRoom.ExecuteAsync(host, new StopMachine(one.Machine));
         await MachineRoom.ExecuteAsync(host, new StopMachine(other.Machine));
     }
 
+    // Bounds are wide, because readers on a busy machine are not always there when it is their turn. Without weights it is 1 to 1.
     // Of so much that what the one who gets least has read is counted well, however long the disk takes for it.
     private static async Task<double> RatioAsync(string weightOfOne, string weightOfOther, string file)
     {
@@ -92,7 +93,7 @@ public sealed class DiskShareTests
         using var other = new DiskReaders(Path.GetDirectoryName(weightOfOther)!, file);
         await MachineRoom.UntilAsync(() => one.AllRead && other.AllRead, "all read from the disk");
         var before = (One: one.Bytes, Other: other.Bytes);
-        await MachineRoom.UntilAsync(() => one.Bytes + other.Bytes > before.One + before.Other + Bytes.FromMib(6).Value, "the disk has served 6 MiB");
+        await MachineRoom.UntilAsync(() => one.Bytes + other.Bytes > before.One + before.Other + Bytes.FromMib(8).Value, "the disk has served 8 MiB");
         return (double)(one.Bytes - before.One) / (other.Bytes - before.Other);
     }
 

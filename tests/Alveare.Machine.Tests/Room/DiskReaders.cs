@@ -10,7 +10,7 @@ internal sealed class DiskReaders : IDisposable
     private readonly Process[] readers;
 
     public DiskReaders(string group, string file) =>
-        readers = [.. Enumerable.Range(0, 4).Select(_ => Process.Start("sh", [
+        readers = [.. Enumerable.Range(0, 8).Select(_ => Process.Start("sh", [
             "-c", "echo $$ >\"$1/cgroup.procs\" && exec dd if=\"$2\" of=/dev/null bs=4k iflag=direct status=none", "reader", group, file]))];
 
     /// <summary>What they have read.</summary>
