@@ -91,7 +91,7 @@ public sealed class DiskShareTests
     {
         using var one = new DiskReaders(Path.GetDirectoryName(weightOfOne)!, file);
         using var other = new DiskReaders(Path.GetDirectoryName(weightOfOther)!, file);
-        await MachineRoom.UntilAsync(() => one.AllRead && other.AllRead, "all read from the disk");
+        await MachineRoom.UntilAsync(() => Math.Min(one.Bytes, other.Bytes) > 256 * 1024, "both read from the disk");
         var before = (One: one.Bytes, Other: other.Bytes);
         await MachineRoom.UntilAsync(() => one.Bytes + other.Bytes > before.One + before.Other + Bytes.FromMib(8).Value, "the disk has served 8 MiB");
         return (double)(one.Bytes - before.One) / (other.Bytes - before.Other);

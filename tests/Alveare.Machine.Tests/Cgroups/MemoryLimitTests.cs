@@ -44,6 +44,7 @@ public sealed class MemoryLimitTests
     [Fact]
     public async Task TheMachinesOfAPoolStayWithinItsLimitTogetherByTheirSharesAndNoneIsKilled()
     {
+        Assert.SkipWhen(MemoryGroups.OfThisProcess is null, "This machine's control groups (version 2) slow a machine down at its limit, and do not hold it there.");
         await using var room = MachineRoom.Open();
         var host = await OpenAsync(room);
         var limit = Bytes.FromMib(480);
@@ -53,11 +54,10 @@ public sealed class MemoryLimitTests
         await MachineRoom.ExecuteAsync(host, new ResumeMachine(heavy.Machine));
         await MachineRoom.ExecuteAsync(host, new ResumeMachine(light.Machine));
         await MachineRoom.UntilAsync(() => Used() > limit.Value * 0.9, "both have filled what they may");
-        // Over several divisions. Version 2 has no wall, but a brake that works the more the farther a machine is beyond its limit.
-        var most = limit.Value * (MemoryGroups.OfThisProcess is null ? 1.15 : 1.01);
+        // Over several divisions.
         for (var n = 0; n < 60; n++)
         {
-            Assert.InRange(Used(), limit.Value * 0.8, most);
+            Assert.InRange(Used(), limit.Value * 0.8, limit.Value * 1.01);
             await Task.Delay(200, Cancellation);
         }
 
