@@ -192,11 +192,12 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
             return;
         using (await machine.EnterAsync(CancellationToken.None))
         {
+            surroundings.TakeAway(run.Record.Attachments);
             var epoch = ground.Release(run.Record.Config, run.Record.LockEpoch);
             machine.Run = null;
             machine.Change(m => m.PoweredOff() with { LockEpoch = epoch });
             run.MarkEnded();
-            // Whoever waited for the end goes on; nobody starts the machine again before all is tidy.
+            // Whoever waited for the end goes on; nobody starts the machine again before the rest is done.
             if (end is null)
             {
                 log.Write(run.Record.Config, $"QEMU ended ({run.EndReason}).");
@@ -208,7 +209,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
                 Announce(machine, run, end);
             }
 
-            CleanUp(run);
+            run.Directory.Remove();
         }
     }
 
