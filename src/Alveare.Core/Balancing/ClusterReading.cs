@@ -74,12 +74,14 @@ public sealed record ClusterReading(
     {
         var taken = names.Values.ToHashSet(StringComparer.Ordinal);
         return now.Children<Host>(cluster.Id)
-            .Where(h => h is { IsReserve: true, Facts: { } facts } && facts.CpuCapacity.Value > 0 && facts.MemoryForGuests.Value > 0)
+            .Where(h => h.IsReserve && HasCapacity(h))
             .Select(h => new SnapshotHost(taken.Add(h.Name) ? h.Name : $"{h.Name} ({h.Id})", h.Facts!.CpuCapacity.Value, h.Facts.MemoryForGuests.Mb));
     }
 
     private static bool IsUsable(Host host) =>
-        host is { Connection: HostConnection.Connected, Maintenance: HostMaintenance.None, Standby: HostStandby.None, Facts: { } facts } && facts.CpuCapacity.Value > 0 && facts.MemoryForGuests.Value > 0;
+        host is { Connection: HostConnection.Connected, Maintenance: HostMaintenance.None, Standby: HostStandby.None } && HasCapacity(host);
+
+    private static bool HasCapacity(Host host) => host.Facts is { } facts && facts.CpuCapacity.Value > 0 && facts.MemoryForGuests.Value > 0;
 
     private static string? WhyItStays(VirtualMachine vm, Demand demand) => vm switch
     {

@@ -29,7 +29,8 @@ public static class PowerPlanner
         var changed = steps.Select(s => s.Host).ToHashSet(StringComparer.Ordinal);
         ImmutableArray<SnapshotHost> on = [.. view.Snapshot.Hosts, .. view.Coming];
         ImmutableArray<SnapshotHost> after = [.. on.Where(h => !changed.Contains(h.Id)), .. view.Asleep.Where(h => changed.Contains(h.Id))];
-        return new(steps, terms, new(on.Length, PowerLoad.Of(view, null).Of(on)), new(after.Length, PowerLoad.Of(view, null).Of(after)));
+        var load = PowerLoad.Of(view, null);
+        return new(steps, terms, new(on.Length, load.Of(on)), new(after.Length, load.Of(after)));
     }
 
     private static ImmutableArray<PowerStep> Wakes(PowerView view, PowerTerms terms)
