@@ -115,9 +115,8 @@ public static class Balancer
             var made = OrderedFrom(home, state, spread);
             if (made.Count == 0)
             {
-                // What was found is an exchange that no order of single moves reaches. What a single move mends is mended without it.
-                descent.Mend();
-                made = OrderedFrom(home, state, spread);
+                // What was found is an exchange that no order of single moves reaches. What a single move mends is mended without it, one after the other.
+                descent.Mend((vm, to) => made.Add(MoveReason.Move(state, vm, to)));
             }
 
             if (made.Count == 0)

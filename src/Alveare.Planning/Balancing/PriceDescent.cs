@@ -67,7 +67,8 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
     }
 
     /// <summary>Mends what single moves mend, and no more.</summary>
-    public void Mend() => _repair.Run(_price / state.Cluster.MeanHostGb);
+    /// <param name="moved">Told of every move just before it is made.</param>
+    public void Mend(Action<int, int>? moved = null) => _repair.Run(_price / state.Cluster.MeanHostGb, moved);
 
     // Few big machines are a puzzle that single moves and exchanges do not solve well.
     private void Anneal()

@@ -52,8 +52,8 @@ internal sealed class RuleDetours(ClusterState state, Spread spread)
     private IEnumerable<WayStep> Wanted(int rule)
     {
         var rules = state.Cluster.Rules;
-        // Of those that are to be together each may be the one that moves.
-        var movers = rules[rule].Kind == RuleKind.Together ? rules.MembersOf(rule).ToArray().Where(vm => state.At[vm] >= 0) : rules.Breaking(rule, state.At);
+        // Each that a rule binds to others may be the one that moves.
+        var movers = rules[rule].Kind == RuleKind.OnHosts ? rules.Breaking(rule, state.At) : rules.MembersOf(rule).ToArray().Where(vm => state.At[vm] >= 0);
         return movers.SelectMany(vm => Enumerable.Range(0, state.CpuLoad.Length)
             .Where(host => host != state.At[vm] && rules.Allows(rule, host))
             .Select(host => new WayStep(vm, host)));

@@ -82,10 +82,13 @@ public sealed class WayFinder(ClusterState state, int mostLooks)
             (_best, _least) = ([.. _steps], _cost);
     }
 
-    // Who stands in the way leaves, to wherever it may, and so does who would be left behind; who must come along comes first.
+    // Who stands in the way leaves, to wherever it may, and so does who would be left behind; who must come along comes first. Who breaks a rule elsewhere
+    // may come to where the machine is, so that it is mended by the machine's going.
     private IEnumerable<WayStep> Helpers(WayStep step, int left) =>
         state.HasRoom(step.Vm, step.To)
-            ? Fellows(step).SelectMany(other => state.At[other] == step.To || state.At[other] == state.At[step.Vm] ? Elsewhere(other) : [new(other, step.To)])
+            ? Fellows(step)
+                .SelectMany(other => state.At[other] == step.To || state.At[other] == state.At[step.Vm] ? Elsewhere(other) : [new(other, step.To)])
+                .Concat(Breaking(step.Vm).Select(other => new WayStep(other, state.At[step.Vm])))
             : _on[step.To].Where(other => state.At[other] == step.To && (left > 1 || state.HasRoom(step.Vm, step.To, other))).SelectMany(Elsewhere);
 
     private IEnumerable<WayStep> Elsewhere(int vm)
@@ -105,6 +108,17 @@ public sealed class WayFinder(ClusterState state, int mostLooks)
             .Where(rule => rules[rule].Kind != RuleKind.OnHosts)
             .SelectMany(rule => rules.MembersOf(rule).ToArray()
                 .Where(other => other != step.Vm && state.At[other] >= 0 && (state.At[other] == step.To) == (rules[rule].Kind == RuleKind.Apart)))
+            .Distinct();
+    }
+
+    // Those that break elsewhere a rule which they share with the machine.
+    private IEnumerable<int> Breaking(int vm)
+    {
+        var rules = state.Cluster.Rules;
+        return rules.RulesOf(vm).ToArray()
+            .Where(rule => rules[rule].Kind != RuleKind.OnHosts && state.At[vm] >= 0)
+            .SelectMany(rule => rules.Breaking(rule, state.At))
+            .Where(other => state.At[other] != state.At[vm])
             .Distinct();
     }
 }

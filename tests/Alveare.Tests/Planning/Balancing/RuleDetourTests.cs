@@ -64,6 +64,39 @@ public sealed class RuleDetourTests
     }
 
     [Fact]
+    public void WhoBreaksARuleElsewhereComesSoThatAnotherMendsItByGoing()
+    {
+        var apart = new SnapshotRule("apart", RuleKind.Apart, ["a", "b", "c"], []) { Priority = 97 };
+        var together = new SnapshotRule("t", RuleKind.Together, ["a", "d"], []) { IsMust = false };
+        var on = new SnapshotRule("on", RuleKind.OnHosts, ["a", "b"], ["h1", "h2"]) { Priority = 60 };
+        var plan = Plan([apart, together, on], [12, 12, 8], ("a", "h1", 2), ("x", "h1", 6), ("b", "h2", 5), ("c", "h2", 4), ("y", "h2", 6), ("d", "h3", 5));
+        Assert.Equal([("c", "h1", "a"), ("a", "h3", null)], Moves(plan));
+    }
+
+    [Fact]
+    public void TheOddOneOutChangesPlacesWithAnother()
+    {
+        var together = new SnapshotRule("t", RuleKind.Together, ["a", "b", "c"], []) { IsMust = false, Priority = 80 };
+        var on = new SnapshotRule("on", RuleKind.OnHosts, ["a"], ["h3"]) { IsMust = false, Priority = 30 };
+        var off = new SnapshotRule("off", RuleKind.OnHosts, ["b"], ["h2", "h3"]);
+        var fixedTo = new SnapshotRule("fixed", RuleKind.OnHosts, ["x"], ["h3"]);
+        var plan = Plan([together, on, off, fixedTo, new("apart", RuleKind.Apart, ["c", "x"], [])], [10, 8, 12, 12], ("a", "h2", 5), ("b", "h2", 5), ("c", "h4", 3), ("x", "h3", 4));
+        Assert.Equal([("a", "h4", "a"), ("c", "h2", "a"), ("a", "h3", null)], Moves(plan));
+    }
+
+    [Fact]
+    public void AMachineThatOneMoveBringsAwayAndOneMoreHomeIsMovedTwice()
+    {
+        var on = new SnapshotRule("on", RuleKind.OnHosts, ["a", "b"], ["h1", "h3"]) { IsMust = false, Priority = 0 };
+        var together = new SnapshotRule("t", RuleKind.Together, ["c", "d"], []) { Priority = 89 };
+        var off = new SnapshotRule("off", RuleKind.OnHosts, ["c", "d", "e"], ["h2", "h3"]) { Priority = 38 };
+        var apart = new SnapshotRule("apart", RuleKind.Apart, ["a", "b", "e"], []) { Priority = 91 };
+        var plan = Plan([on, together, off, apart], [8, 12, 10], ("a", "h2", 6), ("b", "h2", 5), ("c", "h1", 4), ("d", "h2", 1), ("e", "h3", 5));
+        Assert.Equal([("b", "h3"), ("c", "h2"), ("b", "h1")], plan.Moves.Select(m => (m.Vm, m.To)));
+        Assert.Equal(["rule on: a, b on h1, h3 only"], plan.Broken);
+    }
+
+    [Fact]
     public void WithinABudgetADetourIsMadeWholeOrNotAtAll()
     {
         var snapshot = Cluster([Apart], [10, 10, 10], ("a", "h1", 4), ("b", "h1", 5), ("c", "h2", 7), ("d", "h3", 6), ("e", "h3", 2));
