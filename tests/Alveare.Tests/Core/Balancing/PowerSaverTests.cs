@@ -5,6 +5,8 @@ using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
+using Alveare.Simulation.Scheduling;
+using Alveare.Tests.Core.Machines;
 using Xunit;
 
 namespace Alveare.Tests.Core.Balancing;
@@ -16,107 +18,104 @@ public sealed class PowerSaverTests
     private const double Busy = 180;
 
     [Fact]
-    public async Task OffIsTheDefaultAndThenNothingIsDone()
+    public void OffIsTheDefaultAndThenNothingIsDone() => VirtualRun.Of(async scheduler =>
     {
-        await using var cluster = await OpenAsync(mode: null);
-        await QuietAsync(cluster, TimeSpan.FromMinutes(41));
-        Assert.Empty(cluster.Recommended);
-        Assert.Empty(PowerTasks(cluster));
-    }
+        await using var site = await OpenAsync(scheduler, mode: null);
+        await QuietAsync(site, TimeSpan.FromMinutes(41));
+        Assert.Empty(Recommended(site));
+        Assert.Empty(PowerTasks(site));
+    });
 
     [Fact]
-    public async Task InManualModeItIsRecommendedAfterFortyQuietMinutesAndWaitsToBeApplied()
+    public void InManualModeItIsRecommendedAfterFortyQuietMinutesAndWaitsToBeApplied() => VirtualRun.Of(async scheduler =>
     {
-        await using var cluster = await OpenAsync(PowerSavingMode.Manual);
-        await QuietAsync(cluster, TimeSpan.FromMinutes(38));
-        Assert.Empty(cluster.Recommended);
-        await QuietAsync(cluster, TimeSpan.FromMinutes(3));
-        Assert.Equal([RecommendationKind.Standby, RecommendationKind.Standby], cluster.Recommended.Select(r => r.Kind));
-        Assert.Empty(PowerTasks(cluster));
-        var first = cluster.Recommended[0];
+        await using var site = await OpenAsync(scheduler, PowerSavingMode.Manual);
+        await QuietAsync(site, TimeSpan.FromMinutes(38));
+        Assert.Empty(Recommended(site));
+        await QuietAsync(site, TimeSpan.FromMinutes(3));
+        Assert.Equal([RecommendationKind.Standby, RecommendationKind.Standby], Recommended(site).Select(r => r.Kind));
+        Assert.Empty(PowerTasks(site));
+        var first = Recommended(site)[0];
         Assert.Contains("less than 45 %", first.Reason);
         Assert.Equal((null, null), (first.Vm, first.To));
 
-        var applying = await cluster.Site.SubmitAsync(new ApplyRecommendations { Target = cluster.Site.Cluster, Recommendations = [first.Id] });
-        await EndAsync(cluster, applying);
-        Assert.Equal(HostStandby.In, HostOf(cluster, first.From!.Value).Standby);
-        Assert.Equal(("anna", TaskState.Succeeded), (PowerTasks(cluster)[0].User, PowerTasks(cluster)[0].State));
-    }
+        var applying = await site.SubmitAsync(new ApplyRecommendations { Target = site.Cluster, Recommendations = [first.Id] });
+        await site.EndAsync(applying);
+        Assert.Equal(HostStandby.In, HostOf(site, first.From!.Value).Standby);
+        Assert.Equal(("anna", TaskState.Succeeded), (PowerTasks(site)[0].User, PowerTasks(site)[0].State));
+    });
 
     [Fact]
-    public async Task InAutomaticModeHostsSleepOneByOneAndAreWokenWhenTheyAreNeeded()
+    public void InAutomaticModeHostsSleepOneByOneAndAreWokenWhenTheyAreNeeded() => VirtualRun.Of(async scheduler =>
     {
-        await using var cluster = await OpenAsync(PowerSavingMode.Automatic);
-        await QuietAsync(cluster, TimeSpan.FromMinutes(41));
-        var task = Assert.Single(PowerTasks(cluster));
+        await using var site = await OpenAsync(scheduler, PowerSavingMode.Automatic);
+        await QuietAsync(site, TimeSpan.FromMinutes(41));
+        var task = Assert.Single(PowerTasks(site));
         Assert.Equal(("host.enter-standby", "power-saving"), (task.Operation, task.User));
-        await EndAsync(cluster, task);
-        cluster.Tell(TimeSpan.FromMinutes(1), _ => Idle);
-        await cluster.BalanceAsync();
-        await EndAsync(cluster, PowerTasks(cluster)[0]);
-        Assert.Equal(2, cluster.Site.Now.OfType<Host>().Count(h => h.Standby == HostStandby.In));
-        Assert.All(cluster.Site.Now.OfType<VirtualMachine>(), v => Assert.Equal(HostStandby.None, HostOf(cluster, v.Host!.Value).Standby));
+        await site.EndAsync(task);
+        await QuietAsync(site, TimeSpan.FromMinutes(1));
+        await site.EndAsync(PowerTasks(site)[0]);
+        Assert.Equal(2, site.Now.OfType<Host>().Count(h => h.Standby == HostStandby.In));
+        Assert.All(site.Now.OfType<VirtualMachine>(), v => Assert.Equal(HostStandby.None, HostOf(site, v.Host!.Value).Standby));
 
         // The least number of hosts stays on, however little is asked for.
-        await QuietAsync(cluster, TimeSpan.FromMinutes(41));
-        Assert.Equal(2, PowerTasks(cluster).Count);
+        await QuietAsync(site, TimeSpan.FromMinutes(41));
+        Assert.Equal(2, PowerTasks(site).Count);
 
-        await BusyAsync(cluster, TimeSpan.FromMinutes(4));
-        Assert.Equal(2, PowerTasks(cluster).Count);
-        await BusyAsync(cluster, TimeSpan.FromMinutes(8));
-        var wakes = PowerTasks(cluster).Where(t => t.Operation == "host.exit-standby").ToList();
+        await BusyAsync(site, TimeSpan.FromMinutes(4));
+        Assert.Equal(2, PowerTasks(site).Count);
+        await BusyAsync(site, TimeSpan.FromMinutes(8));
+        var wakes = PowerTasks(site).Where(t => t.Operation == "host.exit-standby").ToList();
         Assert.NotEmpty(wakes);
         Assert.All(wakes, t => Assert.Contains("at most", t.Reason, StringComparison.Ordinal));
         foreach (var wake in wakes)
-            Assert.Equal(TaskState.Succeeded, (await EndAsync(cluster, wake)).State);
-    }
+            Assert.Equal(TaskState.Succeeded, (await site.EndAsync(wake)).State);
+    });
 
     [Fact]
-    public async Task AHostThatCannotBeWokenIsNeverPutToStandby()
+    public void AHostThatCannotBeWokenIsNeverPutToStandby() => VirtualRun.Of(async scheduler =>
     {
-        await using var cluster = await OpenAsync(PowerSavingMode.Automatic, wakeable: 0);
-        await QuietAsync(cluster, TimeSpan.FromMinutes(41));
-        Assert.Empty(PowerTasks(cluster));
-    }
+        await using var site = await OpenAsync(scheduler, PowerSavingMode.Automatic, wakeable: 0);
+        await QuietAsync(site, TimeSpan.FromMinutes(41));
+        Assert.Empty(PowerTasks(site));
+    });
 
     [Fact]
-    public async Task AHostThatCouldNotGoToStandbyIsLeftOnForAnHour()
+    public void AHostThatCouldNotGoToStandbyIsLeftOnForAnHour() => VirtualRun.Of(async scheduler =>
     {
-        await using var cluster = await OpenAsync(PowerSavingMode.Automatic, wakeable: 1);
-        cluster.Site.Hosts.Refuse<PowerDownHost>(new HostStaysOn("h3", "its agent was given no command"));
-        await QuietAsync(cluster, TimeSpan.FromMinutes(41));
-        await EndAsync(cluster, Assert.Single(PowerTasks(cluster)));
-        await cluster.Site.UntilAsync(_ => cluster.Site.Engine.Events.Since(0).Any(e => e.Kind == "power.backs-off"), "it backs off");
-        await QuietAsync(cluster, TimeSpan.FromMinutes(50));
-        Assert.Single(PowerTasks(cluster));
-        await QuietAsync(cluster, TimeSpan.FromMinutes(52));
-        Assert.Equal(2, PowerTasks(cluster).Count);
-    }
+        await using var site = await OpenAsync(scheduler, PowerSavingMode.Automatic, wakeable: 1);
+        site.Hosts.Refuse<PowerDownHost>(new HostStaysOn("h3", "its agent was given no command"));
+        await QuietAsync(site, TimeSpan.FromMinutes(41));
+        await site.EndAsync(Assert.Single(PowerTasks(site)));
+        await site.UntilAsync(_ => site.Engine.Events.Since(0).Any(e => e.Kind == "power.backs-off"), "it backs off");
+        await QuietAsync(site, TimeSpan.FromMinutes(50));
+        Assert.Single(PowerTasks(site));
+        await QuietAsync(site, TimeSpan.FromMinutes(52));
+        Assert.Equal(2, PowerTasks(site).Count);
+    });
 
     [Fact]
-    public async Task AfterAHostThatDidNotWakeTheNextIsWokenInTheNextRound()
+    public void AfterAHostThatDidNotWakeTheNextIsWokenInTheNextRound() => VirtualRun.Of(async scheduler =>
     {
-        await using var cluster = await OpenAsync(PowerSavingMode.Automatic);
-        await QuietAsync(cluster, TimeSpan.FromMinutes(41));
-        await EndAsync(cluster, PowerTasks(cluster)[0]);
-        cluster.Tell(TimeSpan.FromMinutes(1), _ => Idle);
-        await cluster.BalanceAsync();
-        await EndAsync(cluster, PowerTasks(cluster)[0]);
-        foreach (var host in cluster.Site.Simulation.Hosts)
-            cluster.Site.Simulation.Power.Broken.Add(host.Id);
-        await cluster.Site.SucceedAsync(new SetPowerSaving { Target = cluster.Site.Cluster, LeastHosts = 2 });
-        await QuietAsync(cluster, TimeSpan.FromMinutes(7));
-        var first = Assert.Single(PowerTasks(cluster), t => t.Operation == "host.exit-standby");
-        Assert.IsType<HostNotWoken>((await EndAsync(cluster, first, TimeSpan.FromSeconds(30))).Fault);
-        await QuietAsync(cluster, TimeSpan.FromMinutes(1));
-        Assert.Equal(2, PowerTasks(cluster).Where(t => t.Operation == "host.exit-standby").DistinctBy(t => t.Target).Count());
-    }
+        await using var site = await OpenAsync(scheduler, PowerSavingMode.Automatic);
+        await QuietAsync(site, TimeSpan.FromMinutes(41));
+        await site.EndAsync(PowerTasks(site)[0]);
+        await QuietAsync(site, TimeSpan.FromMinutes(1));
+        await site.EndAsync(PowerTasks(site)[0]);
+        foreach (var host in site.Simulation.Hosts)
+            site.Simulation.Power.Broken.Add(host.Id);
+        await site.SucceedAsync(new SetPowerSaving { Target = site.Cluster, LeastHosts = 2 });
+        await QuietAsync(site, TimeSpan.FromMinutes(7));
+        var first = Assert.Single(PowerTasks(site), t => t.Operation == "host.exit-standby");
+        Assert.IsType<HostNotWoken>((await site.EndAsync(first)).Fault);
+        await QuietAsync(site, TimeSpan.FromMinutes(1));
+        Assert.Equal(2, PowerTasks(site).Where(t => t.Operation == "host.exit-standby").DistinctBy(t => t.Target).Count());
+    });
 
     [Fact]
-    public async Task WhatCannotBeSetIsRefused()
+    public void WhatCannotBeSetIsRefused() => VirtualRun.Of(async scheduler =>
     {
-        await using var cluster = await OpenAsync(mode: null, wakeable: 0);
-        var site = cluster.Site;
+        await using var site = await OpenAsync(scheduler, mode: null, wakeable: 0);
         SetPowerSaving[] wrong =
         [
             new() { Target = site.Cluster, Mode = (PowerSavingMode)7 },
@@ -135,49 +134,48 @@ public sealed class PowerSaverTests
         await site.SucceedAsync(new SetPowerSaving { Target = site.Cluster, LeastHosts = 2 });
         Assert.Equal(
             new PowerSavingSettings { TargetPercent = 50, BandPercent = 40, KeepsSpare = true, LeastHosts = 2 }, site.Now.Get<Cluster>(site.Cluster).PowerSaving);
-    }
+    });
 
-    /// <summary>Three hosts, the first with eight machines; the last ones can be woken.</summary>
-    private static async Task<BalanceSite> OpenAsync(PowerSavingMode? mode, int wakeable = 3)
+    /// <summary>Three hosts, the first with eight machines; the last ones can be woken. The loop itself sleeps.</summary>
+    private static async Task<MachineSite> OpenAsync(Scheduler scheduler, PowerSavingMode? mode, int wakeable = 3)
     {
-        var cluster = await BalanceSite.OpenAsync(BalanceMode.Manual);
-        var site = cluster.Site;
+        var site = await MachineSite.OpenAsync(scheduler, hosts: 3);
+        await site.SucceedAsync(new SetBalancing { Target = site.Cluster, Mode = BalanceMode.Manual, Interval = BalanceSettings.MaxInterval });
+        for (var n = 1; n <= 8; n++)
+            await site.CreateAsync($"vm{n}", host: 1, on: true);
         for (var number = 4 - wakeable; number <= 3; number++)
             await site.SucceedAsync(new SetHostPower { Target = site.Host(number), WakeOnLan = new WakeOnLan(site.Simulation.Hosts[number - 1].Card) });
         if (mode is not null)
             await site.SucceedAsync(new SetPowerSaving { Target = site.Cluster, Mode = mode });
-        return cluster;
+        return site;
     }
 
-    private static Host HostOf(BalanceSite cluster, EntityId id) => cluster.Site.Now.Get<Host>(id);
+    private static Host HostOf(MachineSite site, EntityId id) => site.Now.Get<Host>(id);
+
+    private static IReadOnlyList<Recommendation> Recommended(MachineSite site) => site.Engine.Balancing.RecommendationsOf(site.Cluster);
 
     /// <summary>Newest first.</summary>
-    private static List<TaskRecord> PowerTasks(BalanceSite cluster) => [.. cluster.Site.Engine.Tasks.List().Where(t => t.Operation.EndsWith("-standby", StringComparison.Ordinal))];
+    private static List<TaskRecord> PowerTasks(MachineSite site) => [.. site.Engine.Tasks.List().Where(t => t.Operation.EndsWith("-standby", StringComparison.Ordinal))];
 
-    private static Task QuietAsync(BalanceSite cluster, TimeSpan span) => GoOnAsync(cluster, span, Idle);
+    private static Task QuietAsync(MachineSite site, TimeSpan span) => GoOnAsync(site, span, Idle);
 
-    private static Task BusyAsync(BalanceSite cluster, TimeSpan span) => GoOnAsync(cluster, span, Busy);
+    private static Task BusyAsync(MachineSite site, TimeSpan span) => GoOnAsync(site, span, Busy);
 
-    /// <summary>A round each minute.</summary>
-    private static async Task GoOnAsync(BalanceSite cluster, TimeSpan span, double cpuPercent)
+    /// <summary>Statistics each 20 s, and a round each minute.</summary>
+    private static async Task GoOnAsync(MachineSite site, TimeSpan span, double cpuPercent)
     {
-        for (var told = TimeSpan.Zero; told < span; told += TimeSpan.FromMinutes(1))
+        var world = site.Simulation.World;
+        world.CpuDemand = (_, _) => cpuPercent;
+        for (var passed = TimeSpan.Zero; passed < span; passed += TimeSpan.FromMinutes(1))
         {
-            cluster.Tell(TimeSpan.FromMinutes(1), _ => cpuPercent);
-            await cluster.BalanceAsync();
-        }
-    }
+            for (var sample = 0; sample < 3; sample++)
+            {
+                await Task.Delay(TimeSpan.FromSeconds(20), world.Time);
+                foreach (var host in site.Simulation.Hosts)
+                    host.Agent?.RaiseStatistics();
+            }
 
-    /// <summary>Pushes the time on until a task has ended.</summary>
-    private static async Task<TaskRecord> EndAsync(BalanceSite cluster, TaskRecord task, TimeSpan? step = null)
-    {
-        var end = cluster.Site.EndAsync(task);
-        while (!end.IsCompleted)
-        {
-            cluster.Time.Push(step ?? TimeSpan.FromSeconds(5));
-            await Task.Delay(200);
+            await site.SucceedAsync(new BalanceCluster { Target = site.Cluster });
         }
-
-        return await end;
     }
 }

@@ -98,8 +98,10 @@ public sealed class PoolDivisionTests
         ? Math.Min(node.Own.Limit, children.Sum(c => Most(c, isAll)))
         : isAll ? node.Own.Limit : node.Own.Wanted;
 
-    // A limit above is less than the promises below it: admission does not let that come about.
-    private static bool IsCramped(IEnumerable<ShareNode> tree) =>
-        All(tree).Any(n => n.Children is not null && All(n.Children).Where(c => c.Children is null).Sum(c => c.Own.Least) > n.Own.Limit)
-        || All(tree).Where(c => c.Children is null).Sum(c => c.Own.Least) > Whole;
+    // A limit above is less than the promises below it, those that pools are given among them: admission does not let that come about.
+    private static bool IsCramped(IReadOnlyList<ShareNode> tree) =>
+        tree.Sum(Promised) > Whole || All(tree).Any(n => n.Children is { } children && children.Sum(Promised) > n.Own.Limit);
+
+    private static double Promised(ShareNode node) =>
+        node.Children is { } children ? Math.Max(node.Own.Reservation, children.Sum(Promised)) : node.Own.Least;
 }
