@@ -17,6 +17,7 @@ public sealed record PlannedMove(string Vm, string From, string To, double Gb, s
     /// moves by itself or leads its group. A group, which moves only to mend a rule, may break its own on its way and keeps it again when all have arrived.</summary>
     public string? With { get; init; }
 
-    /// <summary>The machine of a later move which this one clears the way for, because that one mends a rule; null for a move that is made for its own sake.</summary>
+    /// <summary>The machine of a later move which this one clears the way for, because that one mends a rule or empties a host; null for a move that is made for its own
+    /// sake.</summary>
     public string? For { get; init; }
 }

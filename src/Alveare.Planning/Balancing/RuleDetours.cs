@@ -35,7 +35,7 @@ internal sealed class RuleDetours(ClusterState state, Spread spread)
         int[] broken = [.. Enumerable.Range(0, state.Cluster.Rules.Count).Where(r => state.Cluster.Rules.Broken(r, state.At) > 0)];
         foreach (var rule in broken)
         {
-            if (new WayFinder(state, MostLooks / broken.Length).Find(Wanted(rule), (vm, to) => RuleRepair.MayMend(state, vm, to)) is not { } way)
+            if (new WayFinder(state, MostLooks / broken.Length, (_, _) => true).Find(Wanted(rule), (vm, to) => RuleRepair.MayMend(state, vm, to)) is not { } way)
                 continue;
             for (var n = 0; n < way.Count; n++)
             {

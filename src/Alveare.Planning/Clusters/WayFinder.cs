@@ -10,7 +10,8 @@ public readonly record struct WayStep(int Vm, int To);
 /// <remarks>Every way is tried (depth first, one more machine at a time), so that as few others as possible move; of as few those whose memory is least to
 /// send, and of these to hosts that are least loaded with them. Each move by itself finds room and keeps the rules, in the order in which they are
 /// made. Large clusters have more ways than there is time for: after <paramref name="mostLooks"/> no more are tried, the same ones each time.</remarks>
-public sealed class WayFinder(ClusterState state, int mostLooks)
+/// <param name="mayHelp">Whether a machine may be moved to a host for another's sake; room and rules are asked besides.</param>
+public sealed class WayFinder(ClusterState state, int mostLooks, Func<int, int, bool> mayHelp)
 {
     /// <summary>So many others move for one machine.</summary>
     public const int MostHelpers = 3;
@@ -60,7 +61,7 @@ public sealed class WayFinder(ClusterState state, int mostLooks)
 
         if (left == 0)
             return;
-        foreach (var helper in Helpers(step, left))
+        foreach (var helper in Helpers(step, left).Where(h => mayHelp(h.Vm, h.To)))
             Reach(helper, left - 1, state.MayMove, rest => Reach(step, rest, may, then));
     }
 

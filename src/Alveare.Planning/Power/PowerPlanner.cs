@@ -107,7 +107,8 @@ public static class PowerPlanner
     /// <summary>The cluster once the host is empty and gone; null when it cannot be emptied, or others would be loaded too much.</summary>
     private static ClusterSnapshot? Without(ClusterSnapshot snapshot, SnapshotHost host, PowerTerms terms)
     {
-        var plan = Evacuation.Maintenance(snapshot, host.Id);
+        // For a host to sleep the others' machines stay where they are.
+        var plan = Evacuation.Maintenance(snapshot, host.Id, mayHelp: _ => false);
         if (!plan.Stuck.IsEmpty)
             return null;
         var to = plan.Moves.ToDictionary(m => m.Vm, m => m.To, StringComparer.Ordinal);

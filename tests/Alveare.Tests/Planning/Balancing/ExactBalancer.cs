@@ -9,8 +9,10 @@ internal static class ExactBalancer
     /// room when it is made.</summary>
     public static double LeastDeviation(Cluster cluster, int most) => Least(new ClusterState(cluster), most);
 
-    /// <summary>So many moves at most of which the last mends more than it breaks, after others that find room and break no rule; null when there are none.</summary>
-    public static string? Repair(ClusterState state, int most)
+    /// <summary>So many moves at most of which the last is wanted, after others that find room and break no rule; null when there are none.</summary>
+    /// <param name="isWanted">Whether a move may be made, with the machines where they are then, and is one of those that are looked for.</param>
+    /// <param name="mayHelp">Whether a machine may be moved to a host for another's sake.</param>
+    public static string? Way(ClusterState state, int most, Func<int, int, bool> isWanted, Func<int, int, bool> mayHelp)
     {
         var (cluster, rules) = (state.Cluster, state.Cluster.Rules);
         for (var vm = 0; vm < state.At.Length && most > 0; vm++)
@@ -20,12 +22,12 @@ internal static class ExactBalancer
                 var (from, move) = (state.At[vm], $"{cluster.Vms[vm].Id} to {cluster.Hosts[host].Id}");
                 if (host == from || !state.HasRoom(vm, host))
                     continue;
-                if (rules.Weigh(vm, host, state.At).IsBetter)
+                if (isWanted(vm, host))
                     return move;
-                if (rules.RulesOf(vm).ToArray().Any(rule => rules.Change(rule, vm, host, state.At) > 0))
+                if (!mayHelp(vm, host) || rules.RulesOf(vm).ToArray().Any(rule => rules.Change(rule, vm, host, state.At) > 0))
                     continue;
                 state.Move(vm, host);
-                var rest = Repair(state, most - 1);
+                var rest = Way(state, most - 1, isWanted, mayHelp);
                 state.Move(vm, from);
                 if (rest is not null)
                     return $"{move}, {rest}";

@@ -124,7 +124,8 @@ public sealed class RuleDetourTests
             var after = new Cluster(snapshot.WithMoved(at));
             // What must be together moves as one, as it does for the balancer.
             var units = MoveUnits.Of(after, after.Start, doKeptStay: true).Cluster;
-            var repair = ExactBalancer.Repair(new ClusterState(units), 3);
+            var state = new ClusterState(units);
+            var repair = ExactBalancer.Way(state, 3, (vm, host) => units.Rules.Weigh(vm, host, state.At).IsBetter, (_, _) => true);
             Assert.True(repair is null, $"{repair} of {Text(units.Snapshot)}");
         },
         iter: 300);

@@ -60,7 +60,7 @@ public sealed class PowerPlannerProperties
         foreach (var step in PowerPlanner.Plan(view, terms).Where(s => s.Action == PowerAction.Standby))
         {
             Assert.Contains(step.Host, view.MaySleep);
-            var plan = Evacuation.Maintenance(view.Snapshot, step.Host);
+            var plan = Evacuation.Maintenance(view.Snapshot, step.Host, mayHelp: _ => false);
             var brokenBefore = new ClusterState(new Cluster(view.Snapshot)).Broken;
             view = Applied(view, [step]);
             var after = new ClusterState(new Cluster(view.Snapshot));
@@ -120,7 +120,7 @@ public sealed class PowerPlannerProperties
                 continue;
             }
 
-            var to = Evacuation.Maintenance(view.Snapshot, step.Host).Moves.ToDictionary(m => m.Vm, m => m.To);
+            var to = Evacuation.Maintenance(view.Snapshot, step.Host, mayHelp: _ => false).Moves.ToDictionary(m => m.Vm, m => m.To);
             var asleep = view.Snapshot.Hosts.Single(h => h.Id == step.Host);
             view = view with
             {

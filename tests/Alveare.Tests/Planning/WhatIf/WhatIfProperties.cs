@@ -38,10 +38,11 @@ public sealed class WhatIfProperties
         var plan = hasFailed ? Evacuation.Failure(snapshot, host) : Evacuation.Maintenance(snapshot, host);
         Assert.Equal(
             snapshot.Vms.Where(v => v.Host == host).Select(v => v.Id).Order(),
-            plan.Moves.Select(m => m.Vm).Concat(plan.Stuck.Select(s => s.Vm)).Order());
+            plan.Moves.Where(m => m.From == host).Select(m => m.Vm).Concat(plan.Stuck.Select(s => s.Vm)).Order());
+        Assert.All(plan.Moves.Where(m => m.From != host), m => Assert.NotNull(m.For));
         Assert.DoesNotContain(plan.Moves, m => m.To == host);
         Assert.All(plan.Stuck, s => Assert.All(s.Reasons, r => Assert.NotEmpty(r.Reason)));
-        var at = plan.Moves.ToDictionary(m => m.Vm, m => m.To);
+        var at = plan.Moves.GroupBy(m => m.Vm).ToDictionary(g => g.Key, g => g.Last().To);
         var after = new ClusterState(new Cluster(snapshot with { Vms = [.. snapshot.Vms.Select(v => v with { Host = at.GetValueOrDefault(v.Id, v.Host) })] }));
         Assert.All(plan.Moves.Select(m => after.Cluster.HostNumbers[m.To]), h => Assert.True(after.Consumed[h] <= after.Cluster.Hosts[h].MemMb));
         // One that only should hold is in no machine's way.
