@@ -12,7 +12,7 @@ namespace Alveare.Planning.Power;
 /// a band below where it would be woken again, so nothing goes back and forth.</para>
 /// <para>A host sleeps only if its machines find places among those that stay on, with room for all that they are promised and no rule broken, and
 /// without loading any of these above the band. The emptiest host first; ties go to the lower id. What is woken is the smallest host that is enough, or
-/// else the largest and so on.</para></remarks>
+/// else the largest and so on, without any that turns out not to be needed.</para></remarks>
 public static class PowerPlanner
 {
     /// <summary>The steps, which are either all wakes or all standbys; in the order in which they are to be done.</summary>
@@ -36,18 +36,40 @@ public static class PowerPlanner
     private static ImmutableArray<PowerStep> Wakes(PowerView view, PowerTerms terms)
     {
         var load = PowerLoad.Of(view, view.Soon);
-        var on = view.Snapshot.Hosts.Concat(view.Coming).ToList();
-        var asleep = view.Asleep.OrderBy(h => Size(h, view.Asleep)).ThenBy(h => h.Id, StringComparer.Ordinal).ToList();
+        List<SnapshotHost> on = [.. view.Snapshot.Hosts, .. view.Coming];
+        if (WhyWake(view, load, on, terms, hasBegun: false) is null)
+            return [];
         var steps = ImmutableArray.CreateBuilder<PowerStep>();
-        while (asleep.Count > 0 && WhyWake(view, load, on, terms, steps.Count > 0) is { } why)
+        foreach (var next in ToWake(view, more => WhyWake(view, load, [.. on, .. more], terms, hasBegun: true) is null))
         {
-            var next = asleep.Find(h => WhyWake(view, load, [.. on, h], terms, hasBegun: true) is null) ?? asleep[^1];
-            asleep.Remove(next);
+            var why = WhyWake(view, load, on, terms, hasBegun: steps.Count > 0);
             on.Add(next);
             steps.Add(new(PowerAction.Wake, next.Id, string.Create(CultureInfo.InvariantCulture, $"{why}; with {next.Id} {100 * load.Of(on):0.0} % of them are")));
         }
 
         return steps.ToImmutable();
+    }
+
+    /// <summary>Hosts that sleep and are enough, none of which the others could do without; all of them when no number is enough.</summary>
+    private static List<SnapshotHost> ToWake(PowerView view, Func<IEnumerable<SnapshotHost>, bool> isEnough)
+    {
+        var asleep = view.Asleep.OrderBy(h => Size(h, view.Asleep)).ThenBy(h => h.Id, StringComparer.Ordinal).ToList();
+        var woken = new List<SnapshotHost>();
+        while (asleep.Count > 0 && !isEnough(woken))
+        {
+            var next = asleep.Find(h => isEnough([.. woken, h])) ?? asleep[^1];
+            asleep.Remove(next);
+            woken.Add(next);
+        }
+
+        // One that was not enough may be one too many beside those that came after it: it would be put to standby again at once.
+        foreach (var host in woken.ToList())
+        {
+            if (isEnough(woken.Where(h => h != host)))
+                woken.Remove(host);
+        }
+
+        return woken;
     }
 
     /// <summary>Why a host more is needed, or null. Once one is woken, it goes on until the target is reached.</summary>
