@@ -27,8 +27,10 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
         var said = claims.Of(id);
         if (now.Find(id) is not VirtualMachine known)
         {
-            if (said.Count > 0 && !intents.Settled.Contains(id) && !(intents.Destroyed.Contains(id) && said.All(c => c.IsOff)))
-                Add(MachinePlace.Choose(said, null));
+            // One that is only awaited somewhere may never come: it is found once it does.
+            var there = said.Where(c => !c.IsAwaited).ToList();
+            if (there.Count > 0 && !intents.Settled.Contains(id) && !(intents.Destroyed.Contains(id) && there.All(c => c.IsOff)))
+                Add(MachinePlace.Choose(there, null));
             return;
         }
 

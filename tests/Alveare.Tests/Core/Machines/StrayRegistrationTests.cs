@@ -76,6 +76,31 @@ public sealed class StrayRegistrationTests
     }
 
     [Fact]
+    public void AMachineThatWasDestroyedIsNotFoundOnAHostThatStillWaitsForIt() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await MachineSite.OpenAsync(scheduler);
+        var (id, destination) = (await site.CreateAsync("web01", host: 1, on: true), site.Simulation.Hosts[1]);
+        // The destination is lost when its QEMU waits, and nobody can tell it that the migration is given up.
+        site.Hosts.On<PrepareIncoming>(async carryOut =>
+        {
+            await carryOut();
+            destination.KillAgent();
+            throw new FaultException(new HostNotConnected("h2", "the connection broke"));
+        });
+        await site.FailAsync<HostNotConnected>(new MigrateVm { Target = id, Host = site.Host(2) });
+        await site.SucceedAsync(new PowerOff { Target = id });
+        await site.SucceedAsync(new DestroyVm { Target = id });
+
+        destination.StartAgent();
+        await site.UntilAsync(now => now.Get<Host>(site.Host(2)).Connection == HostConnection.Connected, "it is back");
+        Assert.Equal(MigrationRole.Destination, (await site.OnHostAsync(2, id))?.Migration?.Role);
+        while (await site.OnHostAsync(2, id) is not null)
+            await Task.Delay(TimeSpan.FromSeconds(1), site.Simulation.World.Time);
+        Assert.Null(site.Now.Find(id));
+        Assert.DoesNotContain(site.Engine.Events.Since(0), e => e.Kind is "vm.found" or "vm.lost");
+    });
+
+    [Fact]
     public async Task FilesOfADestroyedMachineThatAreThereAgainAreRegistered()
     {
         await using var site = await MachineSite.OpenAsync();
