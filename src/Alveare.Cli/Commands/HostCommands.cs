@@ -81,11 +81,13 @@ internal static class HostCommands
             plan.Moves,
             [
                 new("VM", m => m.Name),
+                new("FROM", m => m.FromName),
                 new("TO", m => m.ToName),
                 new("HOW", m => m.IsLive ? "live" : "by registration"),
                 new("MEMORY", m => m.IsLive ? Amounts.Size(m.Memory) : null, IsNumber: true),
                 new("SECONDS", m => m.IsLive ? m.Seconds.ToString("0.0", CultureInfo.InvariantCulture) : null, IsNumber: true),
                 new("WITH", m => m.With),
+                new("MAKES ROOM FOR", m => m.ForName),
             ]));
         text.AppendLine(CultureInfo.InvariantCulture, $"about {Math.Ceiling(plan.Seconds):0} s in all");
         foreach (var stay in plan.Staying)

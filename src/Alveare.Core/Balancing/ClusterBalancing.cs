@@ -1,3 +1,4 @@
+using Alveare.Core.Clusters;
 using Alveare.Core.Events;
 using Alveare.Core.Machines;
 using Alveare.Core.Migration;
@@ -67,7 +68,7 @@ public sealed class ClusterBalancing
     public ClusterReading Read(EntityId cluster)
     {
         var now = _ground.Now;
-        return ClusterReading.Of(now, now.Get<Cluster>(cluster), _ground.Statistics, Targets());
+        return ClusterReading.Of(now, now.Get<Cluster>(cluster), _ground.Statistics, ClusterReading.TargetsOf(_ground.Tasks));
     }
 
     /// <summary>Balances until the engine ends.</summary>
@@ -175,9 +176,6 @@ public sealed class ClusterBalancing
 
         return RoundPlanner.Plan(reading, _costs.TermsFor(reading.Clock, reading.SteadySeconds, reading.Hosts), resting);
     }
-
-    private Dictionary<EntityId, EntityId> Targets() =>
-        _ground.Tasks.List().Where(t => !t.HasEnded && t.Move is not null).DistinctBy(t => t.Target).ToDictionary(t => t.Target, t => t.Move!.Target);
 
     private List<Cluster> DueClusters()
     {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Alveare.Core.Clusters;
 using Alveare.Core.Inventory;
 using Alveare.Core.Placement;
 using Alveare.Model;

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Alveare.Core.Clusters;
 using Alveare.Model;
 using Alveare.Model.Clusters;
 using Alveare.Planning.Balancing;

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Collections.Immutable;
 using Alveare.Core.Machines;
 using Alveare.Core.Migration;
@@ -11,7 +12,7 @@ namespace Alveare.Core.Maintenance;
 
 /// <summary>Plans to empty a host, by the very checks that its moves will pass, without doing anything.</summary>
 /// <remarks>Room is promised to one unit after the other, as the moves will do, but out of rooms that nobody else sees. The units that take most memory come
-/// first, because they are the ones that end up with nowhere to go.</remarks>
+/// first, because they are the ones that end up with nowhere to go. For what finds no host others make room (<see cref="RoomMaking"/>).</remarks>
 public sealed class MaintenancePlanner
 {
     /// <summary>So many leave at once: a target takes part in eight migrations, and others' have to find a place too.</summary>
@@ -24,25 +25,35 @@ public sealed class MaintenancePlanner
     internal MaintenancePlanner(MachineGround ground, MigrationCosts costs) => (_ground, _targets, _costs) = (ground, new MoveTargets(ground), costs);
 
     /// <summary>What putting the host into maintenance would do now.</summary>
-    public MaintenancePlan Plan(EntityId host)
+    public MaintenancePlan Plan(EntityId host) => Plan(host, FrozenSet<EntityId>.Empty);
+
+    /// <summary>As the other one, when some machines of other hosts could not make room.</summary>
+    internal MaintenancePlan Plan(EntityId host, IReadOnlySet<EntityId> unable)
     {
         var name = _ground.Now.Get<Host>(host).Name;
-        var moves = ImmutableArray.CreateBuilder<MaintenanceMove>();
-        var staying = ImmutableArray.CreateBuilder<MaintenanceStay>();
-        var targets = new MoveTargets(_ground with { Rooms = _ground.Rooms.Rehearsal() });
+        var (steps, stuck) = (new List<EvacuationStep>(), new List<(ImmutableArray<VirtualMachine> Unit, string Why)>());
+        var rooms = _ground.Rooms.Rehearsal();
+        var targets = new MoveTargets(_ground with { Rooms = rooms });
         foreach (var unit in UnitsOn(host))
         {
             try
             {
-                moves.AddRange(Moves(unit, host, TargetOf(targets, unit, host)));
+                steps.Add(new(unit, host, TargetOf(targets, unit, host), null));
             }
             catch (FaultException e)
             {
-                staying.AddRange(unit.Select(vm => new MaintenanceStay(vm.Id, vm.Name, e.Fault.Message.TrimEnd('.'), vm.MayRun)));
+                stuck.Add((unit, e.Fault.Message.TrimEnd('.')));
             }
         }
 
-        return new MaintenancePlan(name, moves.ToImmutable(), staying.ToImmutable(), MaintenancePlan.Together(moves.Where(m => m.IsLive).Select(m => m.Seconds), AtOnce));
+        steps.AddRange(new RoomMaking(_ground, host, unable).Plan(rooms, [.. stuck.Select(s => s.Unit)]));
+        var leaving = steps.SelectMany(s => s.Unit).Select(vm => vm.Id).ToHashSet();
+        ImmutableArray<MaintenanceMove> moves = [.. steps.SelectMany(Moves)];
+        return new MaintenancePlan(
+            name,
+            moves,
+            [.. stuck.SelectMany(s => s.Unit.Where(vm => !leaving.Contains(vm.Id)).Select(vm => new MaintenanceStay(vm.Id, vm.Name, s.Why, vm.MayRun)))],
+            MaintenancePlan.Together([.. moves.Select(m => m.Seconds)], n => MaintenancePlan.Before(moves, n), AtOnce));
     }
 
     /// <summary>The machines of a host, those together that leave as one; what takes most memory first.</summary>
@@ -67,11 +78,21 @@ public sealed class MaintenancePlanner
             : targets.PromiseLive(unit, host, null).Host;
     }
 
-    private IEnumerable<MaintenanceMove> Moves(ImmutableArray<VirtualMachine> unit, EntityId from, EntityId to) => unit.Select(vm =>
-        new MaintenanceMove(vm.Id, vm.Name, to, _ground.NameOf(to), vm.MayRun, Takes(vm), vm.MayRun ? _costs.Between(from, to).SecondsFor(Takes(vm)) : 0)
-        {
-            With = vm == unit[0] ? null : unit[0].Name,
-        });
+    private IEnumerable<MaintenanceMove> Moves(EvacuationStep step) => step.Unit.Select(vm => new MaintenanceMove(
+        vm.Id,
+        vm.Name,
+        step.From,
+        _ground.NameOf(step.From),
+        step.To,
+        _ground.NameOf(step.To),
+        vm.MayRun,
+        Takes(vm),
+        vm.MayRun ? _costs.Between(step.From, step.To).SecondsFor(Takes(vm)) : 0)
+    {
+        With = vm == step.Unit[0] ? null : step.Unit[0].Name,
+        For = step.For?.Id,
+        ForName = step.For?.Name,
+    });
 
     private Bytes Takes(VirtualMachine vm) =>
         !vm.MayRun ? Bytes.Zero : _ground.Statistics.LatestDemandOf(vm.Id)?.Consumed is { Value: > 0 } consumed ? consumed : vm.Spec?.Memory ?? Bytes.Zero;

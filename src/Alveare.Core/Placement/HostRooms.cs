@@ -19,6 +19,10 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
 {
     private readonly Lock _gate = new();
     private readonly List<PromisedRoom> _promises = [];
+    private InventorySnapshot? _rehearsed;
+
+    /// <summary>The inventory that is chosen by: of a rehearsal, the one in which what was promised is done.</summary>
+    internal InventorySnapshot Now => Decide(now => now);
 
     /// <summary>Lets <paramref name="choose"/> pick one of the hosts by the room they have, and promises the memory there until the answer is
     /// disposed. What it throws goes through: then nothing is promised.</summary>
@@ -27,26 +31,29 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
     public PromisedRoom Promise(
         EntityId machine, Bytes memory, Func<InventorySnapshot, IEnumerable<Host>> candidates, Func<ImmutableArray<HostRoom>, EntityId> choose, bool isToRun = true,
         ResourceControls? resources = null) =>
-        Promise([new(machine, memory, resources ?? inventory.Decide(now => ControlsOf(now.Find(machine))))], candidates, choose, isToRun);
+        Promise([new(machine, memory, resources ?? Decide(now => ControlsOf(now.Find(machine))))], candidates, choose, isToRun);
 
     /// <summary>As for one machine, for several that all go to one host.</summary>
     public PromisedRoom Promise(
         ImmutableArray<RoomShare> machines, Func<InventorySnapshot, IEnumerable<Host>> candidates, Func<ImmutableArray<HostRoom>, EntityId> choose, bool isToRun = true) =>
-        inventory.Decide(now =>
+        Decide(now =>
         {
             // Always in this order: edits of pools, which the writer makes one by one, ask here what is promised.
             lock (_gate)
             {
                 var promised = new PromisedRoom(this, machines, choose(Of(now, candidates(now), machines, isToRun)), inventory.SettleAsync());
-                _promises.Add(promised);
+                if (_rehearsed is null)
+                    _promises.Add(promised);
+                else
+                    _rehearsed = now.With(machines.Select(m => now.Get<VirtualMachine>(m.Machine) with { Host = promised.Host }), []);
                 return promised;
             }
         });
 
-    /// <summary>The same rooms to plan with: what is promised out of these nobody else sees.</summary>
+    /// <summary>The same rooms to plan with: what is promised out of these nobody else sees, and it counts as done, one after the other.</summary>
     public HostRooms Rehearsal()
     {
-        var rehearsal = new HostRooms(inventory, statistics);
+        var rehearsal = new HostRooms(inventory, statistics) { _rehearsed = Now };
         lock (_gate)
             rehearsal._promises.AddRange(_promises);
         return rehearsal;
@@ -54,6 +61,8 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
 
     /// <summary>What the resource pools of a cluster have promised, also to machines on their way into it.</summary>
     internal ClusterPools PoolsOf(InventorySnapshot now, Cluster cluster) => PoolsOf(now, cluster, null);
+
+    private T Decide<T>(Func<InventorySnapshot, T> decide) => _rehearsed is { } rehearsed ? decide(rehearsed) : inventory.Decide(decide);
 
     internal void GiveBack(PromisedRoom promise)
     {

@@ -97,8 +97,9 @@ public sealed record RecommendationDto(
 /// <summary>What putting a host into maintenance does.</summary>
 public sealed record MaintenancePlanDto(string Host, IReadOnlyList<MaintenanceMoveDto> Moves, IReadOnlyList<MaintenanceStayDto> Staying, double Seconds, bool IsPossible);
 
-/// <summary>A machine that leaves a host; bytes and seconds.</summary>
-public sealed record MaintenanceMoveDto(string Vm, string Name, string To, string ToName, bool IsLive, long Memory, double Seconds, string? With);
+/// <summary>A machine that leaves a host, or makes room for one that does; bytes and seconds.</summary>
+public sealed record MaintenanceMoveDto(
+    string Vm, string Name, string From, string FromName, string To, string ToName, bool IsLive, long Memory, double Seconds, string? With, string? For, string? ForName);
 
 /// <summary>A machine that no other host takes.</summary>
 public sealed record MaintenanceStayDto(string Vm, string Name, string Reason, bool IsInTheWay);

@@ -201,5 +201,113 @@ public sealed class MaintenanceTests
     [InlineData(2, 5)]
     [InlineData(4, 4)]
     public void MovesThatAreMadeAtOnceTakeAsLongAsTheBusiestTurn(int atOnce, double seconds) =>
-        Assert.Equal(seconds, MaintenancePlan.Together([4, 3, 2, 1], atOnce));
+        Assert.Equal(seconds, MaintenancePlan.Together([4, 3, 2, 1], _ => [], atOnce));
+
+    [Fact]
+    public void AMoveThatWaitsForOthersBeginsWhenTheyHaveEnded() =>
+        Assert.Equal(7, MaintenancePlan.Together([4, 3, 2, 1], n => n == 2 ? [0, 1] : n == 3 ? [2] : [], 4));
+
+    [Fact]
+    public async Task AnotherMachineMakesRoomFirst()
+    {
+        await using var site = await FullSite();
+        EntityId a = site.Vm("a").Id, c = site.Vm("c").Id;
+        var plan = site.Engine.Maintenance.Plan(site.Host(1));
+        Assert.Equal([("c", "h2", "h3", "a"), ("a", "h1", "h2", null)], plan.Moves.Select(m => (m.Name, m.FromName, m.ToName, m.ForName)));
+        Assert.Empty(plan.Staying);
+        Assert.Equal(plan.Moves.Sum(m => m.Seconds), plan.Seconds, 6);
+        Assert.Contains("'c' to h3 to make room for 'a', 'a' to h2", plan.InWords(), StringComparison.Ordinal);
+
+        var held = site.Hosts.Hold<PrepareIncoming>();
+        var entering = await site.SubmitAsync(new EnterMaintenance { Target = site.Host(1) });
+        await held.ArrivedAsync();
+        // Until it has gone the other does not begin.
+        Assert.Equal([c], site.Engine.Tasks.List().Where(t => t.Operation == "vm.migrate").Select(t => t.Target));
+        Assert.Contains("so that 'a' can leave host 'h1'", site.Engine.Tasks.List().Single(t => t.Operation == "vm.migrate").Reason, StringComparison.Ordinal);
+        held.Release();
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(entering)).State);
+        Assert.Equal((site.Host(3), site.Host(2)), (site.Vm(c).Host!.Value, site.Vm(a).Host!.Value));
+    }
+
+    [Fact]
+    public async Task AMachineThatCannotMakeRoomIsReplacedByAnother()
+    {
+        await using var site = await FullSite("c", "e");
+        site.Hosts.Refuse<PrepareIncoming>(new MachineStartFailed("b", "no memory"));
+        await site.SucceedAsync(new EnterMaintenance { Target = site.Host(1) });
+        Assert.Equal((site.Host(2), site.Host(3), site.Host(2)), (site.Vm("b").Host!.Value, site.Vm("c").Host!.Value, site.Vm("a").Host!.Value));
+        Assert.Contains(site.Engine.Events.Since(0), e => e.Kind == "host.no-room-made" && e.Message.StartsWith("'b' could not make room for 'a': ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task WhenNobodyElseCanMakeRoomTheMachineStaysForThatReason()
+    {
+        await using var site = await FullSite();
+        site.Hosts.Refuse<PrepareIncoming>(new MachineStartFailed("c", "no memory"));
+        var fault = await site.FailAsync<HostNotEmptied>(new EnterMaintenance { Target = site.Host(1) });
+        Assert.StartsWith("'a' stays: ", Assert.Single(fault.Staying), StringComparison.Ordinal);
+        Assert.Equal((site.Host(1), site.Host(2)), (site.Vm("a").Host!.Value, site.Vm("c").Host!.Value));
+        Assert.Equal(HostMaintenance.None, site.Now.Get<Host>(site.Host(1)).Maintenance);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(BalanceMode.Manual)]
+    [InlineData(BalanceMode.Partial)]
+    public async Task AMachineThatIsNotToBeMovedMakesNoRoom(BalanceMode? mode)
+    {
+        await using var site = await FullSite();
+        await site.SucceedAsync(new SetBalancing { Target = site.Cluster, Overrides = [new(site.Vm("c").Id, mode)] });
+        var plan = site.Engine.Maintenance.Plan(site.Host(1));
+        Assert.Empty(plan.Moves);
+        Assert.Contains("memory", Assert.Single(plan.Staying).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task CancellingWhileRoomIsMadeLeavesTheMachineOnItsHost()
+    {
+        await using var site = await FullSite();
+        var held = site.Hosts.Hold<PrepareIncoming>();
+        var entering = await site.SubmitAsync(new EnterMaintenance { Target = site.Host(1) });
+        await held.ArrivedAsync();
+        site.Cancel(entering);
+        held.Release();
+        Assert.Equal(TaskState.Cancelled, (await site.EndAsync(entering)).State);
+        Assert.Equal((HostMaintenance.None, site.Host(1)), (site.Now.Get<Host>(site.Host(1)).Maintenance, site.Vm("a").Host!.Value));
+        Assert.All(site.Now.OfType<VirtualMachine>(), v => Assert.Equal(PowerState.On, v.Power));
+    }
+
+    [Fact]
+    public async Task AMachineThatARuleKeepsApartLeavesFirst()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3, memory: Bytes.FromGib(4));
+        EntityId[] vms = [await site.CreateAsync("a", host: 1, on: true, memory: Bytes.FromGib(2)), await site.CreateAsync("b", host: 2, on: true, memory: Bytes.FromGib(1))];
+        await site.CreateAsync("d", host: 3, on: true, memory: Bytes.FromGib(3));
+        await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "split", Kind = ClusterRuleKind.Apart, Vms = [.. vms] });
+        await site.SucceedAsync(new EnterMaintenance { Target = site.Host(1) });
+        Assert.Equal((site.Host(2), site.Host(3)), (site.Vm("a").Host!.Value, site.Vm("b").Host!.Value));
+    }
+
+    [Fact]
+    public async Task AFullClusterIsTakenThroughMaintenanceHostByHost()
+    {
+        await using var site = await FullSite();
+        await site.SucceedAsync(new RollingMaintenance { Target = site.Cluster });
+        Assert.All(site.Now.OfType<VirtualMachine>(), v => Assert.Equal(PowerState.On, v.Power));
+        Assert.Equal(3, site.Engine.Tasks.TargetsOf<EnterMaintenance>(TaskState.Succeeded).Distinct().Count());
+    }
+
+    /// <summary>Hosts of 4 GiB: of h1's one machine of 2 GiB none of the others has room before one of 1 GiB leaves h2 for h3.</summary>
+    private static async Task<MachineSite> FullSite(params string[] small)
+    {
+        var site = await MachineSite.OpenAsync(hosts: 3, memory: Bytes.FromGib(4));
+        if (small.Length == 0)
+            small = ["c"];
+        await site.CreateAsync("a", host: 1, on: true, memory: Bytes.FromGib(2));
+        await site.CreateAsync("b", host: 2, on: true, memory: Bytes.FromGib(3 - small.Length));
+        await site.CreateAsync("d", host: 3, on: true, memory: Bytes.FromGib(3));
+        foreach (var name in small)
+            await site.CreateAsync(name, host: 2, on: true, memory: Bytes.FromGib(1));
+        return site;
+    }
 }

@@ -7,7 +7,7 @@ using Alveare.Model.Inventory;
 using Alveare.Planning.Migration;
 using Alveare.Planning.Placement;
 
-namespace Alveare.Core.Balancing;
+namespace Alveare.Core.Clusters;
 
 /// <summary>Which hosts of a cluster a machine can be migrated to at all, room aside.</summary>
 /// <remarks>Machines and hosts that are alike share the answer: ten thousand machines on a hundred equal hosts are one check.</remarks>

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Alveare.Core.Inventory;
 using Alveare.Core.Statistics;
+using Alveare.Core.Tasks;
 using Alveare.Model;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
@@ -9,7 +10,7 @@ using Alveare.Planning.Balancing;
 using Alveare.Planning.Rules;
 using Alveare.Planning.Snapshots;
 
-namespace Alveare.Core.Balancing;
+namespace Alveare.Core.Clusters;
 
 /// <summary>A cluster as planning sees it, read from the inventory and the statistics at one moment.</summary>
 /// <param name="Cluster">The inventory's record.</param>
@@ -28,9 +29,13 @@ public sealed record ClusterReading(
 {
     /// <summary>Reads a cluster: its hosts that are connected, run machines and whose statistics are fresh, with what runs on them.</summary>
     /// <param name="targets">Where the migrations that are under way bring their machines.</param>
-    public static ClusterReading Of(InventorySnapshot now, Cluster cluster, StatisticsHistory statistics, IReadOnlyDictionary<EntityId, EntityId> targets)
+    public static ClusterReading Of(InventorySnapshot now, Cluster cluster, StatisticsHistory statistics, IReadOnlyDictionary<EntityId, EntityId> targets) =>
+        Of(now, cluster, [.. now.Children<Host>(cluster.Id).Where(h => IsUsable(h) && !LoadHistory.IsStale(statistics.AgesOfHost(h.Id)))], statistics, targets);
+
+    /// <summary>As the other one, of hosts that were chosen; each has said what it is.</summary>
+    public static ClusterReading Of(
+        InventorySnapshot now, Cluster cluster, ImmutableArray<Host> hosts, StatisticsHistory statistics, IReadOnlyDictionary<EntityId, EntityId> targets)
     {
-        var hosts = now.Children<Host>(cluster.Id).Where(h => IsUsable(h) && !LoadHistory.IsStale(statistics.AgesOfHost(h.Id))).ToList();
         var hostNames = Labels(hosts);
         // A machine on its way counts where it will be.
         var running = hosts
@@ -65,10 +70,28 @@ public sealed record ClusterReading(
             },
             hosts.ToImmutableDictionary(h => hostNames[h.Id], h => h.Id),
             read.ToImmutableDictionary(r => r.Name, r => r.Vm.Id),
-            read.Select(r => (r.Name, Why: WhyItStays(r.Vm, r.Demand))).Where(r => r.Why is not null).ToImmutableDictionary(r => r.Name, r => r.Why!),
+            read.Select(r => (r.Name, Why: WhyItStays(r.Vm) ?? (r.Demand.IsKnown ? null : "there are no fresh statistics of it"))).Where(r => r.Why is not null).ToImmutableDictionary(r => r.Name, r => r.Why!),
             read.ToImmutableDictionary(r => r.Name, r => r.Demand.Steady.TotalSeconds),
-            new Megahertz(hosts.Count == 0 ? 0 : (long)hosts.Average(h => h.Facts!.CpuClock.Value)));
+            new Megahertz(hosts.IsEmpty ? 0 : (long)hosts.Average(h => h.Facts!.CpuClock.Value)));
     }
+
+    /// <summary>Where the migrations that are under way bring their machines.</summary>
+    internal static IReadOnlyDictionary<EntityId, EntityId> TargetsOf(TaskEngine tasks) =>
+        tasks.List().Where(t => !t.HasEnded && t.Move is not null).DistinctBy(t => t.Target).ToDictionary(t => t.Target, t => t.Move!.Target);
+
+    /// <summary>A host that answers and runs machines.</summary>
+    internal static bool IsUsable(Host host) =>
+        host is { Connection: HostConnection.Connected, Maintenance: HostMaintenance.None, Standby: HostStandby.None } && HasCapacity(host);
+
+    /// <summary>Why a machine must not be moved now whatever is known of its load; null when it may be.</summary>
+    internal static string? WhyItStays(VirtualMachine vm) => vm switch
+    {
+        { BusyTask: { } task } => $"{task} works on it",
+        { IsStale: true } => "its host does not answer",
+        { IsTemplate: true } => "it is a template",
+        { Power: not PowerState.On } => "it does not run",
+        _ => null,
+    };
 
     private static IEnumerable<SnapshotHost> AsleepOf(InventorySnapshot now, Cluster cluster, Dictionary<EntityId, string> names)
     {
@@ -78,19 +101,7 @@ public sealed record ClusterReading(
             .Select(h => new SnapshotHost(taken.Add(h.Name) ? h.Name : $"{h.Name} ({h.Id})", h.Facts!.CpuCapacity.Value, h.Facts.MemoryForGuests.Mb));
     }
 
-    private static bool IsUsable(Host host) =>
-        host is { Connection: HostConnection.Connected, Maintenance: HostMaintenance.None, Standby: HostStandby.None } && HasCapacity(host);
-
-    private static bool HasCapacity(Host host) => host.Facts is { } facts && facts.CpuCapacity.Value > 0 && facts.MemoryForGuests.Value > 0;
-
-    private static string? WhyItStays(VirtualMachine vm, Demand demand) => vm switch
-    {
-        { BusyTask: { } task } => $"{task} works on it",
-        { IsStale: true } => "its host does not answer",
-        { IsTemplate: true } => "it is a template",
-        { Power: not PowerState.On } => "it does not run",
-        _ => demand.IsKnown ? null : "there are no fresh statistics of it",
-    };
+    internal static bool HasCapacity(Host host) => host.Facts is { } facts && facts.CpuCapacity.Value > 0 && facts.MemoryForGuests.Value > 0;
 
     private static SnapshotVm Vm(string name, string host, MachineSpec spec, Demand demand)
     {

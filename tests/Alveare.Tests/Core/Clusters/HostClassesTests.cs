@@ -1,10 +1,10 @@
-using Alveare.Core.Balancing;
+using Alveare.Core.Clusters;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Tests.Core.Machines;
 using Xunit;
 
-namespace Alveare.Tests.Core.Balancing;
+namespace Alveare.Tests.Core.Clusters;
 
 /// <summary>Which hosts balancing may take for a machine at all.</summary>
 public sealed class HostClassesTests

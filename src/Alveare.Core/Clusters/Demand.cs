@@ -3,7 +3,7 @@ using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Planning.Balancing;
 
-namespace Alveare.Core.Balancing;
+namespace Alveare.Core.Clusters;
 
 /// <summary>What a machine asks for, over the last minutes.</summary>
 /// <param name="IsKnown">False without fresh samples: the rest is then what must be assumed.</param>
