@@ -153,6 +153,11 @@ internal sealed class Adoption(
             // Either end of a migration that the other host has won.
             machines.Remove(machine);
         }
+        else if (ground.IsGone(record.Config))
+        {
+            // Destroyed, but for what was just removed here.
+            machines.Return(machine);
+        }
         else
         {
             machine.Change(m => m with { Power = PowerState.Off, LockEpoch = held?.Epoch ?? record.LockEpoch });

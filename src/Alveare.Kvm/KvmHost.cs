@@ -172,10 +172,7 @@ public sealed class KvmHost : IHost
                 await reconfiguration.SetResourcesAsync(Find(set.Machine), set, cancellation);
                 return Answer(set.Machine);
             case DestroyMachine destroy:
-                var doomed = Find(destroy.Machine);
-                if (destroy.PowerOff && doomed.Run is not null)
-                    await PowerControl.StopAsync(doomed, cancellation);
-                await destruction.DestroyAsync(doomed, cancellation);
+                await destruction.DestroyAsync(Find(destroy.Machine), destroy.PowerOff, cancellation);
                 return Done.Instance;
             case CloneMachine clone:
                 return await clones.CloneAsync(clone, progress, cancellation);

@@ -5,28 +5,43 @@ using Alveare.Model.Machines;
 
 namespace Alveare.Kvm.Machines;
 
-/// <summary>Deletes machines that are off: the files that are theirs, and their directory if nothing else is in it.</summary>
+/// <summary>Deletes machines: the files that are theirs, and their directory if nothing else is in it.</summary>
 public sealed class Destruction(MachineTable machines, Ground ground)
 {
-    public async Task DestroyAsync(Machine machine, CancellationToken cancellation)
+    /// <param name="powerOff">Whether one that is on is powered off; else it is a fault.</param>
+    public async Task DestroyAsync(Machine machine, bool powerOff, CancellationToken cancellation)
     {
-        using var entered = await machine.EnterAsync(cancellation);
-        machine.RequireOff();
+        using (await machine.EnterAsync(cancellation))
+        {
+            if (!powerOff || machine.Run is null)
+            {
+                machine.RequireOff();
+                Destroy(machine, held: null);
+                return;
+            }
+        }
+
+        await PowerControl.StopAsync(machine, cancellation, held => Destroy(machine, held));
+    }
+
+    /// <param name="held">The epoch at which its lock is held; null for one that is free.</param>
+    private void Destroy(Machine machine, long? held)
+    {
         var config = machine.Current.Config;
         // Looked up once for all files: deleting a symbolic link that is put in a file's place takes away that link.
         var directory = new DirectoryInfo(Path.GetDirectoryName(ground.PathOf(config))!);
         if (ground.ReadConfig(config) is { } content)
-            Delete(config, VmxFile.Read(config.FileName, content), directory);
+            Delete(config, VmxFile.Read(config.FileName, content), directory, held);
         if (directory.Exists)
             DeleteRest(config, directory);
         machines.Remove(machine);
     }
 
     /// <remarks>The configuration goes last: a destruction that was cut off can be repeated.</remarks>
-    private void Delete(DatastorePath config, MachineSpec spec, DirectoryInfo directory)
+    private void Delete(DatastorePath config, MachineSpec spec, DirectoryInfo directory, long? held)
     {
         // Nobody is told of this epoch, nor of its release: after a loss of power the machine is there or not, and can be destroyed again.
-        var epoch = ground.Take(config, spec.Name, minEpoch: 0, survives: false);
+        var epoch = held ?? ground.Take(config, spec.Name, minEpoch: 0, survives: false);
         var began = false;
         try
         {
@@ -48,7 +63,7 @@ public sealed class Destruction(MachineTable machines, Ground ground)
         }
         finally
         {
-            if (!began)
+            if (!began && held is null)
                 ground.Release(config, epoch);
         }
     }

@@ -37,6 +37,9 @@ public sealed class MachineRun(QemuProcess process, RunRecord record, bool isAdo
 
     public EndReason EndReason { get; set; }
 
+    /// <summary>Called once QEMU is gone, with the epoch at which the lock is still held.</summary>
+    public Action<long>? OnGone { get; set; }
+
     /// <summary>Its taps may have queues that limit them: not so those that were made for it and never limited.</summary>
     public bool MayBeShaped { get; set; } = isAdopted;
 
@@ -63,5 +66,12 @@ public sealed class MachineRun(QemuProcess process, RunRecord record, bool isAdo
         await Qmp.DisposeAsync();
     }
 
-    public void MarkEnded() => ended.TrySetResult();
+    /// <param name="failure">What went wrong in <see cref="OnGone"/>.</param>
+    public void MarkEnded(Exception? failure = null)
+    {
+        if (failure is null)
+            ended.TrySetResult();
+        else
+            ended.TrySetException(failure);
+    }
 }

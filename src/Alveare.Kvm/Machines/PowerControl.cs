@@ -52,13 +52,16 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         Adopted?.Invoke(machine, run);
     }
 
-    public static async Task StopAsync(Machine machine, CancellationToken cancellation)
+    /// <param name="onGone">Called with the machine entered and off and its lock still held, at the epoch that it is given. What it throws is thrown
+    /// here, and then the lock is released.</param>
+    public static async Task StopAsync(Machine machine, CancellationToken cancellation, Action<long>? onGone = null)
     {
         MachineRun run;
         using (await machine.EnterAsync(cancellation))
         {
             run = machine.RequireRun();
             RequireNoMigration(machine);
+            run.OnGone = onGone;
             await PullPlugAsync(run);
         }
 
@@ -193,30 +196,45 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         using (await machine.EnterAsync(CancellationToken.None))
         {
             surroundings.TakeAway(run.Record.Attachments);
-            var epoch = ground.Release(run.Record.Config, run.Record.LockEpoch);
             machine.Run = null;
-            machine.Change(m => m.PoweredOff() with { LockEpoch = epoch });
-            run.MarkEnded();
-            // Whoever waited for the end goes on; nobody starts the machine again before the rest is done.
-            if (end is null)
+            var failure = HandOver(run);
+            if (!machine.IsRemoved)
             {
-                log.Write(run.Record.Config, $"QEMU ended ({run.EndReason}).");
-                // The shim is about to write into the directory.
-                await run.Process.AwaitEndAsync();
-            }
-            else
-            {
-                Announce(machine, run, end);
+                var epoch = ground.Release(run.Record.Config, run.Record.LockEpoch);
+                machine.Change(m => m.PoweredOff() with { LockEpoch = epoch });
             }
 
+            run.MarkEnded(failure);
+            // Whoever waited for the end goes on; nobody starts the machine again before the rest is done.
+            if (!machine.IsRemoved)
+                Announce(machine, run, end);
+            // The shim is about to write into the directory.
+            if (end is null)
+                await run.Process.AwaitEndAsync();
             run.Directory.Remove();
         }
     }
 
-    /// <summary>Raises the event for a QEMU that ended, unless somebody here ended it.</summary>
-    public void Announce(Machine machine, MachineRun run, QemuEnd end)
+    private static Exception? HandOver(MachineRun run)
     {
-        log.Write(run.Record.Config, $"QEMU ended ({run.EndReason}): {end.Describe()}");
+        try
+        {
+            run.OnGone?.Invoke(run.Record.LockEpoch);
+            return null;
+        }
+        catch (Exception e)
+        {
+            return e;
+        }
+    }
+
+    /// <summary>Raises the event for a QEMU that ended, unless somebody here ended it.</summary>
+    /// <param name="end">Null where nobody waited for it, because the reason is known.</param>
+    public void Announce(Machine machine, MachineRun run, QemuEnd? end)
+    {
+        log.Write(run.Record.Config, $"QEMU ended ({run.EndReason}){(end is null ? "." : $": {end.Describe()}")}");
+        if (end is null)
+            return;
         switch (run.EndReason)
         {
             case EndReason.PoweredOff or EndReason.MovedAway:

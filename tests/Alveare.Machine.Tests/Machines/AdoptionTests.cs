@@ -78,6 +78,25 @@ public sealed class AdoptionTests
         Assert.Empty(await EventsUntilStartedAsync(second, machine));
     }
 
+    [Fact]
+    public async Task OfAMachineThatWasDestroyedWhenTheAgentEndedNothingIsLeft()
+    {
+        await using var room = MachineRoom.Open();
+        var first = await room.OpenHostAsync("a");
+        await room.StartTickingAsync(first, "tick");
+        await first.DisposeAsync();
+        // As an agent leaves it that is killed before it has removed the run directory.
+        MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
+        await MachineRoom.UntilAsync(() => room.LivingProcesses().Count == 0, "QEMU has ended");
+        Directory.Delete(Path.Combine(room.DatastorePath, "tick"), recursive: true);
+        Directory.Delete(Path.Combine(room.Path, "a", "machines"), recursive: true);
+
+        var second = await room.OpenHostAsync("a");
+
+        Assert.Empty((await second.ObserveAsync(Cancellation)).Machines);
+        Assert.Empty(Directory.GetDirectories(Path.Combine(room.Path, "a", "run")));
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData(null)]

@@ -104,5 +104,23 @@ public sealed class ReconfigureTests
 
         Assert.False(Directory.Exists(Path.Combine(room.DatastorePath, "tick")));
         Assert.Empty((await host.ObserveAsync(TestContext.Current.CancellationToken)).Machines);
+        await MachineRoom.UntilAsync(() => Directory.GetDirectories(Path.Combine(room.Path, "a", "run")).Length == 0, "nothing of the run is left");
+    }
+
+    [Fact]
+    public async Task OneThatCannotBeDestroyedOnceItIsPoweredOffIsOffAndIsStartedAgain()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(host, "tick");
+        var config = Path.Combine(room.DatastorePath, machine.Config.Path);
+        var content = File.ReadAllBytes(config);
+        File.WriteAllText(config, "no configuration");
+
+        Assert.IsType<InvalidMachine>(await Cloning.RefusedAsync(host, new DestroyMachine(machine.Id, PowerOff: true)));
+
+        File.WriteAllBytes(config, content);
+        Assert.Equal(PowerState.Off, Assert.Single((await host.ObserveAsync(TestContext.Current.CancellationToken)).Machines).Power);
+        await Cloning.TicksAsync(host, machine);
     }
 }
