@@ -63,7 +63,7 @@ public sealed class AgentProgramTests
     {
         using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        bound.CancelAfter(TimeSpan.FromSeconds(30));
+        bound.CancelAfter(MachineRoom.Patience);
         return await TickingGuest.NextCountAsync(serial, bound.Token);
     }
 

@@ -97,7 +97,7 @@ public sealed class MemoryLimitTests
         await using var room = MachineRoom.Open();
         var host = await room.OpenHostAsync("a", groups: without);
         var machine = await room.StartTickingAsync(host, "held");
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var limit = new CancellationTokenSource(MachineRoom.Patience);
         var watching = FirstEventAsync();
         await TellAsync(host, Bytes.FromMib(480), machine.Id);
         var found = await watching;

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
+using Alveare.Machine.Tests.Room;
 using Xunit;
 
 namespace Alveare.Machine.Tests.Guest;
@@ -76,7 +77,7 @@ public sealed class GuestImageTests : IDisposable
         var stream = client.GetStream();
         await stream.WriteAsync("a line\n"u8.ToArray(), TestContext.Current.CancellationToken);
         var answer = new byte[7];
-        await stream.ReadExactlyAsync(answer, TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        await stream.ReadExactlyAsync(answer, TestContext.Current.CancellationToken).AsTask().WaitAsync(MachineRoom.Patience);
         Assert.Equal("a line\n"u8, answer);
     }
 

@@ -167,7 +167,7 @@ public sealed class AdoptionTests
     {
         var events = new List<HostEventRaised>();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        limit.CancelAfter(TimeSpan.FromSeconds(60));
+        limit.CancelAfter(MachineRoom.Patience);
         await foreach (var change in host.WatchAsync(limit.Token))
         {
             if (change is HostObserved)

@@ -64,7 +64,7 @@ public sealed class EndTests
     private static async Task<HostEventRaised> NextEventAsync(IHost host)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(TimeSpan.FromSeconds(20));
+        limit.CancelAfter(MachineRoom.Patience);
         await foreach (var change in host.WatchAsync(limit.Token))
         {
             if (change is HostEventRaised raised)

@@ -86,7 +86,7 @@ public sealed class StartFaultTests
         await MachineRoom.ExecuteAsync(host, new StartMachine(machine.Id, 0));
 
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(TimeSpan.FromSeconds(60));
+        limit.CancelAfter(MachineRoom.Patience);
         using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
         string? line;
         do

@@ -275,12 +275,12 @@ public sealed class FailureTests : IAsyncLifetime
 
     private static async Task FailsAsync(Task<HostReply> command, string? runsOn)
     {
-        var failed = await Assert.ThrowsAsync<FaultException>(() => command.WaitAsync(TimeSpan.FromSeconds(30)));
+        var failed = await Assert.ThrowsAsync<FaultException>(() => command.WaitAsync(MachineRoom.Patience));
         Assert.Equal(runsOn, Assert.IsType<MigrationFailed>(failed.Fault).RunsOn);
     }
 
     private static async Task FailsAsync(Task<HostReply> command) =>
-        await Assert.ThrowsAsync<FaultException>(() => command.WaitAsync(TimeSpan.FromSeconds(30)));
+        await Assert.ThrowsAsync<FaultException>(() => command.WaitAsync(MachineRoom.Patience));
 
     private async Task RunsAsync(IHost host)
     {

@@ -121,7 +121,7 @@ public sealed class UplinkShareTests
         await SetAsync(host, machine, 100);
         Assert.EndsWith(
             "are in force: shares of network cards do nothing, because the uplink 'uplink0' has a queue that was set by somebody else (tc qdisc show dev uplink0).",
-            (await said.WaitAsync(TimeSpan.FromSeconds(20), Cancellation)).Message, StringComparison.Ordinal);
+            (await said.WaitAsync(MachineRoom.Patience, Cancellation)).Message, StringComparison.Ordinal);
         Assert.Contains("qdisc tbf 1: root", Queues(wires), StringComparison.Ordinal);
 
         wires.InNamespace(0, "tc", "qdisc", "delete", "dev", TwoNamespaces.Uplink, "root");

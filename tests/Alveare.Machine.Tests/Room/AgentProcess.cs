@@ -8,8 +8,6 @@ namespace Alveare.Machine.Tests.Room;
 /// <summary>The program <c>Alveare.Host</c> as a process of its own.</summary>
 internal sealed partial class AgentProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
-
     private readonly Process process;
 
     private AgentProcess(Process process) => this.process = process;
@@ -33,7 +31,7 @@ internal sealed partial class AgentProcess : IAsyncDisposable
     /// <summary>Waits for the ready line and makes of it what an administrator would type to join the host.</summary>
     public async Task<HostInvitation> ReadyAsync()
     {
-        var line = await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Bound);
+        var line = await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(MachineRoom.Patience);
         if (line is null)
             Assert.Fail($"The agent ended without being ready: {await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken)}");
         var said = Said().Matches(line).ToDictionary(m => m.Groups[1].Value, m => m.Groups[2].Value);
@@ -46,8 +44,8 @@ internal sealed partial class AgentProcess : IAsyncDisposable
     /// <summary>The exit code and what it said on stderr.</summary>
     public async Task<(int Code, string Said)> EndedAsync()
     {
-        var said = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken).WaitAsync(Bound);
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Bound);
+        var said = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken).WaitAsync(MachineRoom.Patience);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(MachineRoom.Patience);
         return (process.ExitCode, said);
     }
 

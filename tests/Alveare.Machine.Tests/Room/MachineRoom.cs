@@ -12,6 +12,9 @@ namespace Alveare.Machine.Tests.Room;
 /// <summary>One shared datastore and the host agents of a test, on this machine; leaves no process and no file behind.</summary>
 internal sealed class MachineRoom : IAsyncDisposable
 {
+    /// <summary>Longer than anything takes on a machine however busy, so that a test that hangs fails instead, and no other.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
     // What the first host of a test run found out about hardware virtualization, which takes it seconds.
     private static byte[]? proof;
 
@@ -122,13 +125,13 @@ internal sealed class MachineRoom : IAsyncDisposable
         process.Kill();
     }
 
-    /// <summary>Waits until <paramref name="condition"/> holds; fails the test after 20 s.</summary>
+    /// <summary>Waits until <paramref name="condition"/> holds.</summary>
     public static async Task UntilAsync(Func<bool> condition, string what)
     {
-        var deadline = DateTime.UtcNow.AddSeconds(20);
+        var deadline = DateTime.UtcNow + Patience;
         while (!condition())
         {
-            Assert.True(DateTime.UtcNow < deadline, $"Not so within 20 s: {what}.");
+            Assert.True(DateTime.UtcNow < deadline, $"Not so within {Patience}: {what}.");
             await Task.Delay(10);
         }
     }
@@ -137,11 +140,11 @@ internal sealed class MachineRoom : IAsyncDisposable
     public int ProcessOf(string host) =>
         Assert.Single(LivingProcesses(), p => CommandLineOf($"/proc/{p}").Contains(System.IO.Path.Combine(Path, host, "run")));
 
-    /// <summary>Waits until a host says of a machine what <paramref name="expected"/> wants; fails after 30 s.</summary>
+    /// <summary>Waits until a host says of a machine what <paramref name="expected"/> wants.</summary>
     public static async Task UntilAsync(IHost host, EntityId machine, Func<HostMachine, bool> expected) =>
         await WatchUntilAsync(host, s => s.Machines.Any(m => m.Id == machine && expected(m)));
 
-    /// <summary>Waits until what a host says is as wanted; fails after 30 s.</summary>
+    /// <summary>Waits until what a host says is as wanted.</summary>
     public static Task UntilAsync(IHost host, Func<HostSnapshot, bool> expected) => WatchUntilAsync(host, expected);
 
     /// <summary>Waits until a host does not know a machine.</summary>
@@ -151,7 +154,7 @@ internal sealed class MachineRoom : IAsyncDisposable
     private static async Task WatchUntilAsync(IHost host, Func<HostSnapshot, bool> expected)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(TimeSpan.FromSeconds(30));
+        limit.CancelAfter(Patience);
         try
         {
             await foreach (var change in host.WatchAsync(limit.Token))
@@ -163,7 +166,7 @@ internal sealed class MachineRoom : IAsyncDisposable
         catch (OperationCanceledException)
         {
             var last = await host.ObserveAsync(CancellationToken.None);
-            Assert.Fail($"Not so within 30 s; the host says: {string.Join("; ", last.Machines)}");
+            Assert.Fail($"Not so within {Patience}; the host says: {string.Join("; ", last.Machines)}");
         }
     }
 

@@ -123,11 +123,11 @@ internal static class TickingGuest
         return BitConverter.ToUInt32(count);
     }
 
-    /// <summary>The next whole count on a serial line; fails when none comes within 20 s.</summary>
+    /// <summary>The next whole count on a serial line.</summary>
     public static async Task<uint> NextCountAsync(StreamReader serial, CancellationToken cancellation)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(TimeSpan.FromSeconds(20));
+        limit.CancelAfter(MachineRoom.Patience);
         while (await serial.ReadLineAsync(limit.Token) is { } line)
         {
             if (line.Length >= 8 && uint.TryParse(line.AsSpan(line.Length - 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var count))

@@ -13,7 +13,7 @@ public sealed class RegularSampleTests
         var host = await room.OpenHostAsync("a", new HurriedTime());
         var machine = await room.StartTickingAsync(host, "tick");
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(TimeSpan.FromSeconds(30));
+        limit.CancelAfter(MachineRoom.Patience);
         var samples = new List<StatisticsSampled>();
         await foreach (var change in host.WatchAsync(limit.Token))
         {

@@ -99,7 +99,7 @@ public sealed class ApiSite : IAsyncLifetime
     /// <summary>A client without a session.</summary>
     public HttpClient Stranger()
     {
-        var client = new HttpClient { BaseAddress = Url, Timeout = TimeSpan.FromSeconds(20) };
+        var client = new HttpClient { BaseAddress = Url, Timeout = Patience.Longest };
         _clients.Add(client);
         return client;
     }

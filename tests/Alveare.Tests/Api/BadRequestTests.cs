@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text;
@@ -98,7 +97,7 @@ public sealed class BadRequestTests(ApiSite site) : IClassFixture<ApiSite>
             $"POST /api/site:create-datacenter HTTP/1.1\r\nHost: x\r\nAuthorization: {client.DefaultRequestHeaders.Authorization}\r\n"
             + "Content-Type: application/json\r\nContent-Length: 104857600\r\n\r\n{"), Cancellation);
         using var reader = new StreamReader(stream);
-        var status = await reader.ReadLineAsync(Cancellation).AsTask().WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+        var status = await reader.ReadLineAsync(Cancellation).AsTask().WaitAsync(Patience.Longest, Cancellation);
         Assert.StartsWith("HTTP/1.1 413", status, StringComparison.Ordinal);
     }
 
@@ -107,7 +106,6 @@ public sealed class BadRequestTests(ApiSite site) : IClassFixture<ApiSite>
     {
         using var body = new StreamContent(new Endless());
         body.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        var clock = Stopwatch.StartNew();
         try
         {
             var answer = await (await site.AsAsync()).PostAsync("/api/site:create-datacenter", body, Cancellation);
@@ -118,7 +116,6 @@ public sealed class BadRequestTests(ApiSite site) : IClassFixture<ApiSite>
             // The connection may be gone before the client has read the answer; what counts is that reading ended.
         }
 
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(15));
         await JsonAsync(await (await site.AsAsync()).GetAsync("/api/vms", Cancellation));
     }
 

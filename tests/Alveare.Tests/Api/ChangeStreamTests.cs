@@ -5,8 +5,6 @@ namespace Alveare.Tests.Api;
 
 public sealed class ChangeStreamTests(ApiSite site) : IClassFixture<ApiSite>
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
-
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -81,7 +79,7 @@ public sealed class ChangeStreamTests(ApiSite site) : IClassFixture<ApiSite>
     private static async Task<List<ServerEvent>> TakeAsync(RestClient client, string? after, string? only, Func<ServerEvent, bool> wanted)
     {
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        bound.CancelAfter(Bound);
+        bound.CancelAfter(Patience.Longest);
         var taken = new List<ServerEvent>();
         await foreach (var block in client.WatchAsync(after, only, bound.Token))
         {

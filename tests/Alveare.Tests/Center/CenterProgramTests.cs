@@ -11,8 +11,6 @@ namespace Alveare.Tests.Center;
 /// <summary>The program <c>Alveare.Center</c> as a process of its own.</summary>
 public sealed partial class CenterProgramTests : IDisposable
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
-
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("alveare-center-");
     private readonly List<Process> _started = [];
 
@@ -68,8 +66,8 @@ public sealed partial class CenterProgramTests : IDisposable
     {
         await ReadyAsync(Start());
         var second = Start();
-        Assert.Contains("in use by another copy", await second.StandardError.ReadToEndAsync(Cancellation).WaitAsync(Bound, Cancellation), StringComparison.Ordinal);
-        await second.WaitForExitAsync(Cancellation).WaitAsync(Bound, Cancellation);
+        Assert.Contains("in use by another copy", await second.StandardError.ReadToEndAsync(Cancellation).WaitAsync(Patience.Longest, Cancellation), StringComparison.Ordinal);
+        await second.WaitForExitAsync(Cancellation).WaitAsync(Patience.Longest, Cancellation);
         Assert.Equal(1, second.ExitCode);
     }
 
@@ -79,7 +77,7 @@ public sealed partial class CenterProgramTests : IDisposable
         var center = Start();
         await ReadyAsync(center);
         Assert.Equal(0, SendSignal(center.Id, 15));
-        await center.WaitForExitAsync(Cancellation).WaitAsync(Bound, Cancellation);
+        await center.WaitForExitAsync(Cancellation).WaitAsync(Patience.Longest, Cancellation);
         Assert.Equal(0, center.ExitCode);
     }
 
@@ -89,8 +87,8 @@ public sealed partial class CenterProgramTests : IDisposable
     public async Task AWrongOptionIsNamed(string option, string value, string expected)
     {
         var center = Start(more: [option, value]);
-        var said = await center.StandardError.ReadToEndAsync(Cancellation).WaitAsync(Bound, Cancellation);
-        await center.WaitForExitAsync(Cancellation).WaitAsync(Bound, Cancellation);
+        var said = await center.StandardError.ReadToEndAsync(Cancellation).WaitAsync(Patience.Longest, Cancellation);
+        await center.WaitForExitAsync(Cancellation).WaitAsync(Patience.Longest, Cancellation);
         Assert.Contains(expected, said, StringComparison.Ordinal);
         Assert.Equal(1, center.ExitCode);
     }
@@ -134,7 +132,7 @@ public sealed partial class CenterProgramTests : IDisposable
 
     private static async Task<Dictionary<string, string>> ReadyAsync(Process center)
     {
-        var line = await center.StandardOutput.ReadLineAsync(Cancellation).AsTask().WaitAsync(Bound, Cancellation);
+        var line = await center.StandardOutput.ReadLineAsync(Cancellation).AsTask().WaitAsync(Patience.Longest, Cancellation);
         if (line is null)
             Assert.Fail($"The center ended without being ready: {await center.StandardError.ReadToEndAsync(Cancellation)}");
         return Said().Matches(line).ToDictionary(m => m.Groups[1].Value, m => m.Groups[2].Value);
@@ -143,7 +141,7 @@ public sealed partial class CenterProgramTests : IDisposable
     private static async Task KilledAsync(Process center)
     {
         center.Kill();
-        await center.WaitForExitAsync(Cancellation).WaitAsync(Bound, Cancellation);
+        await center.WaitForExitAsync(Cancellation).WaitAsync(Patience.Longest, Cancellation);
     }
 
     private static async Task GreetAsync(Dictionary<string, string> said, string name)

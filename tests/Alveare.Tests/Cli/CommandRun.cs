@@ -9,15 +9,13 @@ internal sealed record CommandRun(int Code, string Out, string Error)
     /// <summary>Names the directory where tokens are kept; without it every run logs in.</summary>
     public const string CacheVariable = "cache";
 
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
-
     public static async Task<CommandRun> OfAsync(
         IReadOnlyDictionary<string, string> variables, CancellationToken interrupted, params string[] arguments)
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
         var environment = new CliEnvironment(output, error, variables.GetValueOrDefault) { CacheDirectory = variables.GetValueOrDefault(CacheVariable) };
-        var code = await CommandLineProgram.RunAsync(arguments, environment, interrupted).WaitAsync(Bound, CancellationToken.None);
+        var code = await CommandLineProgram.RunAsync(arguments, environment, interrupted).WaitAsync(Patience.Longest, CancellationToken.None);
         return new CommandRun(code, output.ToString(), error.ToString());
     }
 }

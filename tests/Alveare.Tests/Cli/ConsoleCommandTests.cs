@@ -13,8 +13,6 @@ namespace Alveare.Tests.Cli;
 /// <summary>The console commands against the real API, over simulated guests that greet and echo.</summary>
 public sealed class ConsoleCommandTests(ConsoleSite consoles) : IClassFixture<ConsoleSite>
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
-
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -27,7 +25,7 @@ public sealed class ConsoleCommandTests(ConsoleSite consoles) : IClassFixture<Co
         await input.Writer.WriteAsync("root\n"u8.ToArray(), Cancellation);
         Assert.Equal("root\n", await ReadAsync(output, 5));
         await input.Writer.CompleteAsync();
-        var (code, error) = await run.WaitAsync(Bound, Cancellation);
+        var (code, error) = await run.WaitAsync(Patience.Longest, Cancellation);
         Assert.Equal(ExitCode.Done, code);
         Assert.Contains("the machine runs on", error, StringComparison.Ordinal);
     }
@@ -42,7 +40,7 @@ public sealed class ConsoleCommandTests(ConsoleSite consoles) : IClassFixture<Co
         await consoles.DoAsync($"vms/{vm}:migrate");
         Assert.Equal("follow login: ", await ReadAsync(output, 14));
         await consoles.DoAsync($"vms/{vm}:power-off");
-        var (code, error) = await run.WaitAsync(Bound, Cancellation);
+        var (code, error) = await run.WaitAsync(Patience.Longest, Cancellation);
         Assert.Equal(ExitCode.Fault, code);
         Assert.Contains("Connected again", error, StringComparison.Ordinal);
         Assert.Contains("Virtual machine 'follow' is off.", error, StringComparison.Ordinal);
@@ -53,7 +51,7 @@ public sealed class ConsoleCommandTests(ConsoleSite consoles) : IClassFixture<Co
     {
         var vm = await consoles.RunningAsync("dark");
         await consoles.DoAsync($"vms/{vm}:power-off");
-        var (code, error) = await RunAsync(new Pipe(), new Pipe(), "vm", "console", "dark").WaitAsync(Bound, Cancellation);
+        var (code, error) = await RunAsync(new Pipe(), new Pipe(), "vm", "console", "dark").WaitAsync(Patience.Longest, Cancellation);
         Assert.Equal(ExitCode.Fault, code);
         Assert.Contains("'dark' is off; this operation needs it to be", error, StringComparison.Ordinal);
     }
@@ -66,19 +64,19 @@ public sealed class ConsoleCommandTests(ConsoleSite consoles) : IClassFixture<Co
         using var output = new SignallingWriter();
         using var error = new StringWriter();
         var run = CommandLineProgram.RunAsync(["vm", "vnc", "seen"], new CliEnvironment(output, error, Variable), interrupt.Token);
-        var said = await output.FirstFlush.WaitAsync(Bound, Cancellation);
+        var said = await output.FirstFlush.WaitAsync(Patience.Longest, Cancellation);
         var end = IPEndPoint.Parse(Regex.Match(said, @"127\.0\.0\.1:\d+").Value);
         for (var n = 0; n < 2; n++)
         {
             using var viewer = new TcpClient();
             await viewer.ConnectAsync(end, Cancellation);
             var greeting = new byte[12];
-            await viewer.GetStream().ReadExactlyAsync(greeting, Cancellation).AsTask().WaitAsync(Bound, Cancellation);
+            await viewer.GetStream().ReadExactlyAsync(greeting, Cancellation).AsTask().WaitAsync(Patience.Longest, Cancellation);
             Assert.Equal("RFB 003.008\n", Encoding.ASCII.GetString(greeting));
         }
 
         await interrupt.CancelAsync();
-        Assert.Equal(ExitCode.Interrupted, await run.WaitAsync(Bound, Cancellation));
+        Assert.Equal(ExitCode.Interrupted, await run.WaitAsync(Patience.Longest, Cancellation));
     }
 
     private async Task<(int Code, string Error)> RunAsync(Pipe input, Pipe output, params string[] arguments)
@@ -94,7 +92,7 @@ public sealed class ConsoleCommandTests(ConsoleSite consoles) : IClassFixture<Co
 
     private static async Task<string> ReadAsync(Pipe output, int count)
     {
-        var read = await output.Reader.ReadAtLeastAsync(count, Cancellation).AsTask().WaitAsync(Bound, Cancellation);
+        var read = await output.Reader.ReadAtLeastAsync(count, Cancellation).AsTask().WaitAsync(Patience.Longest, Cancellation);
         var text = Encoding.UTF8.GetString(read.Buffer.Slice(0, count));
         output.Reader.AdvanceTo(read.Buffer.GetPosition(count));
         return text;

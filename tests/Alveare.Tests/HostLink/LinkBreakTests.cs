@@ -1,4 +1,3 @@
-using Alveare.HostLink;
 using Alveare.HostLink.Messages;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -13,8 +12,6 @@ namespace Alveare.Tests.HostLink;
 /// <summary>What the link does with garbage, strangers' records, bugs, cuts, and too much at once.</summary>
 public sealed class LinkBreakTests
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
-
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Theory]
@@ -129,14 +126,14 @@ public sealed class LinkBreakTests
         await using var watch = host.WatchAsync(Cancellation).GetAsyncEnumerator(Cancellation);
         Assert.True(await watch.MoveNextAsync());
         await site.RestartHostAsync();
-        Assert.IsType<HostNotConnected>(await FaultOf(() => watch.MoveNextAsync().AsTask().WaitAsync(Bound, Cancellation)));
+        Assert.IsType<HostNotConnected>(await FaultOf(() => watch.MoveNextAsync().AsTask().WaitAsync(Patience.Longest, Cancellation)));
         await site.Connect(center).ObserveAsync(Cancellation);
     }
 
     [Fact]
     public async Task ACutWireIsNoticedByPings()
     {
-        var options = new HostLinkOptions { PingAfter = TimeSpan.FromSeconds(1), PingTimeout = TimeSpan.FromSeconds(1) };
+        var options = LinkSite.Patient with { PingAfter = TimeSpan.FromSeconds(1), PingTimeout = TimeSpan.FromSeconds(5) };
         await using var site = await LinkSite.StartAsync(options);
         var center = site.NewCenter();
         await center.JoinAsync(site.Invitation(), Cancellation);
@@ -154,22 +151,22 @@ public sealed class LinkBreakTests
         await using var watch = host.WatchAsync(Cancellation).GetAsyncEnumerator(Cancellation);
         Assert.True(await watch.MoveNextAsync());
         var command = host.ExecuteAsync(new ReadStatistics(), null, Cancellation);
-        await begun.Task.WaitAsync(Bound, Cancellation);
+        await begun.Task.WaitAsync(Patience.Longest, Cancellation);
 
         wire.Cut();
-        Assert.IsType<HostNotConnected>(await FaultOf(() => watch.MoveNextAsync().AsTask().WaitAsync(Bound, Cancellation)));
-        Assert.IsType<HostNotConnected>(await FaultOf(() => command.WaitAsync(Bound, Cancellation)));
+        Assert.IsType<HostNotConnected>(await FaultOf(() => watch.MoveNextAsync().AsTask().WaitAsync(Patience.Longest, Cancellation)));
+        Assert.IsType<HostNotConnected>(await FaultOf(() => command.WaitAsync(Patience.Longest, Cancellation)));
         // The host's end sees it too, and stops waiting for the command's caller.
-        await stopped.Task.WaitAsync(Bound, Cancellation);
+        await stopped.Task.WaitAsync(Patience.Longest, Cancellation);
     }
 
     [Fact]
     public async Task AHostThatSaysNothingIsNotConnected()
     {
-        await using var site = await LinkSite.StartAsync(new HostLinkOptions { AnswerTimeout = TimeSpan.FromSeconds(1) });
+        await using var site = await LinkSite.StartAsync();
         await site.JoinedAsync();
         await site.ServeInsteadAsync(new Liar { SaysNothing = true });
-        var again = site.Connect(site.NewCenter());
+        var again = site.Connect(site.NewCenter(options: LinkSite.Patient with { AnswerTimeout = TimeSpan.FromSeconds(1) }));
         Assert.IsType<HostNotConnected>(await FaultOf(() => again.ObserveAsync(Cancellation)));
         Assert.IsType<HostNotConnected>(await FaultOf(() => again.WatchAsync(Cancellation).FirstAsync(Cancellation).AsTask()));
     }
@@ -200,7 +197,7 @@ public sealed class LinkBreakTests
             return together.Task;
         };
         var commands = Enumerable.Range(0, 300).Select(_ => host.ExecuteAsync(new ReadStatistics(), null, Cancellation));
-        await Task.WhenAll(commands).WaitAsync(Bound, Cancellation);
+        await Task.WhenAll(commands).WaitAsync(Patience.Longest, Cancellation);
     }
 
     [Fact]

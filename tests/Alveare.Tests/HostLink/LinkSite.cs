@@ -15,6 +15,9 @@ internal sealed class LinkSite : IAsyncDisposable
 {
     public const string Password = "correct horse";
 
+    /// <summary>Of which a busy machine is not taken for a broken one.</summary>
+    public static readonly HostLinkOptions Patient = new() { ConnectTimeout = Patience.Longest, PingTimeout = Patience.Longest, AnswerTimeout = Patience.Longest };
+
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("alveare-link-");
     private readonly List<IAsyncDisposable> _connections = [];
     private HostLinkServer? _server;
@@ -43,7 +46,7 @@ internal sealed class LinkSite : IAsyncDisposable
 
     public static async Task<LinkSite> StartAsync(HostLinkOptions? options = null, TimeProvider? hostTime = null)
     {
-        var site = new LinkSite(options ?? new HostLinkOptions(), hostTime);
+        var site = new LinkSite(options ?? Patient, hostTime);
         await site.ServeAsync();
         return site;
     }
@@ -70,8 +73,8 @@ internal sealed class LinkSite : IAsyncDisposable
     public CenterAuthority NewAuthority(string name) =>
         CenterAuthority.Open(Path.Combine(_directory.FullName, name), name, TimeProvider.System, Options);
 
-    public HostLinkConnector NewCenter(string name = "center") =>
-        new(NewAuthority(name), Options, TimeProvider.System, NullLogger<HostLinkConnector>.Instance);
+    public HostLinkConnector NewCenter(string name = "center", HostLinkOptions? options = null) =>
+        new(NewAuthority(name), options ?? Options, TimeProvider.System, NullLogger<HostLinkConnector>.Instance);
 
     public HostInvitation Invitation(bool force = false) => new(Address, Trust.Fingerprint, JoinCredentials.User, Password, force);
 

@@ -93,7 +93,7 @@ public sealed class LinkTravelTests
             await seen.Task.WaitAsync(cancellation);
             return Done.Instance;
         };
-        await host.ExecuteAsync(new ReadStatistics(), new Reporter(p => seen.TrySetResult(p)), Cancellation).WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        await host.ExecuteAsync(new ReadStatistics(), new Reporter(p => seen.TrySetResult(p)), Cancellation).WaitAsync(Patience.Longest, Cancellation);
         Assert.Equal(new HostProgress(40, "copying"), await seen.Task);
     }
 
@@ -113,10 +113,10 @@ public sealed class LinkTravelTests
         };
         using var giveUp = new CancellationTokenSource();
         var command = host.ExecuteAsync(new ReadStatistics(), null, giveUp.Token);
-        await begun.Task.WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        await begun.Task.WaitAsync(Patience.Longest, Cancellation);
         await giveUp.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => command);
-        await stopped.Task.WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        await stopped.Task.WaitAsync(Patience.Longest, Cancellation);
     }
 
     [Fact]
@@ -162,7 +162,7 @@ public sealed class LinkTravelTests
     private static async Task<string> ReadTextAsync(Stream stream, int length)
     {
         var buffer = new byte[length];
-        await stream.ReadExactlyAsync(buffer, Cancellation).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        await stream.ReadExactlyAsync(buffer, Cancellation).AsTask().WaitAsync(Patience.Longest, Cancellation);
         return System.Text.Encoding.ASCII.GetString(buffer);
     }
 

@@ -1,5 +1,4 @@
 using Alveare.Core.Hosts;
-using Alveare.HostLink;
 using Alveare.HostLink.Trust;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -94,7 +93,7 @@ public sealed class LinkTrustTests
         Assert.True(await watch.MoveNextAsync());
 
         await second.JoinAsync(site.Invitation(force: true), Cancellation);
-        var ended = await Assert.ThrowsAsync<FaultException>(() => watch.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(20), Cancellation));
+        var ended = await Assert.ThrowsAsync<FaultException>(() => watch.MoveNextAsync().AsTask().WaitAsync(Patience.Longest, Cancellation));
         Assert.Equal("second", Assert.IsType<HostOwnedByAnotherCenter>(ended.Fault).Owner);
         // Over the connection that was open, and over a new one.
         Assert.IsType<HostOwnedByAnotherCenter>(await FaultOf(old));
@@ -215,7 +214,7 @@ public sealed class LinkTrustTests
     [Fact]
     public async Task CertificatesAreRenewedWithoutLosingTheWatchOrACommand()
     {
-        await using var site = await LinkSite.StartAsync(new HostLinkOptions { CertificateLifetime = TimeSpan.FromSeconds(6) });
+        await using var site = await LinkSite.StartAsync(LinkSite.Patient with { CertificateLifetime = TimeSpan.FromSeconds(20) });
         var host = await site.JoinedAsync();
         var before = site.Trust.CertificateFor(Certificates.DnsName(site.Trust.Id)).Thumbprint;
         var finish = new TaskCompletionSource<HostReply>();
@@ -226,7 +225,7 @@ public sealed class LinkTrustTests
         await using var watch = host.WatchAsync(Cancellation).GetAsyncEnumerator(Cancellation);
         for (var report = 0; report < 2; report++)
         {
-            Assert.True(await watch.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30), Cancellation));
+            Assert.True(await watch.MoveNextAsync().AsTask().WaitAsync(Patience.Longest, Cancellation));
             Assert.IsType<HostObserved>(watch.Current);
         }
 

@@ -68,7 +68,7 @@ internal sealed class BalanceSite(MachineSite site, PushedTime time) : IAsyncDis
     /// <summary>The engine is killed once this is on disk, and started again; then it has heard of every host.</summary>
     public async Task RestartAsync(string kind)
     {
-        using var limit = new CancellationTokenSource(MachineSite.Bound);
+        using var limit = new CancellationTokenSource(Patience.Longest);
         while (site.Store.Load(kind).Count == 0)
         {
             limit.Token.ThrowIfCancellationRequested();

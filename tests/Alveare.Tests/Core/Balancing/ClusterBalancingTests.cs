@@ -290,7 +290,7 @@ public sealed class ClusterBalancingTests
     {
         await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
         await cluster.Site.SucceedAsync(new SetBalancing { Target = cluster.Site.Cluster, Interval = BalanceSettings.MinInterval });
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var limit = new CancellationTokenSource(Patience.Longest);
         while (cluster.Migrations.Count == 0)
         {
             cluster.Tell(TimeSpan.FromMinutes(5), _ => 150);

@@ -136,7 +136,7 @@ public sealed class LostAnswerTests
             return await new TaskCompletionSource<HostReply>().Task;
         });
         var task = await site.SubmitAsync(site.Creation("web01"));
-        await done.Task.WaitAsync(MachineSite.Bound, TestContext.Current.CancellationToken);
+        await done.Task.WaitAsync(Patience.Longest, TestContext.Current.CancellationToken);
         await site.KillAndRestartAsync();
         var ended = await site.EndAsync(task);
         Assert.Equal((TaskState.Succeeded, site.Vm("web01").Id), (ended.State, ended.Result!.Value));

@@ -23,9 +23,6 @@ namespace Alveare.Tests.Core.Machines;
 /// <summary>An engine over simulated hosts that share a datastore and a port group: what tests of machine operations stand on.</summary>
 internal sealed class MachineSite : IAsyncDisposable
 {
-    /// <summary>Longer than anything here takes, so that a test that hangs fails instead.</summary>
-    public static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
-
     public const string PortGroup = "blue";
 
     private static readonly Session Admin = new("anna", Role.Administrator, DateTimeOffset.MaxValue);
@@ -83,7 +80,7 @@ internal sealed class MachineSite : IAsyncDisposable
     }
 
     /// <summary>Ends what waits too long. In virtual time that is the scheduler's to find: a busy machine takes as long as it likes for the same turns.</summary>
-    public CancellationTokenSource NewLimit() => new(Simulation.World.Turns is Scheduler ? Timeout.InfiniteTimeSpan : Bound);
+    public CancellationTokenSource NewLimit() => new(Simulation.World.Turns is Scheduler ? Timeout.InfiniteTimeSpan : Patience.Longest);
 
     /// <summary>The id of the n-th host, from 1.</summary>
     public EntityId Host(int number) => Simulation.Hosts[number - 1].Id;

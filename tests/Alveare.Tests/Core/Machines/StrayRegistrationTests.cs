@@ -68,7 +68,7 @@ public sealed class StrayRegistrationTests
             site.Simulation.Hosts[1].StartAgent();
         }
 
-        using var limit = new CancellationTokenSource(MachineSite.Bound);
+        using var limit = new CancellationTokenSource(Patience.Longest);
         while (await site.OnHostAsync(2, id) is not null)
             await Task.Delay(10, limit.Token);
         Assert.Null(site.Now.Find(id));
@@ -131,7 +131,7 @@ public sealed class StrayRegistrationTests
             throw new FaultException(new HostNotConnected("h1", "this engine is no more"));
         });
         var task = await site.SubmitAsync(new DestroyVm { Target = id });
-        await arrived.Task.WaitAsync(MachineSite.Bound, TestContext.Current.CancellationToken);
+        await arrived.Task.WaitAsync(Patience.Longest, TestContext.Current.CancellationToken);
         await site.KillAndRestartAsync();
         Assert.Equal(TaskState.Succeeded, (await site.EndAsync(task)).State);
         Assert.Null(site.Now.Find(id));

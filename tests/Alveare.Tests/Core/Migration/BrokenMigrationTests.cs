@@ -41,7 +41,7 @@ public sealed class BrokenMigrationTests
             new PrepareIncoming(migration, id, site.Vm(id).Config, site.Host(1), site.Vm(id).LockEpoch, new MigrationSettings()), null, CancellationToken.None);
         Assert.NotNull((await site.OnHostAsync(2, id))!.Migration);
         await target.ExecuteAsync(new CancelMigration(migration), null, CancellationToken.None);
-        using var limit = new CancellationTokenSource(MachineSite.Bound);
+        using var limit = new CancellationTokenSource(Patience.Longest);
         while (await site.OnHostAsync(2, id) is not { Migration: null, Power: PowerState.Off })
             await Task.Delay(10, limit.Token);
         Assert.Equal([1], site.ProcessesOf(id));

@@ -23,7 +23,7 @@ public sealed class NetworkPowerTests
         socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         await new NetworkPower(((IPEndPoint)socket.LocalEndPoint!).Port).SendPacketAsync(new WakeOnLan("52:54:00:ab:CD:ef", "127.0.0.1"), Cancellation);
         var packet = new byte[200];
-        var length = await socket.ReceiveAsync(packet, Cancellation).AsTask().WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+        var length = await socket.ReceiveAsync(packet, Cancellation).AsTask().WaitAsync(Patience.Longest, Cancellation);
         Assert.Equal(
             string.Concat(Enumerable.Repeat("FF", 6)) + string.Concat(Enumerable.Repeat("525400ABCDEF", 16)),
             Convert.ToHexString(packet.AsSpan(0, length)));

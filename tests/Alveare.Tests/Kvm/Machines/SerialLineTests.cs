@@ -8,8 +8,6 @@ namespace Alveare.Tests.Kvm.Machines;
 /// <summary>A serial line that several viewers share, with a socket in QEMU's place.</summary>
 public sealed class SerialLineTests : IDisposable
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
-
     private readonly Socket _qemu;
     private readonly SerialLine _line;
 
@@ -55,7 +53,7 @@ public sealed class SerialLineTests : IDisposable
         var writing = Task.WhenAll(pieces);
         var got = new byte[200_000];
         await using var stream = new NetworkStream(_qemu);
-        await stream.ReadExactlyAsync(got, Cancellation).AsTask().WaitAsync(Bound, Cancellation);
+        await stream.ReadExactlyAsync(got, Cancellation).AsTask().WaitAsync(Patience.Longest, Cancellation);
         await writing;
         Assert.All(got.Chunk(1000), piece => Assert.Single(piece.Distinct()));
     }
@@ -70,13 +68,13 @@ public sealed class SerialLineTests : IDisposable
         var reading = UntilAsync(fast, "the end");
         // Far more than socket buffers and the viewer's room hold: a line that is not read would block here.
         for (var n = 0; n < Blocks; n++)
-            await _qemu.SendAsync(Encoding.ASCII.GetBytes(string.Concat(lines)), Cancellation).AsTask().WaitAsync(Bound, Cancellation);
+            await _qemu.SendAsync(Encoding.ASCII.GetBytes(string.Concat(lines)), Cancellation).AsTask().WaitAsync(Patience.Longest, Cancellation);
         await _qemu.SendAsync("the end"u8.ToArray(), Cancellation);
-        await reading.WaitAsync(Bound, Cancellation);
+        await reading.WaitAsync(Patience.Longest, Cancellation);
         _qemu.Shutdown(SocketShutdown.Send);
 
         using var text = new StreamReader(slow);
-        var all = await text.ReadToEndAsync(Cancellation).WaitAsync(Bound, Cancellation);
+        var all = await text.ReadToEndAsync(Cancellation).WaitAsync(Patience.Longest, Cancellation);
         Assert.Matches(@"^\r\n\[\d+ bytes are missing here: this viewer is too slow\]\r\n", all);
         Assert.EndsWith("00000098\r\n00000099\r\nthe end", all, StringComparison.Ordinal);
         Assert.InRange(all.Length, 1000, 70_000);
@@ -90,7 +88,7 @@ public sealed class SerialLineTests : IDisposable
         await _qemu.SendAsync("x"u8.ToArray());
         Assert.Equal("x", await ReadAsync(one, 1));
         await one.DisposeAsync();
-        Assert.Equal(0, await _qemu.ReceiveAsync(new byte[1], Cancellation).AsTask().WaitAsync(Bound, Cancellation));
+        Assert.Equal(0, await _qemu.ReceiveAsync(new byte[1], Cancellation).AsTask().WaitAsync(Patience.Longest, Cancellation));
         Assert.Null(_line.Join());
     }
 
@@ -108,7 +106,7 @@ public sealed class SerialLineTests : IDisposable
     private static async Task<string> ReadAsync(Stream viewer, int count)
     {
         var bytes = new byte[count];
-        await viewer.ReadExactlyAsync(bytes, Cancellation).AsTask().WaitAsync(Bound, Cancellation);
+        await viewer.ReadExactlyAsync(bytes, Cancellation).AsTask().WaitAsync(Patience.Longest, Cancellation);
         return Encoding.ASCII.GetString(bytes);
     }
 }

@@ -93,11 +93,9 @@ public sealed class PowerDownTests : IDisposable
 
     private static async Task UntilAsync(Func<bool> isSo)
     {
-        for (var left = 1000; !isSo(); left--)
-        {
-            Assert.True(left > 0);
-            await Task.Delay(10, TestContext.Current.CancellationToken);
-        }
+        using var limit = new CancellationTokenSource(Patience.Longest);
+        while (!isSo())
+            await Task.Delay(10, limit.Token);
     }
 
     /// <summary>Timers that ring when the test says so.</summary>
