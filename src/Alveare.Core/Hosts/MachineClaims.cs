@@ -122,19 +122,19 @@ internal sealed class MachineClaims
             if (known is { IsAhead: true, Machine: not null })
                 return false;
             // Remembered: a whole word that was asked for before may still be on its way, and must not bring the machine back.
-            said[machine] = new Word(null, ++_stamp) { Removed = _stamp };
+            said[machine] = new Word(null, ++_stamp) { Removed = _stamp, Revision = known.Revision };
             return known.Machine is not null;
         }
     }
 
-    /// <summary>A reply says how a machine is; false when the watch knows it already, or newer.</summary>
+    /// <summary>A reply says how a machine is; false when that, or newer, is known already: a slow one may speak of a machine that has gone since.</summary>
     public bool Reply(EntityId host, HostMachine machine)
     {
         lock (_gate)
         {
             if (!_hosts.TryGetValue(host, out var said))
                 return false;
-            if (said.TryGetValue(machine.Id, out var known) && known.Machine is { } before && before.Revision >= machine.Revision)
+            if (said.TryGetValue(machine.Id, out var known) && known.Revision >= machine.Revision)
                 return false;
             said[machine.Id] = new Word(machine, ++_stamp, IsAhead: true) { Removed = known.Removed };
             Link(host, machine.Id);
@@ -152,7 +152,7 @@ internal sealed class MachineClaims
                 return false;
             if (known.Removed > asOf)
                 return false;
-            said[machine] = new Word(null, ++_stamp, IsAhead: true);
+            said[machine] = new Word(null, ++_stamp, IsAhead: true) { Revision = known.Revision };
             return true;
         }
     }
@@ -207,5 +207,8 @@ internal sealed class MachineClaims
     {
         /// <summary>When the watch last said that it was removed.</summary>
         public long Removed { get; init; }
+
+        /// <summary>The machine's, or the last that one which was removed had.</summary>
+        public long Revision { get; init; } = Machine?.Revision ?? 0;
     }
 }

@@ -35,6 +35,19 @@ public sealed class MachineClaimsTests
         Assert.Empty(_claims.Of(Vm));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void ASlowAnswerDoesNotBringBackAMachineThatHasGoneSince(bool isWatched)
+    {
+        _claims.Watch(Host, Machine(3));
+        Assert.True(isWatched ? _claims.WatchRemoved(Host, Vm) : _claims.ReplyRemoved(Host, Vm, _claims.Now));
+        Assert.False(_claims.Reply(Host, Machine(2)));
+        Assert.Empty(_claims.Of(Vm));
+        Assert.True(_claims.Reply(Host, Machine(4)));
+        Assert.Single(_claims.Of(Vm));
+    }
+
     [Fact]
     public void AMachineThatIsRegisteredAnewIsThereAgain()
     {
