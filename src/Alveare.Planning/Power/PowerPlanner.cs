@@ -18,6 +18,7 @@ public static class PowerPlanner
     /// <summary>The steps, which are either all wakes or all standbys; in the order in which they are to be done.</summary>
     public static ImmutableArray<PowerStep> Plan(PowerView view, PowerTerms terms)
     {
+        view = InOrder(view);
         var wakes = Wakes(view, terms);
         return wakes.IsEmpty && view.Coming.IsEmpty ? Standbys(view, terms) : wakes;
     }
@@ -32,6 +33,16 @@ public static class PowerPlanner
         var load = PowerLoad.Of(view, null);
         return new(steps, terms, new(on.Length, load.Of(on)), new(after.Length, load.Of(after)));
     }
+
+    // A sum of fractions ends in another digit when it is added in another order, and that would decide ties.
+    private static PowerView InOrder(PowerView view) => view with
+    {
+        Snapshot = view.Snapshot with { Hosts = InOrder(view.Snapshot.Hosts), Vms = [.. view.Snapshot.Vms.OrderBy(v => v.Id, StringComparer.Ordinal)] },
+        Coming = InOrder(view.Coming),
+        Asleep = InOrder(view.Asleep),
+    };
+
+    private static ImmutableArray<SnapshotHost> InOrder(ImmutableArray<SnapshotHost> hosts) => [.. hosts.OrderBy(h => h.Id, StringComparer.Ordinal)];
 
     private static ImmutableArray<PowerStep> Wakes(PowerView view, PowerTerms terms)
     {

@@ -51,6 +51,19 @@ public sealed class PowerPlannerTests
     }
 
     [Fact]
+    public void ATieThatTheOrderOfAdditionWouldDecideIsDecidedTheSameWay()
+    {
+        double[] taken = [0.1, 0.2, 0.3, 0.3, 0.2, 0.1];
+        var snapshot = View(on: 2, cpuEach: 0).Snapshot with
+        {
+            Vms = [.. taken.Select((mb, n) => new SnapshotVm { Id = $"vm{n}", Host = $"h{n / 3}", MemMb = 1, ConsumedMb = mb, ActiveMb = mb })],
+        };
+        var view = View(on: 2, cpuEach: 0) with { Snapshot = snapshot };
+        var reversed = view with { Snapshot = snapshot with { Vms = [.. snapshot.Vms.Reverse()] } };
+        Assert.Equal(Assert.Single(PowerPlanner.Plan(view, new PowerTerms())), Assert.Single(PowerPlanner.Plan(reversed, new PowerTerms())));
+    }
+
+    [Fact]
     public void WhatEarlierWeeksExpectWakesHostsAndKeepsThemOn()
     {
         var expected = new HourLoad(1, 38_000, 0);
