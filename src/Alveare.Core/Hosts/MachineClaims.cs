@@ -13,6 +13,9 @@ internal readonly record struct MachineClaim(EntityId Host, HostMachine Machine)
     /// <summary>A migration's destination that only waits: it is to come here, and may never do so.</summary>
     public bool IsAwaited => Machine.Migration is { Role: MigrationRole.Destination, Phase: not MigrationPhase.Commit };
 
+    /// <summary>It runs there and is not on its way from or to another host.</summary>
+    public bool HasStayed => Runs && Machine.Migration is null;
+
     /// <summary>Nothing of it runs there, and nothing is about to.</summary>
     public bool IsOff => Machine is { Power: PowerState.Off, Migration: null };
 }

@@ -23,7 +23,7 @@ internal static class MachinePlace
 
     /// <summary>Those that say that they run it, and not because it is moving: more than one should not.</summary>
     public static IReadOnlyList<MachineClaim> Runners(IReadOnlyList<MachineClaim> said) =>
-        [.. said.Where(c => c.Runs && c.Machine.Migration is null)];
+        [.. said.Where(c => c.HasStayed)];
 
     /// <summary>Hosts that have a machine registered and off although its place is another host, which has it too.</summary>
     /// <remarks>Not one that knows of a newer epoch than the place: then what the place said last is old. And files of the same identity

@@ -29,7 +29,7 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
         {
             // One that is only awaited somewhere may never come: it is found once it does.
             var there = said.Where(c => !c.IsAwaited).ToList();
-            if (there.Count > 0 && !intents.Settled.Contains(id) && !(intents.Destroyed.Contains(id) && there.All(c => c.IsOff)))
+            if (there.Count > 0 && !intents.Settled.Contains(id) && !(intents.Destroyed.Contains(id) && !there.Any(c => c.HasStayed)))
                 Add(MachinePlace.Choose(there, null));
             return;
         }
