@@ -31,6 +31,7 @@ internal sealed class MachineClaims
 
     // The hosts that speak or spoke of each machine.
     private readonly Dictionary<EntityId, SortedSet<EntityId>> _speakers = [];
+    private readonly Dictionary<EntityId, long> _since = [];
     private long _stamp;
 
     /// <summary>A moment: what is taken after it counts as newer than what was asked for at it.</summary>
@@ -55,6 +56,8 @@ internal sealed class MachineClaims
         lock (_gate)
         {
             var old = _hosts.GetValueOrDefault(host) ?? [];
+            if (!_hosts.ContainsKey(host))
+                _since[host] = ++_stamp;
             SortedDictionary<EntityId, Word> said = [];
             foreach (var machine in machines)
                 said[machine.Id] = new Word(machine, _stamp);
@@ -146,14 +149,14 @@ internal sealed class MachineClaims
     }
 
     /// <summary>A reply to what was asked for at a moment says that a host does not have a machine any more; false when the watch knows it
-    /// already, even if the host has it again since.</summary>
+    /// already, even if the host has it again since. What was asked for before the host was lost and came back is left to the watch, which has begun anew.</summary>
     public bool ReplyRemoved(EntityId host, EntityId machine, long asOf)
     {
         lock (_gate)
         {
             if (!_hosts.TryGetValue(host, out var said) || !said.TryGetValue(machine, out var known) || known.Machine is null)
                 return false;
-            if (known.Removed > asOf)
+            if (known.Removed > asOf || _since[host] > asOf)
                 return false;
             said[machine] = new Word(null, ++_stamp, IsAhead: true) { Revision = known.Revision };
             return true;

@@ -68,6 +68,17 @@ public sealed class MachineClaimsTests
         Assert.Single(_claims.Of(Vm));
     }
 
+    [Fact]
+    public void ARemovalThatWasAskedForBeforeTheHostWasLostIsLeftToTheWatch()
+    {
+        var asked = _claims.Now;
+        _claims.Drop(Host);
+        _claims.Watch(Host, [Machine(2)]);
+        Assert.False(_claims.ReplyRemoved(Host, Vm, asked));
+        Assert.Single(_claims.Of(Vm));
+        Assert.True(_claims.ReplyRemoved(Host, Vm, _claims.Now));
+    }
+
     private static HostMachine Machine(long revision) =>
         new() { Id = Vm, Config = new DatastorePath(EntityId.Datastore(Guid.Empty), "vm/vm.vmx"), Power = PowerState.Off, Revision = revision };
 }
