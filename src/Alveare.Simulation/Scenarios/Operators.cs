@@ -149,7 +149,7 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
             world.Tell($"{name} {target}: accepted as {task.Id}");
             var ended = await run.Realm.RunAsync(() => run.Engine.Tasks.WaitAsync(task.Id, CancellationToken.None));
             world.Tell($"{name} {target}: {task.Id} {ended.State}{(ended.Fault is null ? "" : $": {ended.Fault}")}");
-            promises.Ended(operation, ended, mark);
+            promises.Ended(run.Engine, operation, ended, mark);
         }
         catch (FaultException e)
         {
