@@ -69,7 +69,7 @@ internal static class EventCommands
         if (block.Kind == "event" && run.IsJson)
             await run.Environment.Out.WriteLineAsync(JsonSerializer.Serialize(block.Data, RestJson.Default.JsonElement));
         else if (block.Kind == "event" && RestClient.As<EventDto>(block.Data) is var e)
-            await run.Environment.Out.WriteLineAsync($"{Amounts.Time(e.At)}  {e.Severity,-7}  {e.Kind}  {string.Concat(e.Message.Select(c => char.IsControl(c) ? ' ' : c))}");
+            await run.Environment.Out.WriteLineAsync($"{Amounts.Time(e.At)}  {e.Severity,-7}  {e.Kind}  {e.User ?? "-"}  {string.Concat(e.Message.Select(c => char.IsControl(c) ? ' ' : c))}");
         await run.Environment.Out.FlushAsync(run.Interrupted);
         return block.Id;
     }

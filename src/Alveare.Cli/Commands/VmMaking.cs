@@ -29,7 +29,7 @@ internal static class VmMaking
         return OperationCommand.On(
             commands, "datacenter.create-vm", "create", "Create a machine with empty disks",
             [name, .. place.Options, place.Datacenter, cpus, memory, disks, networks, uefi],
-            run => run.NamedOrOnlyAsync("datacenter", place.Datacenter),
+            place.DatacenterAsync,
             async (run, _) => Takes.Body(
                 ("name", run.Value(name)),
                 ("folder", await place.FolderAsync(run)),
@@ -49,7 +49,7 @@ internal static class VmMaking
         return OperationCommand.On(
             commands, "datacenter.register-vm", "register", "Register a machine from its files",
             [path, .. place.Options, place.Datacenter],
-            run => run.NamedOrOnlyAsync("datacenter", place.Datacenter),
+            place.DatacenterAsync,
             async (run, _) =>
             {
                 var (datastore, file) = SplitPath(run.Value(path));
@@ -122,9 +122,21 @@ internal static class VmMaking
 
         public Option<string?> Datastore { get; } = Takes.Existing(commands, "--datastore", "datastore", "Datastore of its files; may be left out when it is clear");
 
-        public Option<string?> Datacenter { get; } = Takes.Existing(commands, "--datacenter", "datacenter", "Datacenter; may be left out when there is only one");
+        public Option<string?> Datacenter { get; } = Takes.Existing(commands, "--datacenter", "datacenter", "Datacenter; may be left out when it is clear from the place or there is only one");
 
         public IEnumerable<Option> Options => [_on, Datastore, _folder];
+
+        /// <summary>The id of the datacenter that is named, or that what else is named is in, or that is the only one.</summary>
+        public async Task<string> DatacenterAsync(Run run)
+        {
+            foreach (var (kind, option) in ((string?, Option<string?>)[])[(null, _on), ("folder", _folder), ("datastore", Datastore)])
+            {
+                if (run.Value(Datacenter) is null && run.Value(option) is { } name)
+                    return await run.IdOfAsync("datacenter", $"/{(await run.AskAsync(c => c.LookUpAsync(kind, name, run.Interrupted))).Path.Split('/')[1]}");
+            }
+
+            return await run.NamedOrOnlyAsync("datacenter", Datacenter);
+        }
 
         public Task<string?> FolderAsync(Run run) => run.IdOfAsync("folder", _folder);
 

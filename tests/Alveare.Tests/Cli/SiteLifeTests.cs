@@ -50,6 +50,9 @@ public sealed class SiteLifeTests(ApiSite site) : IClassFixture<ApiSite>
 
         await DoneAsync("vm", "power-off", "web01");
         await DoneAsync("vm", "destroy", "web01");
+        await DoneAsync("datacenter", "create", "south");
+        Assert.Contains("datacenter.create-vm north: succeeded", await DoneAsync("vm", "create", "web02", "--on", "h1", "--datastore", "shared"), StringComparison.Ordinal);
+        Assert.Contains("there are north, south", (await RunAsync("admin", [], null, "vm", "create", "web03")).Error, StringComparison.Ordinal);
         Assert.Contains("vm.destroy", await DoneAsync("task", "list"), StringComparison.Ordinal);
         Assert.Contains("session.login", await DoneAsync("event", "list", "--severity", "audit"), StringComparison.Ordinal);
     }
