@@ -1,3 +1,5 @@
+using Alveare.Kvm.Files;
+
 namespace Alveare.Kvm.Cgroups;
 
 /// <summary>The groups of one host in one hierarchy: <c>ROOT/alveare-HOST/MACHINE</c>.</summary>
@@ -40,16 +42,6 @@ internal sealed class ControlGroupTree(string root, string parentName)
         RemoveEmpty(parent);
     }
 
-    private static void RemoveEmpty(string group)
-    {
-        try
-        {
-            // rmdir alone: the files in a group are the kernel's and go with it.
-            Directory.Delete(group, recursive: false);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // Gone already, or processes or groups are in it.
-        }
-    }
+    // The files in a group are the kernel's and go with it. One that is gone already, or that processes or groups are in, is no error.
+    private static void RemoveEmpty(string group) => FileCalls.RemoveDirectory(group);
 }

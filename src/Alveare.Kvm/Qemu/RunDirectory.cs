@@ -66,13 +66,15 @@ public sealed class RunDirectory(string root, Guid machine)
 
     public void Remove()
     {
+        if (!Exists)
+            return;
         try
         {
             Directory.Delete(Path, recursive: true);
         }
         catch (DirectoryNotFoundException)
         {
-            // Nothing was left of an earlier run.
+            // Somebody else was faster.
         }
     }
 
@@ -101,6 +103,9 @@ public sealed class RunDirectory(string root, Guid machine)
 
     private static int? ReadNumber(string path)
     {
+        // It is looked for every millisecond: an exception each time would cost more than the look.
+        if (!File.Exists(path))
+            return null;
         try
         {
             // The shim's write is not atomic; only a finished line counts.
