@@ -40,6 +40,7 @@ public sealed class ClusterBalancing
     private readonly MoveHistory _history;
     private readonly MoveRunner _runner;
     private readonly RecommendationBook _book;
+    private readonly PowerPatience _patience;
     private readonly PowerSaver _power;
     private readonly SlotBudget _turns = new(1);
     private readonly Dictionary<EntityId, long> _lastTurns = [];
@@ -51,7 +52,8 @@ public sealed class ClusterBalancing
         _history = new MoveHistory(store, ground.Clock);
         _runner = new MoveRunner(ground, _history, events);
         _book = new RecommendationBook(store, ground.Clock);
-        _power = new PowerSaver(ground, loads, events);
+        _patience = new PowerPatience(store, ground.Clock);
+        _power = new PowerSaver(ground, loads, _patience, events);
     }
 
     /// <summary>Reads what is stored. Call once.</summary>
@@ -59,6 +61,7 @@ public sealed class ClusterBalancing
     {
         _history.Load();
         _book.Load();
+        _patience.Load();
     }
 
     /// <summary>What the cluster's last round recommends, in the order in which it is to be done.</summary>
@@ -136,7 +139,9 @@ public sealed class ClusterBalancing
     /// done.</summary>
     private bool IsUnjudged(ClusterReading reading, Recommendation made)
     {
-        if (made is not { Kind: RecommendationKind.Move, Vm: { } id, To: { } to } || _ground.Now.Find(id) is not VirtualMachine { MayRun: true } vm || vm.Host != made.From)
+        if (made.Kind != RecommendationKind.Move)
+            return reading.Cluster.PowerSaving.Mode == PowerSavingMode.Manual && !_power.IsJudging(reading) && CanBeDone(made);
+        if (made is not { Vm: { } id, To: { } to } || _ground.Now.Find(id) is not VirtualMachine { MayRun: true } vm || vm.Host != made.From)
             return false;
         var isThere = _ground.Now.Find(to) is Host
         {
@@ -145,6 +150,10 @@ public sealed class ClusterBalancing
         var isKnown = reading.Vms.FirstOrDefault(v => v.Value == vm.Id).Key is { } name && !reading.Stays.ContainsKey(name) && reading.Hosts.ContainsValue(to);
         return isThere && !isKnown;
     }
+
+    private bool CanBeDone(Recommendation made) => made.Kind == RecommendationKind.Wake
+        ? _ground.Now.Find(made.To!.Value) is Host { Standby: HostStandby.In }
+        : _ground.Now.Find(made.From!.Value) is Host { Standby: HostStandby.None, Maintenance: HostMaintenance.None };
 
     private void Announce(Cluster cluster, IReadOnlyList<Recommendation> news)
     {
@@ -185,6 +194,7 @@ public sealed class ClusterBalancing
             _lastTurns.Remove(gone);
             _rounds.Remove(gone);
             _book.Forget(gone);
+            _patience.Forget(gone);
         }
 
         return [.. clusters.Where(IsDue)];

@@ -5,7 +5,6 @@ using Alveare.Core.Inventory;
 using Alveare.Core.Machines;
 using Alveare.Core.Power;
 using Alveare.Core.Security;
-using Alveare.Core.Waiting;
 using Alveare.Model;
 using Alveare.Model.Clusters;
 using Alveare.Model.Events;
@@ -21,7 +20,7 @@ namespace Alveare.Core.Balancing;
 /// <summary>Decides in a round of balancing which hosts sleep and which are woken, once that has been so for long enough, and has it done.</summary>
 /// <remarks>What is decided is done by tasks that nobody waits for: a host takes minutes to come, and balancing goes on meanwhile. Hosts go to standby one
 /// at a time, so that none is emptied onto the next.</remarks>
-internal sealed class PowerSaver(MachineGround ground, LoadRecord loads, EventLog events)
+internal sealed class PowerSaver(MachineGround ground, LoadRecord loads, PowerPatience patience, EventLog events)
 {
     /// <summary>The user in whose name hosts are put to standby and woken.</summary>
     public static readonly Session Hand = Session.System with { User = "power-saving" };
@@ -29,9 +28,15 @@ internal sealed class PowerSaver(MachineGround ground, LoadRecord loads, EventLo
     /// <summary>A host that could not be put to standby is left on for so long.</summary>
     private static readonly TimeSpan Rest = TimeSpan.FromHours(1);
 
-    private readonly Dictionary<EntityId, (long? Quiet, long? Busy)> _since = [];
+    /// <summary>So long an engine that has just started waits to hear of every host and machine before it goes by what it knows.</summary>
+    private static readonly TimeSpan Hearing = TimeSpan.FromMinutes(5);
+
+    private readonly long _began = ground.Clock.GetTimestamp();
     private readonly Dictionary<EntityId, long> _failed = [];
     private readonly Lock _gate = new();
+
+    /// <summary>Whether hosts can be said not to be needed: right after a start of the engine nobody knows yet what runs.</summary>
+    public bool IsJudging(ClusterReading reading) => reading.IsMeasured || ground.Clock.GetElapsedTime(_began) >= Hearing;
 
     /// <summary>What is due now: standbys, or wakes.</summary>
     public async Task<ImmutableArray<PowerDecision>> DecideAsync(ClusterReading reading)
@@ -43,8 +48,8 @@ internal sealed class PowerSaver(MachineGround ground, LoadRecord loads, EventLo
         var hosts = now.Children<Host>(cluster.Id).ToDictionary(h => h.Name, h => h.Id, StringComparer.Ordinal);
         var steps = settings.Mode == PowerSavingMode.Off
             ? []
-            : PowerPlanner.Plan(PowerReading.Of(now, reading, loads.Of(cluster.Id), ground.Clock.GetUtcNow(), IsResting), TermsOf(settings));
-        return [.. Due(cluster, steps, IsBetween(now, cluster)).Select(s => new PowerDecision(s.Action, hosts[s.Host], s.Host, s.Reason))];
+            : PowerPlanner.Plan(PowerReading.Of(now, reading, loads.Of(cluster.Id), ground.Clock.GetUtcNow(), IsResting), PowerTerms.Of(settings, $"Cluster '{cluster.Name}'"));
+        return [.. Due(cluster, steps, IsBetween(now, cluster) || !IsJudging(reading)).Select(s => new PowerDecision(s.Action, hosts[s.Host], s.Host, s.Reason))];
     }
 
     /// <summary>Begins what was decided, each as a task of its own; answers those that were begun.</summary>
@@ -69,30 +74,27 @@ internal sealed class PowerSaver(MachineGround ground, LoadRecord loads, EventLo
         return begun;
     }
 
-    private static PowerTerms TermsOf(PowerSavingSettings settings) =>
-        new(settings.TargetPercent / 100.0, settings.BandPercent / 100.0, settings.LeastHosts, settings.KeepsSpare);
-
     // Its machines are being moved, and are nowhere to be counted.
     private static bool IsBetween(InventorySnapshot now, Cluster cluster) =>
         now.Children<Host>(cluster.Id).Any(h => h.Standby is HostStandby.Entering or HostStandby.Exiting || h.Maintenance == HostMaintenance.Entering);
 
-    private ImmutableArray<PowerStep> Due(Cluster cluster, ImmutableArray<PowerStep> steps, bool isBetween)
+    /// <param name="isUncertain">Whether hosts are needed cannot be said now: patience with that does not end, and is not enough.</param>
+    private ImmutableArray<PowerStep> Due(Cluster cluster, ImmutableArray<PowerStep> steps, bool isUncertain)
     {
-        var settings = cluster.PowerSaving;
+        var (id, settings) = (cluster.Id, cluster.PowerSaving);
         var wakes = steps.Any(s => s.Action == PowerAction.Wake);
-        lock (_gate)
-        {
-            var (quiet, busy) = _since.GetValueOrDefault(cluster.Id);
-            busy = wakes ? busy ?? ground.Clock.GetTimestamp() : null;
-            quiet = isBetween ? quiet : !steps.IsEmpty && !wakes ? quiet ?? ground.Clock.GetTimestamp() : null;
-            var isDue = wakes ? IsOver(busy, settings.WakeAfter) : !isBetween && IsOver(quiet, settings.StandbyAfter);
-            // What is woken now has its time to take load before more are.
-            _since[cluster.Id] = (quiet, wakes && isDue && settings.Mode == PowerSavingMode.Automatic ? null : busy);
-            return !isDue ? [] : wakes || settings.Mode == PowerSavingMode.Manual ? steps : steps[..Math.Min(1, steps.Length)];
-        }
+        patience.See(id, PowerAction.Wake, wakes, settings.WakeAfter);
+        if (wakes || !steps.IsEmpty || !isUncertain)
+            patience.See(id, PowerAction.Standby, !wakes && !steps.IsEmpty, settings.StandbyAfter);
+        if (!wakes)
+            return isUncertain || !patience.IsEnough(id, PowerAction.Standby, settings.StandbyAfter) ? [] : settings.Mode == PowerSavingMode.Manual ? steps : steps[..Math.Min(1, steps.Length)];
+        if (!patience.IsEnough(id, PowerAction.Wake, settings.WakeAfter))
+            return [];
+        // What is woken now has its time to take load before more are.
+        if (settings.Mode == PowerSavingMode.Automatic)
+            patience.See(id, PowerAction.Wake, isSo: false, settings.WakeAfter);
+        return steps;
     }
-
-    private bool IsOver(long? since, TimeSpan patience) => since is { } began && ground.Clock.GetElapsedTime(began) >= patience;
 
     private bool IsResting(EntityId host)
     {
@@ -103,10 +105,8 @@ internal sealed class PowerSaver(MachineGround ground, LoadRecord loads, EventLo
     /// <summary>What a host that did not wake was to carry is needed still, and patience with that has been had: the next round wakes another.</summary>
     private void NeedLasts(EntityId host)
     {
-        if (ground.Now.ClusterOf(host) is not { } cluster)
-            return;
-        lock (_gate)
-            _since[cluster.Id] = _since.GetValueOrDefault(cluster.Id) with { Busy = ground.Clock.TimestampBefore(cluster.PowerSaving.WakeAfter) };
+        if (ground.Now.ClusterOf(host) is { } cluster)
+            patience.Fill(cluster.Id, PowerAction.Wake, cluster.PowerSaving.WakeAfter);
     }
 
     private async Task WatchAsync(TaskRecord task, PowerDecision decision)

@@ -27,6 +27,9 @@ public sealed record ClusterReading(
     ImmutableDictionary<string, double> SteadySeconds,
     Megahertz Clock)
 {
+    /// <summary>Every host that runs machines, and every machine, is in it with fresh statistics.</summary>
+    public bool IsMeasured { get; private init; }
+
     /// <summary>Reads a cluster: its hosts that are connected, run machines and whose statistics are fresh, with what runs on them.</summary>
     /// <param name="targets">Where the migrations that are under way bring their machines.</param>
     public static ClusterReading Of(InventorySnapshot now, Cluster cluster, StatisticsHistory statistics, IReadOnlyDictionary<EntityId, EntityId> targets) =>
@@ -72,7 +75,10 @@ public sealed record ClusterReading(
             read.ToImmutableDictionary(r => r.Name, r => r.Vm.Id),
             read.Select(r => (r.Name, Why: WhyItStays(r.Vm) ?? (r.Demand.IsKnown ? null : "there are no fresh statistics of it"))).Where(r => r.Why is not null).ToImmutableDictionary(r => r.Name, r => r.Why!),
             read.ToImmutableDictionary(r => r.Name, r => r.Demand.Steady.TotalSeconds),
-            new Megahertz(hosts.IsEmpty ? 0 : (long)hosts.Average(h => h.Facts!.CpuClock.Value)));
+            new Megahertz(hosts.IsEmpty ? 0 : (long)hosts.Average(h => h.Facts!.CpuClock.Value)))
+        {
+            IsMeasured = read.All(r => r.Demand.IsKnown) && now.Children<Host>(cluster.Id).All(h => !IsToRun(h) || hostNames.ContainsKey(h.Id)),
+        };
     }
 
     /// <summary>Where the migrations that are under way bring their machines.</summary>
@@ -82,6 +88,10 @@ public sealed record ClusterReading(
     /// <summary>A host that answers and runs machines.</summary>
     internal static bool IsUsable(Host host) =>
         host is { Connection: HostConnection.Connected, Maintenance: HostMaintenance.None, Standby: HostStandby.None } && HasCapacity(host);
+
+    // Those that are only being connected are, but for a moment, hosts like the others.
+    private static bool IsToRun(Host host) =>
+        host is { Connection: HostConnection.Connected or HostConnection.Connecting, Maintenance: HostMaintenance.None, Standby: HostStandby.None };
 
     /// <summary>Why a machine must not be moved now whatever is known of its load; null when it may be.</summary>
     internal static string? WhyItStays(VirtualMachine vm) => vm switch

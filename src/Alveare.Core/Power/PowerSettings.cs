@@ -5,6 +5,8 @@ using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
+using Alveare.Planning.Power;
+using Cluster = Alveare.Model.Inventory.Cluster;
 
 namespace Alveare.Core.Power;
 
@@ -23,9 +25,6 @@ internal sealed class PowerSettings(InventoryWriter inventory, IHostPower power,
     {
         if (asked.Mode is { } mode && !Enum.IsDefined(mode))
             throw Wrong(cluster, "the mode", $"{(int)mode}", "off, manual or automatic");
-        Require(cluster, "the target", asked.TargetPercent, PowerSavingSettings.MinTarget, PowerSavingSettings.MaxTarget);
-        Require(cluster, "the band", asked.BandPercent, PowerSavingSettings.MinBand, PowerSavingSettings.MaxBand);
-        Require(cluster, "the least number of hosts", asked.LeastHosts, 1, PowerSavingSettings.MaxLeastHosts);
         Require(cluster, "the time before a standby", asked.StandbyAfter);
         Require(cluster, "the time before a wake", asked.WakeAfter);
         var before = cluster.PowerSaving;
@@ -39,15 +38,8 @@ internal sealed class PowerSettings(InventoryWriter inventory, IHostPower power,
             StandbyAfter = asked.StandbyAfter ?? before.StandbyAfter,
             WakeAfter = asked.WakeAfter ?? before.WakeAfter,
         };
-        return after.BandPercent < after.TargetPercent && after.TargetPercent + after.BandPercent <= 100
-            ? cluster with { PowerSaving = after }
-            : throw Wrong(cluster, "the band", $"{after.TargetPercent} % plus and minus {after.BandPercent} %", "one within 0 to 100 %");
-    }
-
-    private static void Require(Cluster cluster, string what, int? given, int least, int most)
-    {
-        if (given < least || given > most)
-            throw Wrong(cluster, what, $"{given}", $"{least} to {most}");
+        PowerTerms.Of(after, $"Cluster '{cluster.Name}'");
+        return cluster with { PowerSaving = after };
     }
 
     private static void Require(Cluster cluster, string what, TimeSpan? given)

@@ -44,6 +44,9 @@ public static class StoreKind
     /// <summary>What each cluster's last round recommends.</summary>
     public const string Recommendations = "recommendations";
 
+    /// <summary>For how long each cluster has needed fewer hosts, or more, than are on.</summary>
+    public const string PowerPatience = "power-patience";
+
     /// <summary>Passwords: read by the engine alone.</summary>
     public const string Secret = "secret";
 }

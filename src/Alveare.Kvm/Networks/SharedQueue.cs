@@ -107,9 +107,14 @@ internal sealed class SharedQueue(int device, string name, long capacity) : IDis
         netlink.Execute(TrafficControl.Message(DeleteClass, 0, device, Handle | number, 0), action);
     }
 
-    /// <summary>Takes the queue away, if there is one of ours; the kernel puts its own back.</summary>
-    public static void Remove(TrafficControl control, int device, string name) =>
-        control.Remove(device, Handle, TrafficControl.Root, $"sharing the uplink '{name}' no more");
+    /// <summary>Takes every queue of ours away, also from what was the uplink of an earlier agent; the kernel puts its own back.</summary>
+    public static void RemoveAll()
+    {
+        const string action = "sharing an uplink no more";
+        using var control = new TrafficControl();
+        foreach (var device in control.DevicesWith(Handle, action))
+            control.Remove(device, Handle, TrafficControl.Root, action);
+    }
 
     public void Dispose() => netlink.Dispose();
 

@@ -21,6 +21,7 @@ internal sealed class TrafficControl : IDisposable
     public const ushort U32Selector = 5;
 
     private const ushort DeleteQdisc = 37;
+    private const ushort GetQdisc = 38;
     private const uint Ingress = 0xffff_fff1;
     private const uint IngressHandle = 0xffff_0000;
     private const uint FirstHandle = 0x0001_0000;
@@ -113,6 +114,28 @@ internal sealed class TrafficControl : IDisposable
 
     public void Dispose() => netlink.Dispose();
 
+    /// <summary>The devices that have a queue of this handle.</summary>
+    public IReadOnlyCollection<int> DevicesWith(uint handle, string action)
+    {
+        while (true)
+        {
+            var devices = new HashSet<int>();
+            var request = new NetlinkRequest(GetQdisc, NetlinkRequest.FlagDump);
+            request.Append(0u);
+            request.Append(0u);
+            request.Append(0u);
+            request.Append(0u);
+            request.Append(0u);
+            var isWhole = netlink.Dump(request, action, payload =>
+            {
+                if (BitConverter.ToUInt32(payload[8..]) == handle)
+                    devices.Add(BitConverter.ToInt32(payload[4..]));
+            });
+            if (isWhole)
+                return devices;
+        }
+    }
+
     /// <summary>Takes a queue away; false when there is no such one.</summary>
     public bool Remove(int device, uint handle, uint parent, string action)
     {
@@ -121,8 +144,8 @@ internal sealed class TrafficControl : IDisposable
             netlink.Execute(Message(DeleteQdisc, 0, device, handle, parent), action);
             return true;
         }
-        // No such one: the kernel answers by version and kind that there is none, or that it is another one.
-        catch (NetlinkException e) when (e.Error is NetlinkException.NoEntry or NetlinkException.Invalid)
+        // No such one: the kernel answers by version and kind that there is none, or that it is another one; or the device is gone with it.
+        catch (NetlinkException e) when (e.Error is NetlinkException.NoEntry or NetlinkException.Invalid or NetlinkException.NoDevice)
         {
             return false;
         }

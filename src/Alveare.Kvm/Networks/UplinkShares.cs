@@ -10,7 +10,7 @@ namespace Alveare.Kvm.Networks;
 /// <summary>Divides a host's uplink among the network cards of its running machines by their shares, once one of them is given any: without, the uplink is
 /// left as the kernel has it.</summary>
 /// <remarks>The kernel does it, frame by frame; here is only said what each card weighs, when cards come, go or change. A restarted agent does not
-/// know what the last one has said, and says everything anew.</remarks>
+/// know what the last one has said, nor over which uplink, and says everything anew.</remarks>
 /// <param name="uplink">Null for a host without one.</param>
 /// <param name="speed">In Mbit/s; null for what the device says.</param>
 public sealed class UplinkShares(string? uplink, int? speed)
@@ -34,16 +34,20 @@ public sealed class UplinkShares(string? uplink, int? speed)
         {
             var wanted = running.ToList();
             if (uplink is null)
+            {
+                Lift();
                 return wanted.Any(n => n.Control.Shares is not null) ? "this host has no uplink that its machines could share (--uplink)" : null;
+            }
+
             if (!wanted.Any(n => n.Control.Shares is not null))
             {
-                Lift(uplink);
+                Lift();
                 return null;
             }
 
             if (Capacity(uplink) is not { } capacity)
             {
-                Lift(uplink);
+                Lift();
                 return $"nobody says how fast the uplink '{uplink}' is: neither its device nor the agent's --uplink-speed";
             }
 
@@ -69,7 +73,7 @@ public sealed class UplinkShares(string? uplink, int? speed)
         // The last one is of cards that are not known: guests may send under other addresses than their cards'.
         var (host, machines, parts) = UplinkDivision.Divide(wanted.Capacity, [.. nics.Select(ClaimOf), new Claim(0, ShareScale.NormalNic)]);
         if (isNew)
-            Lift(name);
+            Lift();
         using var queue = new SharedQueue(wanted.Device, name, wanted.Capacity);
         if (isNew)
         {
@@ -120,14 +124,12 @@ public sealed class UplinkShares(string? uplink, int? speed)
         told[number] = part;
     }
 
-    private void Lift(string name)
+    private void Lift()
     {
         if (!mayBeLeftOver)
             return;
         (ground, numbers) = (null, []);
-        using var control = new TrafficControl();
-        if (Links.Exists(name))
-            SharedQueue.Remove(control, Links.IndexOf(name), name);
+        SharedQueue.RemoveAll();
         mayBeLeftOver = false;
     }
 

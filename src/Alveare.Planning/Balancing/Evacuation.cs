@@ -30,21 +30,33 @@ public static class Evacuation
     private static EvacuationPlan Plan(ClusterSnapshot snapshot, string host, bool hasFailed, Func<string, bool> mayHelp)
     {
         var whole = new Cluster(snapshot);
-        var left = whole.HostNumbers[host];
-        var clearing = new HostClearing(MoveUnits.Of(whole, whole.Start), left, hasFailed, mayHelp);
-        clearing.Run();
-        return Outcome(whole, left, hasFailed, clearing);
+        var (left, at) = (whole.HostNumbers[host], whole.Start.ToArray());
+        var moves = new List<PlannedMove>();
+        ImmutableArray<StuckVm> stuck;
+        bool hasMoved;
+        // Anew for what is stuck: machines that have met by the moves, and must be together, go on as one.
+        do
+        {
+            var clearing = new HostClearing(MoveUnits.Of(whole, at), left, hasFailed, vm => mayHelp(vm) && whole.Start[whole.VmNumbers[vm]] != left);
+            clearing.Run();
+            moves.AddRange(clearing.Moves);
+            foreach (var move in clearing.Moves)
+                at[whole.VmNumbers[move.Vm]] = whole.HostNumbers[move.To];
+            (stuck, hasMoved) = (clearing.Stuck(), clearing.Moves.Count > 0);
+        }
+        while (hasMoved && !stuck.IsEmpty);
+
+        return Outcome(whole, left, hasFailed, [.. moves], stuck);
     }
 
-    private static EvacuationPlan Outcome(Cluster cluster, int left, bool hasFailed, HostClearing clearing)
+    private static EvacuationPlan Outcome(Cluster cluster, int left, bool hasFailed, ImmutableArray<PlannedMove> moves, ImmutableArray<StuckVm> stuck)
     {
         var state = new ClusterState(cluster);
         var before = ClusterFigures.Of(state);
-        var stuck = clearing.Stuck();
         foreach (var vm in stuck.Where(_ => hasFailed))
             state.Move(cluster.VmNumbers[vm.Vm], ClusterState.Nowhere);
-        foreach (var move in clearing.Moves)
+        foreach (var move in moves)
             state.Move(cluster.VmNumbers[move.Vm], cluster.HostNumbers[move.To]);
-        return new([.. clearing.Moves], stuck, before, ClusterFigures.Of(state, without: left));
+        return new(moves, stuck, before, ClusterFigures.Of(state, without: left));
     }
 }

@@ -60,6 +60,14 @@ public sealed class ClusterState
             host, machine.ConsumedMb - leaving.ConsumedMb, machine.MemReservationMb - leaving.MemReservationMb, machine.CpuReservationMhz - leaving.CpuReservationMhz);
     }
 
+    /// <summary>As <see cref="HasRoom(int, int)"/>, of two machines, of which the second is not asked whether it can run there.</summary>
+    public bool HasRoomForBoth(int vm, int other, int host)
+    {
+        var (one, two) = (Cluster.Vms[vm], Cluster.Vms[other]);
+        return Cluster.CanRun(vm, host) && Carries(
+            host, one.ConsumedMb + two.ConsumedMb, one.MemReservationMb + two.MemReservationMb, one.CpuReservationMhz + two.CpuReservationMhz);
+    }
+
     /// <summary>CPU load of a host with one machine more.</summary>
     public double CpuLoadWith(int vm, int host) => CpuLoad[host] + (Cluster.Cpu[vm] * _cpuPerMhz[host]);
 

@@ -85,12 +85,21 @@ public sealed class WayFinder(ClusterState state, int mostLooks, Func<int, int, 
 
     // Who stands in the way leaves, to wherever it may, and so does who would be left behind; who must come along comes first. Who breaks a rule elsewhere
     // may come to where the machine is, so that it is mended by the machine's going.
-    private IEnumerable<WayStep> Helpers(WayStep step, int left) =>
-        state.HasRoom(step.Vm, step.To)
-            ? Fellows(step)
-                .SelectMany(other => state.At[other] == step.To || state.At[other] == state.At[step.Vm] ? Elsewhere(other) : [new(other, step.To)])
-                .Concat(Breaking(step.Vm).Select(other => new WayStep(other, state.At[step.Vm])))
-            : _on[step.To].Where(other => state.At[other] == step.To && (left > 1 || state.HasRoom(step.Vm, step.To, other))).SelectMany(Elsewhere);
+    private IEnumerable<WayStep> Helpers(WayStep step, int left)
+    {
+        if (!state.HasRoom(step.Vm, step.To))
+            return InTheWay(step, left);
+        var fellows = Fellows(step).ToList();
+        // Once one has come along who leaves no room, those in the way may be bound to it.
+        var lacksRoom = left > 1 && fellows.Exists(other => state.At[other] != step.To && !state.HasRoomForBoth(step.Vm, other, step.To));
+        return fellows
+            .SelectMany(other => state.At[other] == step.To || state.At[other] == state.At[step.Vm] ? Elsewhere(other) : [new(other, step.To)])
+            .Concat(Breaking(step.Vm).Select(other => new WayStep(other, state.At[step.Vm])))
+            .Concat(lacksRoom ? InTheWay(step, left) : []);
+    }
+
+    private IEnumerable<WayStep> InTheWay(WayStep step, int left) =>
+        _on[step.To].Where(other => state.At[other] == step.To && (left > 1 || state.HasRoom(step.Vm, step.To, other))).SelectMany(Elsewhere);
 
     private IEnumerable<WayStep> Elsewhere(int vm)
     {

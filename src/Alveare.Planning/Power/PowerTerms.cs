@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using Alveare.Model.Clusters;
+using Alveare.Model.Faults;
 using Alveare.Planning.Snapshots;
 
 namespace Alveare.Planning.Power;
@@ -13,6 +15,27 @@ public sealed record PowerTerms(double Target = 0.63, double Band = 0.18, int Le
     public double Upper => Target + Band;
 
     public double Lower => Target - Band;
+
+    /// <summary>The terms by a cluster's settings.</summary>
+    /// <param name="whose">Whose settings they are, for the sentence of the fault.</param>
+    /// <exception cref="FaultException"><see cref="InvalidArgument"/>: one of them is out of its range.</exception>
+    public static PowerTerms Of(PowerSavingSettings settings, string whose)
+    {
+        Require("the target", settings.TargetPercent, PowerSavingSettings.MinTarget, PowerSavingSettings.MaxTarget);
+        Require("the band", settings.BandPercent, PowerSavingSettings.MinBand, PowerSavingSettings.MaxBand);
+        Require("the least number of hosts", settings.LeastHosts, 1, PowerSavingSettings.MaxLeastHosts);
+        return settings.BandPercent < settings.TargetPercent && settings.TargetPercent + settings.BandPercent <= 100
+            ? new(settings.TargetPercent / 100.0, settings.BandPercent / 100.0, settings.LeastHosts, settings.KeepsSpare)
+            : throw Wrong("the band", $"{settings.TargetPercent} % plus and minus {settings.BandPercent} %", "one within 0 to 100 %");
+
+        void Require(string what, int given, int least, int most)
+        {
+            if (given < least || given > most)
+                throw Wrong(what, $"{given}", $"{least} to {most}");
+        }
+
+        FaultException Wrong(string what, string given, string expected) => new(new InvalidArgument(whose, what, given, expected));
+    }
 }
 
 /// <summary>A cluster as power saving sees it.</summary>

@@ -90,6 +90,8 @@ public sealed record GrowthAnswer(GrowthPlan Now, GrowthPlan? Grown);
 public static class Answering
 {
     private const int MostHosts = 10_000;
+    private const string Question = "The question";
+
     public static BalancePlan Balance(ClusterSnapshot snapshot, BalanceQuestion question)
     {
         Require(question.Level is >= BalanceLevel.RulesOnly and <= BalanceLevel.Highest, "the level", question.Level, $"{BalanceLevel.RulesOnly} to {BalanceLevel.Highest}");
@@ -125,13 +127,8 @@ public static class Answering
     /// <summary>Every host of the snapshot may sleep, unless a machine can run nowhere else.</summary>
     public static PowerPlan Power(ClusterSnapshot snapshot, PowerQuestion question)
     {
-        Require(question.Target is >= PowerSavingSettings.MinTarget and <= PowerSavingSettings.MaxTarget, "the target", question.Target, $"{PowerSavingSettings.MinTarget} to {PowerSavingSettings.MaxTarget} percent");
-        Require(question.Band is >= PowerSavingSettings.MinBand and <= PowerSavingSettings.MaxBand, "the band", question.Band, $"{PowerSavingSettings.MinBand} to {PowerSavingSettings.MaxBand} percent");
-        Require(question.Target - question.Band > 0 && question.Target + question.Band <= 100, "the target and the band", $"{question.Target} and {question.Band}", "target less band above 0, and target and band at most 100 percent");
-        Require(question.LeastHosts is >= 1 and <= PowerSavingSettings.MaxLeastHosts, "the least hosts", question.LeastHosts, $"1 to {PowerSavingSettings.MaxLeastHosts}");
-        return PowerPlanner.Explained(
-            new PowerView(snapshot, [.. snapshot.Hosts.Select(h => h.Id)], [], snapshot.Asleep),
-            new PowerTerms(question.Target / 100.0, question.Band / 100.0, question.LeastHosts, question.KeepSpare));
+        var asked = new PowerSavingSettings { TargetPercent = question.Target, BandPercent = question.Band, LeastHosts = question.LeastHosts, KeepsSpare = question.KeepSpare };
+        return PowerPlanner.Explained(new PowerView(snapshot, [.. snapshot.Hosts.Select(h => h.Id)], [], snapshot.Asleep), PowerTerms.Of(asked, Question));
     }
 
     public static GrowthAnswer Grow(ClusterSnapshot snapshot, GrowQuestion question)
@@ -169,6 +166,6 @@ public static class Answering
     private static void Require(bool isSo, string argument, object? given, string expected)
     {
         if (!isSo)
-            throw new FaultException(new InvalidArgument("The question", argument, FormattableString.Invariant($"{given}"), expected));
+            throw new FaultException(new InvalidArgument(Question, argument, FormattableString.Invariant($"{given}"), expected));
     }
 }

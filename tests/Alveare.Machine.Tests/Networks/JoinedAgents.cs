@@ -12,10 +12,14 @@ namespace Alveare.Machine.Tests.Networks;
 /// <summary>Agents in two network namespaces whose port groups meet over the cable between them.</summary>
 internal static class JoinedAgents
 {
-    public static AgentProcess Start(MachineRoom room, TwoNamespaces wires, int which, params string[] more) => AgentProcess.Start(
+    public static AgentProcess Start(MachineRoom room, TwoNamespaces wires, int which, params string[] more) =>
+        StartOver(TwoNamespaces.Uplink, room, wires, which, more);
+
+    /// <summary>An agent with an uplink of the test's own.</summary>
+    public static AgentProcess StartOver(string uplink, MachineRoom room, TwoNamespaces wires, int which, params string[] more) => AgentProcess.Start(
         room, which == 0 ? "a" : "b",
         [
-            "--uplink", TwoNamespaces.Uplink, "--migration-address", TwoNamespaces.UplinkOf(which), "--listen", $"{wires.ManagementOf(which)}:0", .. more,
+            "--uplink", uplink, "--migration-address", TwoNamespaces.UplinkOf(which), "--listen", $"{wires.ManagementOf(which)}:0", .. more,
         ],
         wires.NameOf(which));
 

@@ -109,6 +109,30 @@ public sealed class UplinkShareTests
     }
 
     [Fact]
+    public async Task AnAgentThatIsGivenAnotherUplinkTakesItsQueueFromTheOneBefore()
+    {
+        using var wires = new TwoNamespaces();
+        await using var room = MachineRoom.Open();
+        var center = JoinedAgents.NewCenter(room);
+        await using var agent = JoinedAgents.Start(room, wires, 0);
+        await using var host = await JoinedAgents.JoinAsync(room, center, agent, Red);
+        await SetAsync(host, await StartAsync(room, host, 7), 100);
+        Assert.Contains("qdisc htb a1fe: root", Queues(wires), StringComparison.Ordinal);
+        agent.Signal(Signals.Kill);
+        await agent.EndedAsync();
+
+        wires.InNamespace(0, "ip", "link", "add", "other0", "type", "veth", "peer", "name", "other1");
+        wires.InNamespace(0, "ip", "address", "add", "198.18.78.1/24", "dev", "other0");
+        wires.InNamespace(0, "ip", "link", "set", "other0", "up");
+        wires.InNamespace(0, "ip", "link", "set", "other1", "up");
+        await using var again = JoinedAgents.StartOver("other0", room, wires, 0);
+        await using var host2 = await JoinedAgents.JoinAsync(room, center, again, Red);
+        await MachineRoom.UntilAsync(
+            () => wires.InNamespace(0, "tc", "qdisc", "show", "dev", "other0").Contains("qdisc htb a1fe: root", StringComparison.Ordinal), "the machines share the other uplink");
+        Assert.DoesNotContain("htb", Queues(wires), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task AQueueThatAnAdministratorHasSetIsLeftAloneAndTheMachineSaysSo()
     {
         using var wires = new TwoNamespaces();

@@ -32,6 +32,10 @@ internal static class ClusterGen
         Rules = [.. Shuffled(snapshot.Rules, seed).Select(r => r with { Vms = Shuffled(r.Vms, seed), Hosts = Shuffled(r.Hosts, seed) })],
     };
 
+    /// <summary>A cluster in words, for what a test says when it fails.</summary>
+    public static string Text(ClusterSnapshot snapshot) => string.Join(
+        "; ", [.. snapshot.Hosts.Select(h => $"{h}"), .. snapshot.Vms.Select(v => $"{v} only on {string.Join(' ', v.OnlyOn)}"), .. snapshot.Rules.Select(r => $"{r} {string.Join(' ', r.Vms)} {string.Join(' ', r.Hosts)}")]);
+
     private static Gen<ClusterSnapshot> Sized(int mostHosts, int mostVms, bool rules) =>
         from hosts in Host.Array[2, mostHosts]
         from vms in Vm.Array[1, mostVms]

@@ -46,6 +46,41 @@ public sealed class PowerSaverTests
     });
 
     [Fact]
+    public void WhatIsRecommendedOutlivesTheCenter() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await OpenAsync(scheduler, PowerSavingMode.Manual);
+        await QuietAsync(site, TimeSpan.FromMinutes(41));
+        var before = Recommended(site).Select(r => (r.Id, r.Kind, r.From, r.MadeAt)).ToList();
+        Assert.Equal(2, before.Count);
+        await RestartAsync(site);
+        // Nobody knows yet what runs, and then it is as before.
+        await site.SucceedAsync(new BalanceCluster { Target = site.Cluster });
+        Assert.Equal(before, Recommended(site).Select(r => (r.Id, r.Kind, r.From, r.MadeAt)));
+        await QuietAsync(site, TimeSpan.FromMinutes(3));
+        Assert.Equal(before, Recommended(site).Select(r => (r.Id, r.Kind, r.From, r.MadeAt)));
+        await BusyAsync(site, TimeSpan.FromMinutes(6));
+        Assert.DoesNotContain(Recommended(site), r => r.Kind == RecommendationKind.Standby);
+        // Patience begins anew then, also for the next center.
+        await RestartAsync(site);
+        await QuietAsync(site, TimeSpan.FromMinutes(30));
+        Assert.DoesNotContain(Recommended(site), r => r.Kind == RecommendationKind.Standby);
+    });
+
+    [Fact]
+    public void ThePatienceThatWasHadOutlivesTheCenter() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await OpenAsync(scheduler, PowerSavingMode.Automatic);
+        await QuietAsync(site, TimeSpan.FromMinutes(30));
+        await RestartAsync(site);
+        // A day in which no center ran is no day in which nothing was needed.
+        await Task.Delay(TimeSpan.FromMinutes(5), site.Simulation.World.Time);
+        await QuietAsync(site, TimeSpan.FromMinutes(3));
+        Assert.Empty(PowerTasks(site));
+        await QuietAsync(site, TimeSpan.FromMinutes(10));
+        Assert.NotEmpty(PowerTasks(site));
+    });
+
+    [Fact]
     public void InAutomaticModeHostsSleepOneByOneAndAreWokenWhenTheyAreNeeded() => VirtualRun.Of(async scheduler =>
     {
         await using var site = await OpenAsync(scheduler, PowerSavingMode.Automatic);
@@ -148,6 +183,13 @@ public sealed class PowerSaverTests
         if (mode is not null)
             await site.SucceedAsync(new SetPowerSaving { Target = site.Cluster, Mode = mode });
         return site;
+    }
+
+    /// <summary>The center is killed once what it wrote last is on disk, for which nobody waits.</summary>
+    private static async Task RestartAsync(MachineSite site)
+    {
+        await Task.Delay(TimeSpan.FromSeconds(1), site.Simulation.World.Time);
+        await site.KillAndRestartAsync();
     }
 
     private static Host HostOf(MachineSite site, EntityId id) => site.Now.Get<Host>(id);

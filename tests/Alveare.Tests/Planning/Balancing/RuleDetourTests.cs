@@ -126,7 +126,7 @@ public sealed class RuleDetourTests
             var units = MoveUnits.Of(after, after.Start, doKeptStay: true).Cluster;
             var state = new ClusterState(units);
             var repair = ExactBalancer.Way(state, 3, (vm, host) => units.Rules.Weigh(vm, host, state.At).IsBetter, (_, _) => true);
-            Assert.True(repair is null, $"{repair} of {Text(units.Snapshot)}");
+            Assert.True(repair is null, $"{repair} of {ClusterGen.Text(units.Snapshot)}");
         },
         iter: 300);
 
@@ -141,9 +141,6 @@ public sealed class RuleDetourTests
         Vms = [.. vms.Select(v => new SnapshotVm { Id = v.Id, Host = v.Host, CpuDemandMhz = 100, ConsumedMb = 1024 * v.Gb, ActiveMb = 1024 * v.Gb })],
         Rules = rules,
     };
-
-    private static string Text(ClusterSnapshot snapshot) => string.Join(
-        "; ", [.. snapshot.Hosts.Select(h => $"{h}"), .. snapshot.Vms.Select(v => $"{v} only on {string.Join(' ', v.OnlyOn)}"), .. snapshot.Rules.Select(r => $"{r} {string.Join(' ', r.Vms)} {string.Join(' ', r.Hosts)}")]);
 
     private static IEnumerable<(string, string, string?)> Moves(BalancePlan plan) => plan.Moves.Select(m => (m.Vm, m.To, m.For));
 }
