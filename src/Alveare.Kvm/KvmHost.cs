@@ -75,6 +75,7 @@ public sealed class KvmHost : IHost
             state, machines, groups, new TapShaping(options.HostId), config => BlockDevices.WhyNoWeights(ground.PathOf(config)), facts, () => registry.Content.Pools)
         {
             Uplink = new UplinkShares(options.Uplink, options.UplinkSpeed),
+            TranslationCache = () => state.Current.Facts.Accelerator == Accelerator.Emulation ? Bytes.FromMib(options.TranslationCacheMib) : Bytes.Zero,
         };
         reconfiguration = new Reconfiguration(ground, images, enforcement);
         power = new PowerControl(state, launcher, ground, surroundings, log)

@@ -57,6 +57,7 @@ internal static class VmListing
             new("READY", s => Amounts.Percent(s.CpuReadyPercent), IsNumber: true),
             new("MEMORY", s => Amounts.Size(s.MemoryConsumed), IsNumber: true),
             new("ACTIVE", s => Amounts.Size(s.MemoryActive), IsNumber: true),
+            new("BALLOON", s => Amounts.Size(s.MemoryBallooned), IsNumber: true),
             new("DISK READ", s => Amounts.Rate(s.DiskReadBytesPerSecond), IsNumber: true),
             new("DISK WRITE", s => Amounts.Rate(s.DiskWriteBytesPerSecond), IsNumber: true),
             new("NET IN", s => Amounts.Rate(s.NetworkReceivedBytesPerSecond), IsNumber: true),

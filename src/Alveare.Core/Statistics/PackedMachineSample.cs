@@ -14,6 +14,7 @@ internal readonly struct PackedMachineSample(MachineSample sample)
     private readonly float _ready = (float)sample.CpuReadyPercent;
     private readonly uint _consumed = Pages(sample.MemoryConsumed);
     private readonly uint _active = Pages(sample.MemoryActive);
+    private readonly uint _ballooned = Pages(sample.MemoryBallooned);
     private readonly float _diskRead = (float)sample.DiskReadBytesPerSecond;
     private readonly float _diskWrite = (float)sample.DiskWriteBytesPerSecond;
     private readonly float _diskReads = (float)sample.DiskReadsPerSecond;
@@ -29,6 +30,7 @@ internal readonly struct PackedMachineSample(MachineSample sample)
         CpuReadyPercent = _ready,
         MemoryConsumed = new Bytes(_consumed * PageBytes),
         MemoryActive = new Bytes(_active * PageBytes),
+        MemoryBallooned = new Bytes(_ballooned * PageBytes),
         DiskReadBytesPerSecond = _diskRead,
         DiskWriteBytesPerSecond = _diskWrite,
         DiskReadsPerSecond = _diskReads,

@@ -8,6 +8,9 @@ namespace Alveare.Kvm.Cgroups;
 /// <param name="Most">What it never exceeds; null for no limit.</param>
 public sealed record MemoryLimits(Bytes Promised, Bytes Due, Bytes? Most)
 {
+    /// <summary>What its guest is to have, so that it needs no more than it is to have; null for a guest that gives nothing back. That is the balloon's, not the kernel's.</summary>
+    public Bytes? Guest { get; init; }
+
     // Differences that nobody would notice.
     private const double SameDue = 0.05;
     private const double SameMost = 0.03;

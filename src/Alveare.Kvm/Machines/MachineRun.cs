@@ -20,20 +20,28 @@ public enum EndReason
 }
 
 /// <summary>One running QEMU of a machine, from its start or its adoption to its end.</summary>
-/// <param name="isAdopted">An earlier agent started it.</param>
-public sealed class MachineRun(QemuProcess process, RunRecord record, bool isAdopted = false)
+public sealed class MachineRun
 {
     private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public QemuProcess Process { get; } = process;
+    /// <param name="isAdopted">An earlier agent started it.</param>
+    public MachineRun(QemuProcess process, RunRecord record, bool isAdopted = false)
+    {
+        (Process, Record, MayBeShaped, Balloon) = (process, record, isAdopted, new Balloon(process.Qmp));
+        Qmp.EventReceived += Balloon.OnEvent;
+    }
+
+    public QemuProcess Process { get; }
 
     public QmpConnection Qmp => Process.Qmp;
 
     public RunDirectory Directory => Process.Run;
 
-    public RunRecord Record { get; private set; } = record;
+    public RunRecord Record { get; private set; }
 
     public Consoles Consoles { get; } = new();
+
+    public Balloon Balloon { get; }
 
     public EndReason EndReason { get; set; }
 
@@ -41,7 +49,7 @@ public sealed class MachineRun(QemuProcess process, RunRecord record, bool isAdo
     public Action<long>? OnGone { get; set; }
 
     /// <summary>Its taps may have queues that limit them: not so those that were made for it and never limited.</summary>
-    public bool MayBeShaped { get; set; } = isAdopted;
+    public bool MayBeShaped { get; set; }
 
     /// <summary>Completes when QEMU has ended and the machine is off. Its run directory is gone when the machine can be entered.</summary>
     public Task Ended => ended.Task;

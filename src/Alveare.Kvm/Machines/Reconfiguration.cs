@@ -32,13 +32,13 @@ public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEn
         await ThrottleAsync(machine, run, before, machine.Current.Spec!);
     }
 
-    // What a process has taken cannot be taken from it without somewhere to swap it to.
-    private static void RequireRoom(Machine machine, MachineRun run, MemoryControl memory)
+    // What a process has taken cannot be taken from it without somewhere to swap it to, unless its guest gives it back.
+    private void RequireRoom(Machine machine, MachineRun run, MemoryControl memory)
     {
         if (memory.Limit is not { } limit || limit == machine.Current.Spec?.Resources.Memory.Limit)
             return;
-        if (run.Process.ReadMemory() is var taken && limit < taken)
-            throw new FaultException(new InvalidArgument($"Virtual machine '{machine.Name}'", "the memory limit", $"{limit}", $"at least the {taken} that its QEMU takes now"));
+        if (enforcement.LeastMemoryOf(run) is var least && limit < least)
+            throw new FaultException(new InvalidArgument($"Virtual machine '{machine.Name}'", "the memory limit", $"{limit}", $"at least the {least} that its QEMU takes now and its guest cannot give back"));
     }
 
     private static async Task ThrottleAsync(Machine machine, MachineRun run, MachineSpec before, MachineSpec now)

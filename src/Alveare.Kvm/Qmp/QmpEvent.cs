@@ -13,6 +13,10 @@ public sealed record QmpEvent(string Name, JsonElement Data)
             ? value.GetString()
             : null;
 
+    /// <summary>An integer member of the data, or null.</summary>
+    public long? Number(string member) =>
+        Data.ValueKind == JsonValueKind.Object && Data.TryGetProperty(member, out var value) && value.TryGetInt64(out var number) ? number : null;
+
     /// <summary>A boolean member of the data; false when it is missing.</summary>
     public bool Flag(string member) =>
         Data.ValueKind == JsonValueKind.Object && Data.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.True;

@@ -1,6 +1,7 @@
 using Alveare.Kvm.Cgroups;
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Networks;
+using Alveare.Kvm.Qmp;
 using Alveare.Model;
 using Alveare.Planning.Sharing;
 
@@ -39,6 +40,8 @@ internal sealed class DivisionLoop(StatisticsSampler statistics, ResourceEnforce
     {
         try
         {
+            // Memory of those that have a limit is taken from and given back to their guests by what they say now.
+            await Task.WhenAll(enforcement.Held.Select(AskAsync));
             var (now, at) = (await statistics.ReadUseAsync(), time.GetTimestamp());
             var nanoseconds = time.GetElapsedTime(lastAt, at).TotalNanoseconds;
             enforcement.Divide(now.Where(r => last.ContainsKey(r.Key)).ToDictionary(r => r.Key, r => DemandOf(last[r.Key], r.Value, nanoseconds)));
@@ -47,6 +50,18 @@ internal sealed class DivisionLoop(StatisticsSampler statistics, ResourceEnforce
         catch (Exception e) when (e is IOException or NetlinkException)
         {
             // The kernel was out of something: the next round tries again.
+        }
+    }
+
+    private async Task AskAsync(MachineRun run)
+    {
+        try
+        {
+            await run.Balloon.ReadAsync(interval);
+        }
+        catch (Exception e) when (e is QmpException or QmpClosedException or TimeoutException)
+        {
+            // What its guest said last stands.
         }
     }
 

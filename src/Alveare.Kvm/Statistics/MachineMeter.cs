@@ -1,6 +1,7 @@
 using Alveare.Kvm.Cgroups;
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Networks;
+using Alveare.Kvm.Qemu;
 using Alveare.Kvm.Qmp;
 using Alveare.Model;
 
@@ -21,8 +22,6 @@ internal sealed class MachineMeter : IDisposable
     // How long the virtual CPUs had run before QEMU was asked for what is in "disk", and whether it had been asked with the same before.
     private long diskAsOf = -1;
     private bool isSettled;
-    private Bytes? inUse;
-    private bool asksGuest;
 
     /// <exception cref="IOException">The process is gone.</exception>
     public MachineMeter(EntityId machine, MachineRun run, IControlGroups? groups, IReadOnlyDictionary<string, int> links)
@@ -50,10 +49,10 @@ internal sealed class MachineMeter : IDisposable
         var network = default(LinkCounters);
         foreach (var tap in taps)
             network += links.GetValueOrDefault(tap).FromOtherEnd();
-        var consumed = process.ReadMemory(merging);
+        var (consumed, balloon) = (process.ReadMemory(merging), Run.Balloon.State);
         return new MachineReading(
             machine, now, process.VirtualCpus, process.ReadCpuNanoseconds(), cpus.ReadyNanoseconds,
-            consumed, GuestMemory.Active(consumed, inUse), disk, network);
+            consumed, BalloonState.Active(consumed, balloon), balloon?.Ballooned ?? Bytes.Zero, disk, network);
     }
 
     /// <summary>Null when the process is gone.</summary>
@@ -62,7 +61,7 @@ internal sealed class MachineMeter : IDisposable
         try
         {
             var consumed = process.ReadMemory(merging);
-            return new MachineUse(process.ReadCpuNanoseconds(), process.ReadVirtualCpus().ReadyNanoseconds, consumed, GuestMemory.Active(consumed, inUse));
+            return new MachineUse(process.ReadCpuNanoseconds(), process.ReadVirtualCpus().ReadyNanoseconds, consumed, BalloonState.Active(consumed, Run.Balloon.State));
         }
         catch (IOException)
         {
@@ -82,19 +81,11 @@ internal sealed class MachineMeter : IDisposable
             disk = await asked.WaitAsync(Patience);
             (isSettled, diskAsOf) = (ran == diskAsOf && process.VirtualCpus > 0, ran);
             if (askGuest)
-                await AskGuestAsync(interval);
+                await Run.Balloon.ReadAsync(interval);
         }
         catch (Exception e) when (e is QmpException or QmpClosedException or TimeoutException)
         {
             // What it said last stands. Its end, if that is why, is noticed elsewhere.
         }
-    }
-
-    private async Task AskGuestAsync(TimeSpan interval)
-    {
-        if (!asksGuest)
-            await GuestMemory.BeginAsync(Run.Qmp, interval, Patience);
-        asksGuest = true;
-        inUse = await GuestMemory.ReadInUseAsync(Run.Qmp, Patience);
     }
 }

@@ -1,4 +1,5 @@
 using Alveare.Kvm.Networks;
+using Alveare.Kvm.Qemu;
 using Alveare.Model;
 using Alveare.Model.Statistics;
 
@@ -7,7 +8,8 @@ namespace Alveare.Kvm.Statistics;
 /// <summary>The counters of one running machine at one moment; all but memory count up from 0 at the start of its QEMU.</summary>
 /// <param name="ReadyNanoseconds">How long its virtual CPUs waited for a host CPU, all together.</param>
 /// <param name="MemoryConsumed">What the process has resident, with its share alone of pages that KSM has merged.</param>
-/// <param name="MemoryActive">See <see cref="GuestMemory"/>.</param>
+/// <param name="MemoryActive">What the guest uses of it (<see cref="BalloonState"/>).</param>
+/// <param name="MemoryBallooned">What the guest has given back.</param>
 internal sealed record MachineReading(
     EntityId Machine,
     DateTimeOffset At,
@@ -16,12 +18,13 @@ internal sealed record MachineReading(
     long ReadyNanoseconds,
     Bytes MemoryConsumed,
     Bytes MemoryActive,
+    Bytes MemoryBallooned,
     DiskCounters Disk,
     LinkCounters Network)
 {
     /// <summary>What a machine has used when it starts.</summary>
     public static MachineReading Zero(EntityId machine, DateTimeOffset startedAt) =>
-        new(machine, startedAt, 0, 0, 0, Bytes.Zero, Bytes.Zero, default, default);
+        new(machine, startedAt, 0, 0, 0, Bytes.Zero, Bytes.Zero, Bytes.Zero, default, default);
 
     /// <summary>Averages between an earlier reading and this one. A counter that went back (a device that was made anew) counts as still.</summary>
     public MachineSample Since(MachineReading earlier)
@@ -35,6 +38,7 @@ internal sealed record MachineReading(
             CpuReadyPercent = VirtualCpus == 0 ? 0 : Math.Min(100, Rate(earlier.ReadyNanoseconds, ReadyNanoseconds, seconds) / 1e9 * 100 / VirtualCpus),
             MemoryConsumed = MemoryConsumed,
             MemoryActive = MemoryActive,
+            MemoryBallooned = MemoryBallooned,
             DiskReadBytesPerSecond = Rate(earlier.Disk.ReadBytes, Disk.ReadBytes, seconds),
             DiskWriteBytesPerSecond = Rate(earlier.Disk.WrittenBytes, Disk.WrittenBytes, seconds),
             DiskReadsPerSecond = Rate(earlier.Disk.Reads, Disk.Reads, seconds),

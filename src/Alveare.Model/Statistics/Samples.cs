@@ -19,6 +19,9 @@ public sealed record MachineSample
     /// <summary>Memory the guest touched in the interval, estimated.</summary>
     public Bytes MemoryActive { get; init; }
 
+    /// <summary>Memory that the guest has given back by its balloon; it is not in what is consumed.</summary>
+    public Bytes MemoryBallooned { get; init; }
+
     public double DiskReadBytesPerSecond { get; init; }
 
     public double DiskWriteBytesPerSecond { get; init; }

@@ -24,14 +24,15 @@ public static class MemoryClaims
     /// <param name="workedWith">Null where it is not known: then all its memory counts.</param>
     public static Claim Due(MachineSpec spec, double? workedWith) => Of(spec) with { Demand = workedWith ?? spec.Memory.Value };
 
-    /// <summary>What a machine is to have of a limit: what it takes already at least, and what QEMU needs to live.</summary>
+    /// <summary>What a machine is to have of a limit: what it cannot be relieved of at least, and what QEMU needs to live.</summary>
     /// <param name="taken">Null where it is not known.</param>
-    /// <param name="limit">What it is held to now; null for nothing.</param>
-    public static Claim Held(MachineSpec spec, double? taken, double? limit = null)
+    /// <param name="room">The most that it can take as it is held now; null for any amount.</param>
+    /// <param name="keeps">What it cannot be relieved of; null for all that it takes.</param>
+    public static Claim Held(MachineSpec spec, double? taken, double? room = null, double? keeps = null)
     {
         var claim = Of(spec);
-        var least = Math.Max(claim.Reservation, Least(taken ?? 0));
-        var mayWantAny = taken is null || taken >= limit * NearLimit;
+        var least = Math.Max(claim.Reservation, Least(keeps ?? taken ?? 0));
+        var mayWantAny = taken is null || taken >= room * NearLimit;
         return claim with { Reservation = least, Demand = Math.Max(Math.Max(least, Room * (taken ?? 0)), mayWantAny ? spec.Memory.Value : 0) };
     }
 

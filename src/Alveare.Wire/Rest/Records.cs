@@ -77,8 +77,8 @@ public sealed record EventDto(long Id, DateTimeOffset At, string Severity, strin
 
 /// <summary>One machine over one interval.</summary>
 public sealed record MachineSampleDto(
-    string Machine, DateTimeOffset At, double CpuPercent, double CpuReadyPercent, long MemoryConsumed, long MemoryActive, double DiskReadBytesPerSecond,
-    double DiskWriteBytesPerSecond, double NetworkReceivedBytesPerSecond, double NetworkSentBytesPerSecond);
+    string Machine, DateTimeOffset At, double CpuPercent, double CpuReadyPercent, long MemoryConsumed, long MemoryActive, long MemoryBallooned,
+    double DiskReadBytesPerSecond, double DiskWriteBytesPerSecond, double NetworkReceivedBytesPerSecond, double NetworkSentBytesPerSecond);
 
 /// <summary>One host over one interval.</summary>
 public sealed record HostSampleDto(

@@ -42,6 +42,7 @@ public sealed class StatisticsHistoryTests
             CpuReadyPercent = 3.25,
             MemoryConsumed = Bytes.FromGib(6144),
             MemoryActive = Bytes.FromMib(3),
+            MemoryBallooned = Bytes.FromMib(5),
             DiskReadBytesPerSecond = 1e9 / 3,
             DiskWriteBytesPerSecond = 2,
             DiskReadsPerSecond = 3,

@@ -4,6 +4,7 @@ using Alveare.Model;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 using Alveare.Model.Resources;
+using Alveare.Planning.Sharing;
 using CsCheck;
 using Xunit;
 
@@ -117,6 +118,43 @@ public sealed class SharingTests
         var limits = Memory.Divide([Running(1, taken: 330, most: 300), Running(2, taken: 330, most: 300)], [pool]);
         Assert.All(limits.Values, l => Assert.Equal(Bytes.FromMib(300), l.Most));
     }
+
+    [Fact]
+    public void AGuestThatCanGiveBackIsAskedForWhatIsBeyondItsPartAndItsLimitFollowsItDown()
+    {
+        var pool = Pool(new MemoryControl { Limit = Bytes.FromMib(640) }, 1, 2);
+        // One has filled the pool before the other was started: each is to have half.
+        var full = Memory.Divide([Ballooning(1, taken: 600, ballooned: 0, most: 616), Ballooning(2, taken: 120, ballooned: 0, most: 128)], [pool]);
+        Assert.Equal((Bytes.FromMib(616), Bytes.FromMib(320 - 60 - 16)), (full[Vm(1)].Most, full[Vm(1)].Guest));
+        Assert.Equal((Bytes.FromMib(128), Bytes.FromMib(320 - 60 - 16)), (full[Vm(2)].Most, full[Vm(2)].Guest));
+
+        var shrinking = Memory.Divide([Ballooning(1, taken: 400, ballooned: 684, most: 616), Ballooning(2, taken: 128, ballooned: 780, most: 128)], [pool]);
+        Assert.Equal((Bytes.FromMib(416), Bytes.FromMib(224)), (shrinking[Vm(1)].Most, shrinking[Vm(2)].Most));
+
+        var there = Memory.Divide([Ballooning(1, taken: 304, ballooned: 780, most: 320), Ballooning(2, taken: 304, ballooned: 780, most: 320)], [pool]);
+        Assert.All(there.Values, l => Assert.Equal((Bytes.FromMib(320), Bytes.FromMib(244)), (l.Most, l.Guest)));
+    }
+
+    [Fact]
+    public void AGuestOnItsWayBelowItsMachinesOwnLimitIsNotHeldToLessThanItTakes()
+    {
+        var own = new ResourceControls { Memory = new MemoryControl { Limit = Bytes.FromMib(300) } };
+        Assert.Equal((Bytes.FromMib(416), Bytes.FromMib(224)), Held(Ballooning(1, taken: 400, ballooned: 0, resources: own)));
+        Assert.Equal((Bytes.FromMib(366), Bytes.FromMib(224)), Held(Ballooning(1, taken: 350, ballooned: 700, resources: own, most: 416)));
+        Assert.Equal((Bytes.FromMib(300), Bytes.FromMib(224)), Held(Ballooning(1, taken: 284, ballooned: 800, resources: own, most: 366)));
+        // One that needs more than the limit is held to it all the same.
+        Assert.Equal(Bytes.FromMib(300), Held(Ballooning(1, taken: 400, ballooned: 0, used: 600, resources: own)).Most);
+        // And one that has no limit any more gets its memory back.
+        Assert.Equal((null, Bytes.FromMib(1024)), Held(Ballooning(1, taken: 284, ballooned: 800, most: 300)));
+
+        static (Bytes? Most, Bytes? Guest) Held(Sharer sharer) => Memory.Divide([sharer], [])[sharer.Machine] is var limits ? (limits.Most, limits.Guest) : default;
+    }
+
+    private static Sharer Ballooning(int number, long taken, long ballooned, long used = 100, ResourceControls? resources = null, long? most = null) =>
+        Running(number, taken: taken, resources: resources, most: most) with
+        {
+            Guest = new BalloonedGuest(Bytes.FromMib(1024).Value, Bytes.FromMib(ballooned).Value, Bytes.FromMib(used).Value, Bytes.FromMib(60).Value),
+        };
 
     private static Sharer Running(int number, long memory = 1024, long taken = 0, long? worked = null, ResourceControls? resources = null, long? most = null) => new(
         Vm(number),

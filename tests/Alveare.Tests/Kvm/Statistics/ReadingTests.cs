@@ -52,16 +52,6 @@ public sealed class ReadingTests
         Assert.Equal(new DiskCounters(11, 22, 33, 44), BlockStatistics.Parse(answer.RootElement));
     }
 
-    [Theory]
-    [InlineData(-1, -1, null)]
-    [InlineData(1000, 300, 700L)]
-    public void AGuestWithoutABalloonDriverSaysNothing(long total, long available, long? inUse)
-    {
-        using var answer = JsonDocument.Parse(
-            $$"""{"stats":{"stat-total-memory":{{(total < 0 ? "18446744073709551615" : total)}},"stat-available-memory":{{(available < 0 ? "18446744073709551615" : available)}}},"last-update":1}""");
-        Assert.Equal(inUse, GuestMemory.Parse(answer.RootElement)?.Value);
-    }
-
     private static MachineReading Reading(DateTimeOffset at, long cpu, long ready, DiskCounters disk, LinkCounters network) =>
-        new(Machine, at, 2, cpu, ready, Bytes.Zero, Bytes.Zero, disk, network);
+        new(Machine, at, 2, cpu, ready, Bytes.Zero, Bytes.Zero, Bytes.Zero, disk, network);
 }

@@ -64,7 +64,7 @@ public sealed class MemoryClaimsTests
     [Fact]
     public void AMachineThatRestsLeavesItsPartToOneThatGrows()
     {
-        var (resting, growing) = (MemoryClaims.Held(SpecOf(4096), Gib, limit: 2 * Gib), MemoryClaims.Held(SpecOf(4096), 1.9 * Gib, limit: 2 * Gib));
+        var (resting, growing) = (MemoryClaims.Held(SpecOf(4096), Gib, room: 2 * Gib), MemoryClaims.Held(SpecOf(4096), 1.9 * Gib, room: 2 * Gib));
         var parts = FairDivision.DivideAll(4 * Gib, [resting, growing]);
         Assert.Equal((1.25 * Gib, 2.75 * Gib), (parts[0], parts[1]));
         // What it is left is not so little that it would be taken for one that grows.

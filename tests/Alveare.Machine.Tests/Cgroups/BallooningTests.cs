@@ -1,0 +1,136 @@
+using Alveare.Core.Hosts;
+using Alveare.Kvm;
+using Alveare.Kvm.Customization;
+using Alveare.Machine.Tests.Guest;
+using Alveare.Machine.Tests.Room;
+using Alveare.Model;
+using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+using Alveare.Model.Resources;
+using Alveare.Model.Statistics;
+using Xunit;
+
+namespace Alveare.Machine.Tests.Cgroups;
+
+/// <summary>Real Linux guests that read a file again and again, which they keep in their memory as far as they have it.</summary>
+public sealed class BallooningTests
+{
+    private const long MemoryMib = 400;
+
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(150);
+    private static readonly EntityId Pool = new(EntityKind.ResourcePool, Guid.NewGuid());
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task AGuestGivesBackWhatItsLimitTakesAndHasItAgainWhenThatIsLiftedAlsoByARestartedAgent()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await OpenAsync(room);
+        var (machine, pid) = await StartAsync(room, host, "held", ResourceControls.None);
+        await UntilAsync(() => Task.FromResult(Usage(pid) > 340), "the guest has filled its memory");
+        await UntilAsync(() => IsTakenAsync(host, machine, LimitOf(280)), "the guest has said what it can give back");
+        await UntilAsync(() => Task.FromResult(Usage(pid) <= 280 && MemoryGroups.LimitOf(pid) == Bytes.FromMib(280).Value), "the process is below the limit, and held to it");
+        Assert.InRange((await SampleAsync(host)).MemoryBallooned.Mib, 150, 300);
+
+        await host.DisposeAsync();
+        host = await OpenAsync(room);
+        await UntilAsync(async () => (await SampleAsync(host)).MemoryBallooned.Mib is > 150 and < 300, "the next agent knows what is given back");
+        Assert.InRange(Usage(pid), 150, 280);
+
+        await MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, ResourceControls.None));
+        await UntilAsync(async () => Usage(pid) > 340 && (await SampleAsync(host)).MemoryBallooned == Bytes.Zero, "the guest has all its memory again");
+        Assert.Equal(pid, Assert.Single(room.LivingProcesses()));
+    }
+
+    [Fact]
+    public async Task AMachineThatIsStartedInAFullPoolGetsItsPartFromTheOthers()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await OpenAsync(room);
+        var limit = Bytes.FromMib(600);
+        var light = await StartAsync(room, host, "light", ResourceControls.None);
+        await TellAsync(host, limit, light.Machine);
+        await UntilAsync(() => Task.FromResult(Usage(light.Pid) > 400), "the first has filled all its memory");
+
+        var heavy = await StartAsync(room, host, "heavy", new ResourceControls { Memory = new MemoryControl { Shares = 8000 } }, light.Pid);
+        await TellAsync(host, limit, light.Machine, heavy.Machine);
+        await UntilAsync(() => Task.FromResult(Usage(heavy.Pid) > 340 && Usage(light.Pid) < 205), "each has its part");
+        // Over several divisions.
+        for (var n = 0; n < 60; n++)
+        {
+            Assert.InRange((double)Usage(heavy.Pid) / Usage(light.Pid), 1.7, 2.6);
+            Assert.InRange(Usage(heavy.Pid) + Usage(light.Pid), 480, 600);
+            await Task.Delay(200, Cancellation);
+        }
+
+        Assert.Equal(new[] { light.Pid, heavy.Pid }.Order(), room.LivingProcesses().Order());
+    }
+
+    private static long Usage(int pid) => MemoryGroups.UsageOf(pid) >> 20;
+
+    private static ResourceControls LimitOf(long mib) => new() { Memory = new MemoryControl { Limit = Bytes.FromMib(mib) } };
+
+    private static async Task<bool> IsTakenAsync(IHost host, EntityId machine, ResourceControls controls)
+    {
+        try
+        {
+            await MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, controls));
+            return true;
+        }
+        catch (FaultException e) when (e.Fault is InvalidArgument)
+        {
+            return false;
+        }
+    }
+
+    private static async Task<MachineSample> SampleAsync(IHost host) =>
+        Assert.Single(((StatisticsReply)await MachineRoom.ExecuteAsync(host, new ReadStatistics())).Samples.Machines);
+
+    private static Task TellAsync(IHost host, Bytes limit, params EntityId[] machines) => MachineRoom.ExecuteAsync(
+        host, new ApplyPools([new HostPool(Pool, null, new CpuControl(), [.. machines]) { Memory = new MemoryControl { Limit = limit } }]));
+
+    private static async Task UntilAsync(Func<Task<bool>> condition, string what)
+    {
+        var deadline = DateTime.UtcNow + Bound;
+        while (!await condition())
+        {
+            Assert.True(DateTime.UtcNow < deadline, $"Not so within {Bound.TotalSeconds} s: {what}.");
+            await Task.Delay(500, Cancellation);
+        }
+    }
+
+    private static async Task<KvmHost> OpenAsync(MachineRoom room)
+    {
+        var host = await room.OpenHostAsync("a", groups: MemoryGroups.Open());
+        if (host.Warnings.Count > 0)
+            Assert.Skip(host.Warnings[0]);
+        return host;
+    }
+
+    private static async Task<(EntityId Machine, int Pid)> StartAsync(MachineRoom room, IHost host, string name, ResourceControls controls, params int[] others)
+    {
+        var spec = new MachineSpec
+        {
+            Uuid = Guid.NewGuid(),
+            Name = name,
+            Cpus = 1,
+            Memory = Bytes.FromMib(MemoryMib),
+            Disks = [new DiskSpec($"{name}.qcow2", Bytes.FromMib(512), DiskFormat.Qcow2)],
+            Resources = controls,
+        };
+        var machine = ((MachineReply)await MachineRoom.ExecuteAsync(host, new CreateMachine(room.ConfigOf(name), spec))).Machine;
+        var directory = Path.Combine(room.DatastorePath, name);
+        File.Copy(await GuestImage.GetAsync(), Path.Combine(directory, $"{name}.qcow2"), overwrite: true);
+        var customization = new GuestCustomization
+        {
+            HostName = name,
+            Commands = ["dd if=/dev/zero of=/root/file bs=1M count=300", "(while :; do cat /root/file > /dev/null; done) &"],
+        };
+        File.WriteAllBytes(Path.Combine(directory, "seed.img"), await SeedImage.MakeAsync(SeedText.Write(spec, customization), room.Path, Cancellation));
+        await MachineRoom.ExecuteAsync(host, new ReconfigureMachine(machine.Id, machine.Spec! with { CustomizationSeed = "seed.img" }));
+        await MachineRoom.ExecuteAsync(host, new StartMachine(machine.Id, 0));
+        return (machine.Id, Assert.Single(room.LivingProcesses().Except(others)));
+    }
+}
