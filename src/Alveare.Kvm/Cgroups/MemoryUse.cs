@@ -4,12 +4,10 @@ using Alveare.Model;
 namespace Alveare.Kvm.Cgroups;
 
 /// <summary>What a group has of memory that the kernel cannot have back without somewhere to swap it to.</summary>
-/// <remarks>What the process has resident is more: what it took before it joined its group is counted elsewhere, and no limit of the group is about it.</remarks>
+/// <remarks>What the process has resident is more: what it took before it joined its group is counted elsewhere, and no limit of the group is about it.
+/// And what it has given back of a huge page is counted until the kernel, short of memory or at a limit, splits the page.</remarks>
 internal static class MemoryUse
 {
-    // What is kept of files, by the same names in both versions.
-    private static readonly string[] Files = ["active_file ", "inactive_file "];
-
     /// <summary>Reads the first of the groups that counts memory; nothing when there is none.</summary>
     /// <param name="usage">The file that has all of it.</param>
     public static Bytes Read(IEnumerable<string> groups, string usage)
@@ -17,7 +15,7 @@ internal static class MemoryUse
         try
         {
             return groups.FirstOrDefault(g => File.Exists(Path.Combine(g, usage))) is { } group
-                ? new Bytes(Math.Max(0, Number(File.ReadAllText(Path.Combine(group, usage))) - ReadFiles(Path.Combine(group, "memory.stat"))))
+                ? new Bytes(Math.Max(0, Number(File.ReadAllText(Path.Combine(group, usage))) - ReadReclaimable(Path.Combine(group, "memory.stat"))))
                 : Bytes.Zero;
         }
         catch (IOException)
@@ -27,8 +25,15 @@ internal static class MemoryUse
         }
     }
 
-    private static long ReadFiles(string statistics) => File.ReadLines(statistics)
-        .Sum(line => Files.FirstOrDefault(f => line.StartsWith(f, StringComparison.Ordinal)) is { } name ? Number(line.AsSpan(name.Length)) : 0);
+    // Files, and what is on the lists of the process's own memory and mapped by nobody. The names are the same in both versions, but for what is mapped.
+    private static long ReadReclaimable(string statistics)
+    {
+        var all = File.ReadLines(statistics).Select(l => l.Split(' ')).ToDictionary(w => w[0], w => Number(w[1]));
+        var unmapped = Of("active_anon") + Of("inactive_anon") - Of("shmem") - (all.ContainsKey("anon") ? Of("anon") : Of("rss"));
+        return Of("active_file") + Of("inactive_file") + Math.Max(0, unmapped);
+
+        long Of(string name) => all.GetValueOrDefault(name);
+    }
 
     private static long Number(ReadOnlySpan<char> text) => long.Parse(text, NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture);
 }
