@@ -19,6 +19,7 @@ public sealed class BallooningTests
     private const long MemoryMib = 400;
 
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(150);
+    private static readonly EntityId Pool = new(EntityKind.ResourcePool, Guid.NewGuid());
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -43,6 +44,30 @@ public sealed class BallooningTests
         Assert.Equal(pid, Assert.Single(room.LivingProcesses()));
     }
 
+    [Fact]
+    public async Task AMachineThatIsStartedInAFullPoolGetsItsPartFromTheOthers()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await OpenAsync(room);
+        var limit = Bytes.FromMib(600);
+        var light = await StartAsync(room, host, "light", ResourceControls.None);
+        await TellAsync(host, limit, light.Machine);
+        await UntilAsync(() => Task.FromResult(Usage(light.Pid) > 400), "the first has filled all its memory");
+
+        var heavy = await StartAsync(room, host, "heavy", new ResourceControls { Memory = new MemoryControl { Shares = 8000 } }, light.Pid);
+        await TellAsync(host, limit, light.Machine, heavy.Machine);
+        await UntilAsync(() => Task.FromResult(Usage(heavy.Pid) > 340 && Usage(light.Pid) < 205), "each has its part");
+        // Over several divisions.
+        for (var n = 0; n < 60; n++)
+        {
+            Assert.InRange((double)Usage(heavy.Pid) / Usage(light.Pid), 1.7, 2.6);
+            Assert.InRange(Usage(heavy.Pid) + Usage(light.Pid), 480, 600);
+            await Task.Delay(200, Cancellation);
+        }
+
+        Assert.Equal(new[] { light.Pid, heavy.Pid }.Order(), room.LivingProcesses().Order());
+    }
+
     private static long Usage(int pid) => MemoryGroups.UsageOf(pid) >> 20;
 
     private static ResourceControls LimitOf(long mib) => new() { Memory = new MemoryControl { Limit = Bytes.FromMib(mib) } };
@@ -62,6 +87,9 @@ public sealed class BallooningTests
 
     private static async Task<MachineSample> SampleAsync(IHost host) =>
         Assert.Single(((StatisticsReply)await MachineRoom.ExecuteAsync(host, new ReadStatistics())).Samples.Machines);
+
+    private static Task TellAsync(IHost host, Bytes limit, params EntityId[] machines) => MachineRoom.ExecuteAsync(
+        host, new ApplyPools([new HostPool(Pool, null, new CpuControl(), [.. machines]) { Memory = new MemoryControl { Limit = limit } }]));
 
     private static async Task UntilAsync(Func<Task<bool>> condition, string what)
     {
