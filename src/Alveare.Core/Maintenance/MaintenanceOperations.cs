@@ -24,7 +24,10 @@ internal sealed class MaintenanceOperations(MachineGround ground, HostEvacuation
     private async Task EnterAsync(EnterMaintenance operation, TaskContext context)
     {
         await SetAsync(operation.Target, HostMaintenance.None, HostMaintenance.Entering);
-        context.Undo.Push(() => SetAsync(operation.Target, HostMaintenance.Entering, HostMaintenance.None));
+        // However long the store cannot write: nobody else would take it back before the next start of the engine.
+        context.Undo.Push(() => ground.InsistAsync(now => now.Find(operation.Target) is Host { Maintenance: HostMaintenance.Entering } host
+            ? InventoryEdit.Of(host with { Maintenance = HostMaintenance.None })
+            : InventoryEdit.Nothing));
         await evacuation.EmptyAsync(operation.Target, "goes into maintenance", context);
         var host = ground.Now.Get<Host>(operation.Target);
         await SetAsync(host.Id, HostMaintenance.Entering, HostMaintenance.In);

@@ -41,12 +41,12 @@ internal sealed class StandbyOperations(MachineGround ground, HostEvacuation eva
     {
         var id = operation.Target;
         await ChangeAsync(id, HostStandby.None, Entering);
-        context.Undo.Push(() => ChangeAsync(id, HostStandby.Entering, (_, h) => h with { Standby = HostStandby.None }));
+        context.Undo.Push(() => RevertAsync(id, HostStandby.Entering, HostStandby.None));
         await evacuation.EmptyAsync(id, "goes to standby", context);
 
         context.PointOfNoReturn = "the host is being powered down";
         await ChangeAsync(id, HostStandby.Entering, Asleep);
-        context.Undo.Push(() => ChangeAsync(id, HostStandby.In, (_, h) => h with { Standby = HostStandby.None }));
+        context.Undo.Push(() => RevertAsync(id, HostStandby.In, HostStandby.None));
         context.Report(90, "Powering down");
         var host = ground.Now.Get<Host>(id);
         await waker.PowerDownAsync(host, CancellationToken.None);
@@ -58,7 +58,7 @@ internal sealed class StandbyOperations(MachineGround ground, HostEvacuation eva
     {
         var id = operation.Target;
         await ChangeAsync(id, HostStandby.In, (_, h) => h with { Standby = HostStandby.Exiting });
-        context.Undo.Push(() => ChangeAsync(id, HostStandby.Exiting, (_, h) => h with { Standby = HostStandby.In }));
+        context.Undo.Push(() => RevertAsync(id, HostStandby.Exiting, HostStandby.In));
         Fault? why = null;
         for (var attempt = 1; attempt <= Tries; attempt++)
         {
@@ -139,6 +139,10 @@ internal sealed class StandbyOperations(MachineGround ground, HostEvacuation eva
             throw new FaultException(new HostStaysOn(host.Name, machine.BusyTask is { } task ? $"{task} works on its virtual machine '{machine.Name}'" : $"virtual machine '{machine.Name}' runs on it"));
         return host with { Standby = HostStandby.In };
     }
+
+    // However long the store cannot write: nobody else would take it back before the next start of the engine.
+    private Task RevertAsync(EntityId id, HostStandby from, HostStandby to) => ground.InsistAsync(
+        now => now.Find(id) is Host host && host.Standby == from ? InventoryEdit.Of(host with { Standby = to }) : InventoryEdit.Nothing);
 
     private Task ChangeAsync(EntityId id, HostStandby from, Func<InventorySnapshot, Host, Host> change) => ground.Inventory.ApplyAsync(now =>
     {

@@ -12,15 +12,25 @@ namespace Alveare.Planning.Power;
 /// a band below where it would be woken again, so nothing goes back and forth.</para>
 /// <para>A host sleeps only if its machines find places among those that stay on, with room for all that they are promised and no rule broken, and
 /// without loading any of these above the band. The emptiest host first; ties go to the lower id. What is woken is the smallest host that is enough, or
-/// else the largest and so on, without any that turns out not to be needed.</para></remarks>
+/// else the largest and so on, without any that turns out not to be needed.</para>
+/// <para>On the average nothing may be needed and one host be asked for more CPU than it has all the same, because rules or memory keep its machines off the
+/// others. While that is so none sleeps, and one that would relieve it is woken.</para></remarks>
 public static class PowerPlanner
 {
+    /// <summary>So many hosts are tried for the relief of another, the smallest ones.</summary>
+    private const int MostTried = 4;
+
+    /// <summary>What a host must be worth to an overloaded one, as a share of its CPU.</summary>
+    private const double LeastRelief = 0.01;
+
     /// <summary>The steps, which are either all wakes or all standbys; in the order in which they are to be done.</summary>
     public static ImmutableArray<PowerStep> Plan(PowerView view, PowerTerms terms)
     {
         view = InOrder(view);
         var wakes = Wakes(view, terms);
-        return wakes.IsEmpty && view.Coming.IsEmpty ? Standbys(view, terms) : wakes;
+        if (!wakes.IsEmpty || !view.Coming.IsEmpty)
+            return wakes;
+        return Worst(view.Snapshot) > 1 ? Reliefs(view) : Standbys(view, terms);
     }
 
     /// <summary>As <see cref="Plan"/>, with how much of the hosts is needed before and after it.</summary>
@@ -61,10 +71,38 @@ public static class PowerPlanner
         return steps.ToImmutable();
     }
 
+    private static ImmutableArray<PowerStep> Reliefs(PowerView view)
+    {
+        var steps = ImmutableArray.CreateBuilder<PowerStep>();
+        var (snapshot, asleep) = (view.Snapshot, BySize(view.Asleep));
+        var before = Worst(snapshot);
+        var least = asleep.Count == 0 ? before : Balanced(snapshot);
+        while (least > 1 && asleep.Take(MostTried).Select(h => (Host: h, Worst: Balanced(With(snapshot, h)))).FirstOrDefault(h => h.Worst < least - LeastRelief) is { Host: { } host } found)
+        {
+            steps.Add(new(PowerAction.Wake, host.Id, string.Create(
+                CultureInfo.InvariantCulture,
+                $"a host is asked for {100 * before:0.0} % of its CPU, and {100 * least:0.0} % is the least that moves among those that are on can make it; with {host.Id} it is {100 * found.Worst:0.0} %")));
+            (snapshot, least) = (With(snapshot, host), found.Worst);
+            asleep.Remove(host);
+        }
+
+        return steps.ToImmutable();
+    }
+
+    private static ClusterSnapshot With(ClusterSnapshot snapshot, SnapshotHost host) => snapshot with { Hosts = snapshot.Hosts.Add(host) };
+
+    /// <summary>CPU load of the host that is asked for most, as a share of what it has.</summary>
+    private static double Worst(ClusterSnapshot snapshot) => ClusterFigures.Of(new ClusterState(new Cluster(snapshot))).MaxCpu;
+
+    /// <summary>As <see cref="Worst"/>, once balancing has done what it can.</summary>
+    private static double Balanced(ClusterSnapshot snapshot) => Balancer.Plan(new Cluster(snapshot), BalanceLevel.Of(BalanceLevel.Highest), isThorough: false).After.MaxCpu;
+
+    private static List<SnapshotHost> BySize(ImmutableArray<SnapshotHost> hosts) => [.. hosts.OrderBy(h => Size(h, hosts)).ThenBy(h => h.Id, StringComparer.Ordinal)];
+
     /// <summary>Hosts that sleep and are enough, none of which the others could do without; all of them when no number is enough.</summary>
     private static List<SnapshotHost> ToWake(PowerView view, Func<IEnumerable<SnapshotHost>, bool> isEnough)
     {
-        var asleep = view.Asleep.OrderBy(h => Size(h, view.Asleep)).ThenBy(h => h.Id, StringComparer.Ordinal).ToList();
+        var asleep = BySize(view.Asleep);
         var woken = new List<SnapshotHost>();
         while (asleep.Count > 0 && !isEnough(woken))
         {

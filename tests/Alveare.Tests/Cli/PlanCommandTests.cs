@@ -90,7 +90,7 @@ public sealed class PlanCommandTests : IDisposable
 
     [Theory]
     [InlineData("power --target 95", "--target is '95', expected 30 to 90")]
-    [InlineData("power --target 80 --band 30", "expected target less band above 0, and target and band at most 100 percent")]
+    [InlineData("power --target 80 --band 30", "the band is 80 % plus and minus 30 %, expected one within 0 to 100 %")]
     [InlineData("balance --level 6", "--level is '6', expected 1 to 5")]
     [InlineData("balance --max-moves -1", "--max-moves is '-1', expected 0 or more")]
     [InlineData("maintenance --host h9", "No host of the snapshot is named 'h9'")]

@@ -102,6 +102,37 @@ public sealed class PowerPlannerTests
         Assert.Empty(PowerPlanner.Plan(View(on: 4, cpuEach: 8_500, asleep: 1) with { Coming = [new("c", 20_000, 65_536)] }, new PowerTerms()));
     }
 
+    /// <summary>Three hosts, of which the first is asked for 12 of 10 GHz by two machines that must be apart from those on the others.</summary>
+    private static PowerView Crowded(params SnapshotRule[] rules) => View(on: 3, cpuEach: 0, asleep: 2) with
+    {
+        Snapshot = new ClusterSnapshot
+        {
+            Hosts = View(on: 3, cpuEach: 0).Snapshot.Hosts,
+            Vms =
+            [
+                .. new (string Id, string Host, int Mhz)[] { ("a", "h0", 7_000), ("b", "h0", 5_000), ("c", "h1", 100), ("d", "h2", 100) }
+                    .Select(v => new SnapshotVm { Id = v.Id, Host = v.Host, CpuDemandMhz = v.Mhz, MemMb = 256, ConsumedMb = 256, ActiveMb = 64 }),
+            ],
+            Rules = [.. rules],
+        },
+    };
+
+    [Fact]
+    public void AHostWhoseMachinesNoneThatIsOnTakesIsRelievedByOneThatIsWoken()
+    {
+        SnapshotRule[] rules = [new("r", RuleKind.Apart, ["a", "c", "d"], []), new("s", RuleKind.Apart, ["b", "c", "d"], [])];
+        var step = Assert.Single(PowerPlanner.Plan(Crowded(rules), new PowerTerms()));
+        Assert.Equal((PowerAction.Wake, "z0"), (step.Action, step.Host));
+        Assert.Equal("a host is asked for 120.0 % of its CPU, and 120.0 % is the least that moves among those that are on can make it; with z0 it is 70.0 %", step.Reason);
+    }
+
+    [Fact]
+    public void NoneIsWokenForAHostThatOthersRelieveOrThatNoneDoesAndNoneSleeps()
+    {
+        Assert.Empty(PowerPlanner.Plan(Crowded(), new PowerTerms()));
+        Assert.Empty(PowerPlanner.Plan(Crowded(new SnapshotRule("r", RuleKind.OnHosts, ["a", "b"], ["h0"])), new PowerTerms()));
+    }
+
     [Fact]
     public void AMachineThatCannotLeaveKeepsItsHostOn()
     {
