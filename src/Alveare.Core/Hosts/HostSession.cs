@@ -208,8 +208,8 @@ internal sealed class HostSession : IAsyncDisposable
         DatastoresChanged datastores => _view.ReconcileAsync(_id, h => h with { Datastores = datastores.Datastores }, []),
         HostEventRaised raised => RaiseAsync(raised),
         StatisticsSampled samples => SampleAsync(samples),
-        MachineChanged changed => TakeMachineAsync(changed.Machine.Id, _view.Claims.Watch(_id, changed.Machine)),
-        MachineRemoved removed => TakeMachineAsync(removed.Machine, _view.Claims.WatchRemoved(_id, removed.Machine)),
+        MachineChanged changed => TakeMachineAsync(changed.Machine),
+        MachineRemoved removed => TakeMachineRemovalAsync(removed.Machine),
         _ => Task.CompletedTask,
     };
 
@@ -258,8 +258,18 @@ internal sealed class HostSession : IAsyncDisposable
 
     private static bool IsAsleep(Host? host) => host?.Standby is HostStandby.In or HostStandby.Exiting;
 
-    private Task TakeMachineAsync(EntityId machine, bool isNews) =>
-        isNews ? _view.ReconcileAsync(_id, null, [machine]) : Task.CompletedTask;
+    // Reconciled even if a reply was quicker: its edit may have failed, and nobody says it again.
+    private Task TakeMachineAsync(HostMachine machine)
+    {
+        _view.Claims.Watch(_id, machine);
+        return _view.ReconcileAsync(_id, null, [machine.Id]);
+    }
+
+    private Task TakeMachineRemovalAsync(EntityId machine)
+    {
+        _view.Claims.WatchRemoved(_id, machine);
+        return _view.ReconcileAsync(_id, null, [machine]);
+    }
 
     // A reply is reconciled even if the watch was quicker: its edit may still be on the way to the disk, and the caller is to see it.
     private Task TakeReplyAsync(HostMachine machine)
