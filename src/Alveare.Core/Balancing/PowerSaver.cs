@@ -132,7 +132,7 @@ internal sealed record PowerDecision(PowerAction Action, EntityId Host, string H
 {
     public string Words => Action == PowerAction.Wake ? $"wakes host '{HostName}'" : $"puts host '{HostName}' to standby";
 
-    public Operation ToOperation() => Action == PowerAction.Wake ? new ExitStandby { Target = Host } : new EnterStandby { Target = Host };
+    public Operation ToOperation() => Action == PowerAction.Wake ? new ExitStandby { Target = Host } : new EnterStandby { Target = Host, KeepsPreferences = true };
 
     public Recommendation ToDraft() => new()
     {

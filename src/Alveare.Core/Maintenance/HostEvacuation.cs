@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Alveare.Core.Events;
+using Alveare.Core.Inventory;
 using Alveare.Core.Machines;
 using Alveare.Core.Tasks;
 using Alveare.Model;
@@ -9,6 +10,7 @@ using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
 using Alveare.Planning.Migration;
+using Alveare.Planning.Rules;
 
 namespace Alveare.Core.Maintenance;
 
@@ -21,10 +23,13 @@ internal sealed class HostEvacuation(MachineGround ground, MaintenancePlanner pl
     /// <summary>Says the plan, and moves machines away until none is left that can leave. A <see cref="HostNotEmptied"/> fault names those that run on, each with the
     /// reason; one that is off and whose files no other host sees stays and harms nobody.</summary>
     /// <param name="why">What becomes of the host, such as <c>goes into maintenance</c>.</param>
-    public async Task EmptyAsync(EntityId host, string why, TaskContext context)
+    /// <param name="keepsPreferences">Whether a plan by which a rule that only should hold is broken is a fault too.</param>
+    public async Task EmptyAsync(EntityId host, string why, TaskContext context, bool keepsPreferences = false)
     {
         var emptying = new Emptying(host, $"host '{ground.NameOf(host)}', which {why}", Left(host).Count, context);
         var plan = planner.Plan(host);
+        if (keepsPreferences)
+            RequireKept(host, plan);
         context.Report(0, plan.InWords());
         events.Add(EventSeverity.Info, "host.evacuation-plan", $"By the plan {plan.InWords()}.", host, context.Session.User);
         ImmutableArray<Outcome> outcomes = [];
@@ -45,6 +50,24 @@ internal sealed class HostEvacuation(MachineGround ground, MaintenancePlanner pl
         ];
         if (!named.IsEmpty)
             throw new FaultException(new HostNotEmptied(ground.NameOf(host), named));
+    }
+
+    private void RequireKept(EntityId host, MaintenancePlan plan)
+    {
+        var now = ground.Now;
+        if (now.ClusterOf(host) is not { } cluster)
+            return;
+        ImmutableArray<EntityId> hosts = [.. now.Children<Host>(cluster.Id).Select(h => h.Id)];
+        var to = plan.Moves.GroupBy(m => m.Vm).ToDictionary(g => g.Key, g => g.Last().To);
+        var before = ClusterRules.Broken(cluster, hosts, now.PlaceOf).Select(b => b.Name).ToHashSet(StringComparer.Ordinal);
+        ImmutableArray<string> broken =
+        [
+            .. ClusterRules.Broken(cluster, hosts, vm => to.TryGetValue(vm, out var there) ? there : now.PlaceOf(vm))
+                .Where(b => !before.Contains(b.Name))
+                .Select(b => $"{b.Text}, and would not any more"),
+        ];
+        if (!broken.IsEmpty)
+            throw new FaultException(new HostNotEmptied(ground.NameOf(host), broken));
     }
 
     private List<VirtualMachine> Left(EntityId host) => [.. ground.Now.MachinesOn(host)];

@@ -42,7 +42,7 @@ internal sealed class StandbyOperations(MachineGround ground, HostEvacuation eva
         var id = operation.Target;
         await ChangeAsync(id, HostStandby.None, Entering);
         context.Undo.Push(() => RevertAsync(id, HostStandby.Entering, HostStandby.None));
-        await evacuation.EmptyAsync(id, "goes to standby", context);
+        await evacuation.EmptyAsync(id, "goes to standby", context, operation.KeepsPreferences);
 
         context.PointOfNoReturn = "the host is being powered down";
         await ChangeAsync(id, HostStandby.Entering, Asleep);

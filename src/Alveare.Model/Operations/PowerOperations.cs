@@ -17,7 +17,11 @@ public sealed record SetHostPower : Operation
 }
 
 [Operation(EntityKind.Host, "enter-standby", Privilege.HostManage, "Move a host's machines to others and power it down until it is woken.", Cancellable = true)]
-public sealed record EnterStandby : Operation;
+public sealed record EnterStandby : Operation
+{
+    /// <summary>Whether it fails where a rule that only should hold, and is kept, would be broken by it. Power saving asks so.</summary>
+    public bool KeepsPreferences { get; init; }
+}
 
 [Operation(EntityKind.Host, "exit-standby", Privilege.HostManage, "Wake a host that is in standby and wait until it runs machines again.", Cancellable = true)]
 public sealed record ExitStandby : Operation;

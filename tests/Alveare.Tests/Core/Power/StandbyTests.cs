@@ -91,6 +91,19 @@ public sealed class StandbyTests
     });
 
     [Fact]
+    public void APreferenceThatWouldBeBrokenKeepsAHostOnOnlyWhereThatIsAskedFor() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await OpenAsync(scheduler);
+        var vm = await site.CreateAsync("a", host: 1, on: true);
+        await site.SucceedAsync(new SetHostGroup { Target = site.Cluster, Name = "one", Hosts = [site.Host(1)] });
+        await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "rather", Kind = ClusterRuleKind.OnHosts, Vms = [vm], HostGroup = "one", IsPreference = true });
+        var kept = await site.FailAsync<HostNotEmptied>(new EnterStandby { Target = site.Host(1), KeepsPreferences = true });
+        Assert.Equal("by rule 'rather' its machines run on hosts of group 'one', and would not any more", Assert.Single(kept.Staying));
+        Assert.Equal((site.Host(1), HostStandby.None), (site.Vm(vm).Host!.Value, site.Now.Get<Host>(site.Host(1)).Standby));
+        await site.SucceedAsync(new EnterStandby { Target = site.Host(1) });
+    });
+
+    [Fact]
     public void AHostThatDoesNotWakeIsTriedThreeTimesAndSaidAndComesBackWhenItAnswers() => VirtualRun.Of(async scheduler =>
     {
         await using var site = await OpenAsync(scheduler);
