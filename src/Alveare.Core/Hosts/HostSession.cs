@@ -33,6 +33,7 @@ internal sealed class HostSession : IAsyncDisposable
     private readonly HostOffer _offer;
     private TaskCompletionSource _connected = NewSignal();
     private Fault? _problem;
+    private bool _answers;
     private bool _isLost;
     private string? _said;
     private Task _run = Task.CompletedTask;
@@ -65,7 +66,7 @@ internal sealed class HostSession : IAsyncDisposable
         get
         {
             lock (_gate)
-                return _connected.Task.IsCompleted ? _host : throw new FaultException(WhyNotConnected());
+                return _answers ? _host : throw new FaultException(WhyNotConnected());
         }
     }
 
@@ -216,6 +217,9 @@ internal sealed class HostSession : IAsyncDisposable
     private async Task ConnectAsync(HostSnapshot snapshot)
     {
         var (isContact, before) = (!IsConnected, Known);
+        // Whoever sees in the inventory that it is connected may send it something.
+        lock (_gate)
+            _answers = true;
         await TakeSnapshotAsync(snapshot, isContact, _view.Claims.Watch(_id, snapshot.Machines));
         bool wasLost;
         lock (_gate)
@@ -306,7 +310,7 @@ internal sealed class HostSession : IAsyncDisposable
             was = _connected.Task.IsCompleted;
             if (was)
                 _connected = NewSignal();
-            (_problem, _isLost) = (problem ?? _problem, _isLost || was);
+            (_problem, _isLost, _answers) = (problem ?? _problem, _isLost || was, false);
         }
 
         _view.Claims.Drop(_id);
