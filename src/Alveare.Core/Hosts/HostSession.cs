@@ -209,8 +209,8 @@ internal sealed class HostSession : IAsyncDisposable
         DatastoresChanged datastores => _view.ReconcileAsync(_id, h => h with { Datastores = datastores.Datastores }, []),
         HostEventRaised raised => RaiseAsync(raised),
         StatisticsSampled samples => SampleAsync(samples),
-        MachineChanged changed => TakeMachineAsync(changed.Machine),
-        MachineRemoved removed => TakeMachineRemovalAsync(removed.Machine),
+        MachineChanged changed => TakeMachineAsync(changed.Machine.Id, c => c.Watch(_id, changed.Machine)),
+        MachineRemoved removed => TakeMachineAsync(removed.Machine, c => c.WatchRemoved(_id, removed.Machine)),
         _ => Task.CompletedTask,
     };
 
@@ -263,15 +263,9 @@ internal sealed class HostSession : IAsyncDisposable
     private static bool IsAsleep(Host? host) => host?.Standby is HostStandby.In or HostStandby.Exiting;
 
     // Reconciled even if a reply was quicker: its edit may have failed, and nobody says it again.
-    private Task TakeMachineAsync(HostMachine machine)
+    private Task TakeMachineAsync(EntityId machine, Action<MachineClaims> watch)
     {
-        _view.Claims.Watch(_id, machine);
-        return _view.ReconcileAsync(_id, null, [machine.Id]);
-    }
-
-    private Task TakeMachineRemovalAsync(EntityId machine)
-    {
-        _view.Claims.WatchRemoved(_id, machine);
+        watch(_view.Claims);
         return _view.ReconcileAsync(_id, null, [machine]);
     }
 

@@ -114,21 +114,17 @@ public sealed class WayFinder(ClusterState state, int mostLooks, Func<int, int, 
     private IEnumerable<int> Fellows(WayStep step)
     {
         var rules = state.Cluster.Rules;
-        return rules.RulesOf(step.Vm).ToArray()
-            .Where(rule => rules[rule].Kind != RuleKind.OnHosts)
+        return Ties(step.Vm)
             .SelectMany(rule => rules.MembersOf(rule).ToArray()
                 .Where(other => other != step.Vm && state.At[other] >= 0 && (state.At[other] == step.To) == (rules[rule].Kind == RuleKind.Apart)))
             .Distinct();
     }
 
     // Those that break elsewhere a rule which they share with the machine.
-    private IEnumerable<int> Breaking(int vm)
-    {
-        var rules = state.Cluster.Rules;
-        return rules.RulesOf(vm).ToArray()
-            .Where(rule => rules[rule].Kind != RuleKind.OnHosts && state.At[vm] >= 0)
-            .SelectMany(rule => rules.Breaking(rule, state.At))
-            .Where(other => state.At[other] != state.At[vm])
-            .Distinct();
-    }
+    private IEnumerable<int> Breaking(int vm) => state.At[vm] < 0
+        ? []
+        : Ties(vm).SelectMany(rule => state.Cluster.Rules.Breaking(rule, state.At)).Where(other => state.At[other] != state.At[vm]).Distinct();
+
+    // The rules that bind the machine to others.
+    private IEnumerable<int> Ties(int vm) => state.Cluster.Rules.RulesOf(vm).ToArray().Where(rule => state.Cluster.Rules[rule].Kind != RuleKind.OnHosts);
 }

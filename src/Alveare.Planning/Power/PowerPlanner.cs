@@ -30,7 +30,7 @@ public static class PowerPlanner
         var wakes = Wakes(view, terms);
         if (!wakes.IsEmpty || !view.Coming.IsEmpty)
             return wakes;
-        return Worst(view.Snapshot) > 1 ? Reliefs(view) : Standbys(view, terms);
+        return Worst(view.Snapshot) is > 1 and var worst ? Reliefs(view, worst) : Standbys(view, terms);
     }
 
     /// <summary>As <see cref="Plan"/>, with how much of the hosts is needed before and after it.</summary>
@@ -71,11 +71,10 @@ public static class PowerPlanner
         return steps.ToImmutable();
     }
 
-    private static ImmutableArray<PowerStep> Reliefs(PowerView view)
+    private static ImmutableArray<PowerStep> Reliefs(PowerView view, double before)
     {
         var steps = ImmutableArray.CreateBuilder<PowerStep>();
         var (snapshot, asleep) = (view.Snapshot, BySize(view.Asleep));
-        var before = Worst(snapshot);
         var least = asleep.Count == 0 ? before : Balanced(snapshot);
         while (least > 1 && asleep.Take(MostTried).Select(h => (Host: h, Worst: Balanced(With(snapshot, h)))).FirstOrDefault(h => h.Worst < least - LeastRelief) is { Host: { } host } found)
         {
