@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using Alveare.Cli.Output;
 using Alveare.Cli.Running;
 
@@ -14,7 +15,8 @@ internal static class Generic
             return ExitCode.Done;
         });
 
-    public static Command Show(CliCommands commands, string kind)
+    /// <param name="complete">Adds to the record what is kept elsewhere.</param>
+    public static Command Show(CliCommands commands, string kind, Func<Run, JsonElement, Task<JsonElement>>? complete = null)
     {
         var name = Takes.Existing(commands, kind);
         return commands.New("show", $"Show all that is known of a {kind}", [name], async run =>
@@ -22,7 +24,7 @@ internal static class Generic
             var found = await run.AskAsync(c => c.LookUpAsync(kind, run.Value(name), run.Interrupted));
             if (!run.IsJson)
                 await run.Environment.Out.WriteLineAsync($"path: {found.Path}");
-            run.WriteRecord(found.Object);
+            run.WriteRecord(complete is null ? found.Object : await complete(run, found.Object));
             return ExitCode.Done;
         });
     }

@@ -1,4 +1,7 @@
 using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Alveare.Cli.Client;
 using Alveare.Cli.Output;
 using Alveare.Cli.Running;
 using Alveare.Wire.Rest;
@@ -8,7 +11,7 @@ namespace Alveare.Cli.Commands;
 /// <summary>What is seen of machines: list, one, statistics, log.</summary>
 internal static class VmListing
 {
-    public static IEnumerable<Command> All(CliCommands commands) => [List(commands), Generic.Show(commands, "vm"), Statistics(commands), Log(commands)];
+    public static IEnumerable<Command> All(CliCommands commands) => [List(commands), Generic.Show(commands, "vm", WithLastSampleAsync), Statistics(commands), Log(commands)];
 
     private static Command List(CliCommands commands)
     {
@@ -47,6 +50,17 @@ internal static class VmListing
         { BusyTask: { } task } => task,
         _ => null,
     };
+
+    // What was sampled before a machine was powered off says nothing of it any more.
+    private static async Task<JsonElement> WithLastSampleAsync(Run run, JsonElement record)
+    {
+        var vm = RestClient.As<VmDto>(record);
+        if (vm.Power == "off" || (await run.AskAsync(c => c.ListAsync($"vms/{vm.Id}/statistics", run.Interrupted))).Items is not [.., var last])
+            return record;
+        var whole = JsonObject.Create(record)!;
+        whole["statistics"] = JsonObject.Create(last);
+        return JsonSerializer.SerializeToElement(whole, RestJson.Default.JsonObject);
+    }
 
     private static Command Statistics(CliCommands commands) =>
         Generic.Statistics<MachineSampleDto>(

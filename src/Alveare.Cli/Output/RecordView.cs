@@ -3,10 +3,10 @@ using System.Text.Json;
 
 namespace Alveare.Cli.Output;
 
-/// <summary>A record of the server as indented <c>name: value</c> lines, sizes in human units.</summary>
+/// <summary>A record of the server as indented <c>name: value</c> lines, sizes, rates and parts of a hundred in human units.</summary>
 public static class RecordView
 {
-    private static readonly string[] Sizes = ["memory", "memoryReserved", "memoryForGuests", "capacity", "free", "transferred", "total", "remaining", "bandwidthLimit", "average", "peak", "burst"];
+    private static readonly string[] Sizes = ["memory", "memoryReserved", "memoryForGuests", "memoryUsed", "memoryConsumed", "memoryActive", "memoryBallooned", "capacity", "free", "transferred", "total", "remaining", "bandwidthLimit", "average", "peak", "burst"];
 
     public static string Format(JsonElement record)
     {
@@ -56,10 +56,19 @@ public static class RecordView
 
     private static string Shown(string name, JsonElement value)
     {
-        if (value.ValueKind == JsonValueKind.Number && Sizes.Contains(name) && value.TryGetInt64(out var bytes))
-            return Amounts.Size(bytes);
+        if (value.ValueKind == JsonValueKind.Number)
+            return Number(name, value);
         return value.ValueKind == JsonValueKind.String
             ? string.Concat(value.GetString()!.Select(c => char.IsControl(c) ? ' ' : c))
             : value.GetRawText();
+    }
+
+    private static string Number(string name, JsonElement value)
+    {
+        if (name.EndsWith("BytesPerSecond", StringComparison.OrdinalIgnoreCase))
+            return Amounts.Rate(value.GetDouble());
+        if (name.EndsWith("Percent", StringComparison.OrdinalIgnoreCase))
+            return Amounts.Percent(value.GetDouble());
+        return Sizes.Contains(name) && value.TryGetInt64(out var bytes) ? Amounts.Size(bytes) : value.GetRawText();
     }
 }

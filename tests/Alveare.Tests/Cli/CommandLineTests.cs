@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using Alveare.Cli;
 using Alveare.Cli.Running;
 using Alveare.Model.Operations;
@@ -142,6 +143,28 @@ public sealed class CommandLineTests
         var run = await CommandRun.OfAsync(center.Variables, Cancellation, "vm", "migrate", "web01", "--no-wait");
         Assert.Equal((ExitCode.Done, "vm.migrate web01: running (task-7)\n"), (run.Code, run.Out));
         Assert.DoesNotContain(center.Asked, a => a.StartsWith("GET /api/tasks", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("on", true)]
+    [InlineData("paused", true)]
+    [InlineData("off", false)]
+    public async Task AMachineThatRunsIsShownWithItsLastSample(string power, bool isSampled)
+    {
+        await using var center = await ScriptedCenter.OpenAsync(asked => asked switch
+        {
+            "GET /api/vms/vm-1/statistics" => (200, $$"""{"items":[{{Sample(1)}},{{Sample(170)}}],"total":2,"position":"0"}"""),
+            _ => (200, $$$"""{"path":"/north/web01","object":{"id":"vm-1","kind":"vm","name":"web01","power":"{{{power}}}"}}"""),
+        });
+        var shown = await CommandRun.OfAsync(center.Variables, Cancellation, "vm", "show", "web01");
+        Assert.Equal(("", isSampled), (shown.Error, shown.Out.Contains("\nstatistics:\n  at: 2026-01-01T00:00:00Z\n  cpuPercent: 12.3 %\n  memoryBallooned: 170 MiB\n  diskReadBytesPerSecond: 1.5 KiB/s\n", StringComparison.Ordinal)));
+        var json = await CommandRun.OfAsync(center.Variables, Cancellation, "vm", "show", "web01", "--json");
+        var record = JsonDocument.Parse(json.Out).RootElement;
+        Assert.Equal(("web01", isSampled), (record.GetProperty("name").GetString(), record.TryGetProperty("statistics", out var last)));
+        if (isSampled)
+            Assert.Equal(170 << 20, last.GetProperty("memoryBallooned").GetInt64());
+
+        static string Sample(long mib) => $$"""{"at":"2026-01-01T00:00:00Z","cpuPercent":12.345,"memoryBallooned":{{mib << 20}},"diskReadBytesPerSecond":1536}""";
     }
 
     private static (int Status, string Json) Migration(string asked, CancellationTokenSource? interrupt)
