@@ -23,10 +23,7 @@ internal static class PowerReading
     {
         var hosts = now.Children<Host>(reading.Cluster.Id).Where(h => h.Facts is not null).ToList();
         // What stays where it is keeps its host on.
-        var snapshot = reading.Snapshot with
-        {
-            Vms = [.. reading.Snapshot.Vms.Select(v => Stays(reading, v) ? v with { OnlyOn = [v.Host] } : v)],
-        };
+        var snapshot = reading.Snapshot.WithStaying(v => v.IsLeftAlone || reading.Stays.ContainsKey(v.Id));
         var (cpu, memory) = ClusterPools.Of(now, reading.Cluster, []).PromisedIn(reading.Cluster.Id);
         return new PowerView(
             snapshot,
@@ -38,9 +35,6 @@ internal static class PowerReading
             cpu.Value,
             memory.Mb);
     }
-
-    private static bool Stays(ClusterReading reading, SnapshotVm vm) =>
-        reading.Stays.ContainsKey(vm.Id) || reading.Cluster.Balancing.ModeOf(reading.Vms[vm.Id]) is null;
 
     // One that is up and of which there are no statistics yet, too.
     private static bool IsComing(Host host) =>

@@ -35,7 +35,7 @@ internal static class RoundPlanner
         if (!snapshot.Vms.Any(v => mayMove(v.Id)))
             return ([], snapshot);
         // What stays counts as load all the same.
-        var cluster = new Cluster(snapshot with { Vms = [.. snapshot.Vms.Select(v => mayMove(v.Id) ? v : v with { OnlyOn = [v.Host] })] });
+        var cluster = new Cluster(snapshot.WithStaying(v => !mayMove(v.Id)));
         var units = MoveUnits.Of(cluster, cluster.Start);
         var planned = Balancer.Moves(units.Cluster, BalanceLevel.Of(reading.Cluster.Balancing.Level), isThorough: false);
         var moves = CostBenefit.Worthwhile(units.Cluster, planned, terms);

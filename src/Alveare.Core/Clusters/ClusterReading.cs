@@ -3,6 +3,7 @@ using Alveare.Core.Inventory;
 using Alveare.Core.Statistics;
 using Alveare.Core.Tasks;
 using Alveare.Model;
+using Alveare.Model.Clusters;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Resources;
@@ -52,6 +53,7 @@ public sealed record ClusterReading(
             .ToList();
         var vmNames = Labels(running.Select(r => r.Vm));
         var hostById = hosts.ToDictionary(h => h.Id);
+        var ownModes = cluster.Balancing.Overrides.ToDictionary(o => o.Vm, o => OwnModeOf(o.Mode));
         var fits = new HostClasses(now, hosts, hostNames);
         Span<DemandSample> room = new DemandSample[StatisticsHistory.Kept];
         var read = new List<(string Name, VirtualMachine Vm, Host Host, Demand Demand)>(running.Count);
@@ -69,7 +71,14 @@ public sealed record ClusterReading(
                 Hosts = [.. hosts.Select(h => new SnapshotHost(hostNames[h.Id], h.Facts!.CpuCapacity.Value, h.Facts.MemoryForGuests.Mb))],
                 Asleep = [.. AsleepOf(now, cluster, hostNames)],
                 Rules = ClusterRules.Of(cluster, vmNames, hostNames),
-                Vms = [.. read.Select(r => Vm(r.Name, hostNames[r.Host.Id], r.Vm.Spec!, r.Demand) with { OnlyOn = fits.OnlyOn(r.Vm, r.Host) })],
+                Vms =
+                [
+                    .. read.Select(r => Vm(r.Name, hostNames[r.Host.Id], r.Vm.Spec!, r.Demand) with
+                    {
+                        OnlyOn = fits.OnlyOn(r.Vm, r.Host),
+                        OwnMode = ownModes.TryGetValue(r.Vm.Id, out var own) ? own : null,
+                    }),
+                ],
             },
             hosts.ToImmutableDictionary(h => hostNames[h.Id], h => h.Id),
             read.ToImmutableDictionary(r => r.Name, r => r.Vm.Id),
@@ -112,6 +121,15 @@ public sealed record ClusterReading(
     }
 
     internal static bool HasCapacity(Host host) => host.Facts is { } facts && facts.CpuCapacity.Value > 0 && facts.MemoryForGuests.Value > 0;
+
+    private static OwnMode OwnModeOf(BalanceMode? mode) => mode switch
+    {
+        null => OwnMode.Off,
+        BalanceMode.Manual => OwnMode.Manual,
+        BalanceMode.Partial => OwnMode.Partial,
+        BalanceMode.Full => OwnMode.Full,
+        _ => throw new ArgumentOutOfRangeException(nameof(mode)),
+    };
 
     private static SnapshotVm Vm(string name, string host, MachineSpec spec, Demand demand)
     {

@@ -5,12 +5,10 @@ using Alveare.Core.Machines;
 using Alveare.Core.Migration;
 using Alveare.Core.Placement;
 using Alveare.Model;
-using Alveare.Model.Clusters;
 using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Planning.Balancing;
-using Alveare.Planning.Snapshots;
 
 namespace Alveare.Core.Maintenance;
 
@@ -20,7 +18,7 @@ internal sealed record EvacuationStep(ImmutableArray<VirtualMachine> Unit, Entit
 
 /// <summary>Plans which machines of other hosts make room for those of one that no host takes as things are.</summary>
 /// <remarks>Ways are found by <see cref="Evacuation"/> in a snapshot of the cluster, and each is kept only if all its moves pass the checks that they will pass
-/// when they are made. Machines that balancing does not move by itself because somebody said so of them stay where they are.</remarks>
+/// when they are made.</remarks>
 /// <param name="unable">Machines that were to make room and could not.</param>
 internal sealed class RoomMaking(MachineGround ground, EntityId host, IReadOnlySet<EntityId> unable)
 {
@@ -79,8 +77,8 @@ internal sealed class RoomMaking(MachineGround ground, EntityId host, IReadOnlyS
         var reading = ClusterReading.Of(now, cluster, [.. hosts], ground.Statistics, ClusterReading.TargetsOf(ground.Tasks));
         if (reading.Hosts.FirstOrDefault(h => h.Value == host).Key is not { } left)
             yield break;
-        ImmutableArray<SnapshotVm> vms = [.. reading.Snapshot.Vms.Select(v => hopeless.Contains(reading.Vms[v.Id]) ? v with { OnlyOn = [v.Host] } : v)];
-        var moves = Evacuation.Maintenance(reading.Snapshot with { Vms = vms }, left, vm => MayHelp(cluster, now.Get<VirtualMachine>(reading.Vms[vm]))).Moves;
+        var moves = Evacuation.Maintenance(
+            reading.Snapshot.WithStaying(v => hopeless.Contains(reading.Vms[v.Id])), left, vm => MayHelp(now.Get<VirtualMachine>(reading.Vms[vm]))).Moves;
         var way = new List<EvacuationStep>();
         foreach (var lead in moves.Where(m => m.With is null))
         {
@@ -96,9 +94,8 @@ internal sealed class RoomMaking(MachineGround ground, EntityId host, IReadOnlyS
     }
 
     // What leaves the host by the plan is not moved once more.
-    private bool MayHelp(Cluster cluster, VirtualMachine vm) =>
+    private bool MayHelp(VirtualMachine vm) =>
         ClusterReading.WhyItStays(vm) is null
         && !unable.Contains(vm.Id)
-        && cluster.Balancing.Overrides.All(o => o.Vm != vm.Id || o.Mode == BalanceMode.Full)
         && (ground.Now.PlaceOf(vm.Id) != host || vm.Host == host);
 }

@@ -16,7 +16,8 @@ public sealed record StuckVm(string Vm, ImmutableArray<HostReason> Reasons);
 /// <summary>Plans to empty a host, or to restart elsewhere what ran on one that failed.</summary>
 /// <remarks>The machine that takes most memory first, because it is the one that ends up with nowhere to go; machines that must be together go as
 /// one. Each goes where the fewest rules that should hold are broken, of such hosts where the scarcer of CPU and memory is least loaded with it. Ties go to
-/// the lower id. For one that finds no host a few others move out of the way first (see <see cref="WayFinder"/>).</remarks>
+/// the lower id. For one that finds no host a few others move out of the way first (see <see cref="WayFinder"/>), unless their own modes say that nobody but an
+/// administrator moves them.</remarks>
 public static class Evacuation
 {
     /// <summary>The machines run, and move live one after the other.</summary>
@@ -37,7 +38,7 @@ public static class Evacuation
         // Anew for what is stuck: machines that have met by the moves, and must be together, go on as one.
         do
         {
-            var clearing = new HostClearing(MoveUnits.Of(whole, at), left, hasFailed, vm => mayHelp(vm) && whole.Start[whole.VmNumbers[vm]] != left);
+            var clearing = new HostClearing(MoveUnits.Of(whole, at), left, hasFailed, MayHelp);
             clearing.Run();
             moves.AddRange(clearing.Moves);
             foreach (var move in clearing.Moves)
@@ -47,6 +48,8 @@ public static class Evacuation
         while (hasMoved && !stuck.IsEmpty);
 
         return Outcome(whole, left, hasFailed, [.. moves], stuck);
+
+        bool MayHelp(string vm) => whole.VmNumbers[vm] is var number && whole.Start[number] != left && whole.Vms[number].MayMakeRoom && mayHelp(vm);
     }
 
     private static EvacuationPlan Outcome(Cluster cluster, int left, bool hasFailed, ImmutableArray<PlannedMove> moves, ImmutableArray<StuckVm> stuck)

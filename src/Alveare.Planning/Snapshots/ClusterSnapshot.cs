@@ -19,6 +19,10 @@ public sealed record ClusterSnapshot
     /// <summary>The same cluster with these machines on these hosts, by id.</summary>
     public ClusterSnapshot WithMoved(IReadOnlyDictionary<string, string> hosts) =>
         this with { Vms = [.. Vms.Select(v => v with { Host = hosts.GetValueOrDefault(v.Id, v.Host) })] };
+
+    /// <summary>The same cluster, in which these machines cannot leave their hosts; they count as load all the same.</summary>
+    public ClusterSnapshot WithStaying(Func<SnapshotVm, bool> stays) =>
+        this with { Vms = [.. Vms.Select(v => stays(v) ? v with { OnlyOn = [v.Host] } : v)] };
 }
 
 /// <summary>A host and its capacity.</summary>
@@ -61,6 +65,31 @@ public sealed record SnapshotVm
 
     /// <summary>Ids of the hosts that it can run on at all, such as those that see its files; empty for any. No rule: it is never broken.</summary>
     public ImmutableArray<string> OnlyOn { get; init; } = [];
+
+    /// <summary>What was said of this machine alone; null where it is as its cluster.</summary>
+    public OwnMode? OwnMode { get; init; }
+
+    /// <summary>Balancing and power saving neither move it nor recommend it; it leaves its host only when that is emptied.</summary>
+    public bool IsLeftAlone => OwnMode == Snapshots.OwnMode.Off;
+
+    /// <summary>It may be moved so that another finds room.</summary>
+    public bool MayMakeRoom => OwnMode is null or Snapshots.OwnMode.Full;
+}
+
+/// <summary>What a cluster does by itself with one machine; the file has these words in lower case.</summary>
+public enum OwnMode
+{
+    /// <summary>Nothing, and it recommends nothing.</summary>
+    Off,
+
+    /// <summary>Its place and its moves are recommended.</summary>
+    Manual,
+
+    /// <summary>It is placed when it starts; its moves are recommended.</summary>
+    Partial,
+
+    /// <summary>It is placed and moved.</summary>
+    Full,
 }
 
 /// <summary>What a rule asks of its machines.</summary>

@@ -85,6 +85,7 @@ internal ref struct SnapshotFields
         var (cpuReservation, cpuLimit, cpuShares) = (0.0, -1.0, 0.0);
         var (memReservation, memLimit, memShares) = (0.0, -1.0, 0.0);
         ImmutableArray<string> onlyOn = [];
+        OwnMode? ownMode = null;
         while (NextMember())
         {
             if (_reader.ValueTextEquals("id"u8))
@@ -115,6 +116,8 @@ internal ref struct SnapshotFields
                 memShares = Number("memShares");
             else if (_reader.ValueTextEquals("onlyOn"u8))
                 onlyOn = Texts("onlyOn");
+            else if (_reader.ValueTextEquals("ownMode"u8))
+                ownMode = Mode(Text());
             else
                 _reader.Skip();
         }
@@ -135,6 +138,7 @@ internal ref struct SnapshotFields
             MemLimitMb = memLimit,
             MemShares = memShares,
             OnlyOn = onlyOn,
+            OwnMode = ownMode,
         };
     }
 
@@ -181,6 +185,15 @@ internal ref struct SnapshotFields
         "antiAffinity" => RuleKind.Apart,
         "vmHostMust" => RuleKind.OnHosts,
         _ => throw Wrong($"type is '{type}', expected affinity, antiAffinity or vmHostMust"),
+    };
+
+    private OwnMode Mode(string mode) => mode switch
+    {
+        "off" => OwnMode.Off,
+        "manual" => OwnMode.Manual,
+        "partial" => OwnMode.Partial,
+        "full" => OwnMode.Full,
+        _ => throw Wrong($"ownMode is '{mode}', expected off, manual, partial or full"),
     };
 
     private void BeginArray(string member)

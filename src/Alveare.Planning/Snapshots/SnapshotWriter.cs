@@ -71,6 +71,17 @@ public static class SnapshotWriter
         w.WriteNumber("memShares", vm.MemShares);
         if (!vm.OnlyOn.IsEmpty)
             w.WriteTexts("onlyOn", vm.OnlyOn);
+        if (vm.OwnMode is { } mode)
+        {
+            w.WriteString("ownMode", mode switch
+            {
+                OwnMode.Off => "off",
+                OwnMode.Manual => "manual",
+                OwnMode.Partial => "partial",
+                OwnMode.Full => "full",
+                _ => throw new ArgumentOutOfRangeException(nameof(vm)),
+            });
+        }
     }
 
     private static void Rule(Utf8JsonWriter w, SnapshotRule rule)

@@ -96,7 +96,7 @@ public static class Answering
     {
         Require(question.Level is >= BalanceLevel.RulesOnly and <= BalanceLevel.Highest, "the level", question.Level, $"{BalanceLevel.RulesOnly} to {BalanceLevel.Highest}");
         Require(question.MaxMoves is null or >= 0, "the most moves", question.MaxMoves, "0 or more");
-        return Balancer.Plan(snapshot, BalanceLevel.Of(question.Level), question.MaxMoves);
+        return Balancer.Plan(snapshot.WithStaying(v => v.IsLeftAlone), BalanceLevel.Of(question.Level), question.MaxMoves);
     }
 
     public static PlacementPlan Place(ClusterSnapshot snapshot, PlaceQuestion question)
@@ -128,7 +128,7 @@ public static class Answering
     public static PowerPlan Power(ClusterSnapshot snapshot, PowerQuestion question)
     {
         var asked = new PowerSavingSettings { TargetPercent = question.Target, BandPercent = question.Band, LeastHosts = question.LeastHosts, KeepsSpare = question.KeepSpare };
-        return PowerPlanner.Explained(new PowerView(snapshot, [.. snapshot.Hosts.Select(h => h.Id)], [], snapshot.Asleep), PowerTerms.Of(asked, Question));
+        return PowerPlanner.Explained(new PowerView(snapshot.WithStaying(v => v.IsLeftAlone), [.. snapshot.Hosts.Select(h => h.Id)], [], snapshot.Asleep), PowerTerms.Of(asked, Question));
     }
 
     public static GrowthAnswer Grow(ClusterSnapshot snapshot, GrowQuestion question)

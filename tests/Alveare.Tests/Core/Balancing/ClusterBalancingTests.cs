@@ -7,6 +7,7 @@ using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
+using Alveare.Planning.Snapshots;
 using Xunit;
 
 namespace Alveare.Tests.Core.Balancing;
@@ -187,6 +188,11 @@ public sealed class ClusterBalancingTests
         await cluster.Site.SucceedAsync(new SetBalancing { Target = cluster.Site.Cluster, WithoutOverride = [all[0]], Overrides = [new(all[1], BalanceMode.Full)] });
         var modes = cluster.Site.Now.Get<Cluster>(cluster.Site.Cluster).Balancing.Overrides;
         Assert.Equal((6, BalanceMode.Full), (modes.Length, modes.Single(o => o.Vm == all[1]).Mode!.Value));
+
+        // An export says so, for what-ifs.
+        var read = cluster.Site.Engine.Balancing.Read(cluster.Site.Cluster);
+        OwnMode?[] expected = [null, OwnMode.Full, OwnMode.Off, OwnMode.Off, OwnMode.Manual, OwnMode.Manual, OwnMode.Manual, null];
+        Assert.Equal(expected, all.Select(id => read.Snapshot.Vms.Single(v => read.Vms[v.Id] == id).OwnMode));
     }
 
     [Fact]

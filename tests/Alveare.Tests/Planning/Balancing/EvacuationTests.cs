@@ -58,6 +58,24 @@ public sealed class EvacuationTests
         Assert.Contains("needs 6144 MB", Assert.Single(plan.Stuck).Reasons[0].Reason, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(OwnMode.Off)]
+    [InlineData(OwnMode.Manual)]
+    [InlineData(OwnMode.Partial)]
+    public void AMachineWhoseOwnModeIsNotFullMakesNoRoom(OwnMode mode)
+    {
+        var snapshot = Cluster([], ("a", "h1", 6), ("b", "h2", 4), ("c", "h2", 3), ("d", "h3", 7));
+        foreach (var plan in new[] { Evacuation.Maintenance(With(snapshot, "c", mode), "h1"), Evacuation.Failure(With(snapshot, "c", mode), "h1") })
+        {
+            Assert.Empty(plan.Moves);
+            Assert.Equal("a", Assert.Single(plan.Stuck).Vm);
+        }
+
+        Assert.Equal(["c", "a"], Evacuation.Maintenance(With(snapshot, "c", OwnMode.Full), "h1").Moves.Select(m => m.Vm));
+        // The host's own machines leave it whatever their modes say.
+        Assert.Equal(["c", "a"], Evacuation.Maintenance(With(snapshot, "a", mode), "h1").Moves.Select(m => m.Vm));
+    }
+
     /// <summary>The oracle tries every sequence of three moves.</summary>
     [Fact]
     public void WhoIsStuckIsNotHelpedByAFewMoves() => Cases.Sample(
@@ -139,6 +157,9 @@ public sealed class EvacuationTests
         Vms = [.. vms.Select(v => new SnapshotVm { Id = v.Id, Host = v.Host, CpuDemandMhz = 100, ConsumedMb = 1024 * v.Gb, ActiveMb = 1024 * v.Gb })],
         Rules = rules,
     };
+
+    private static ClusterSnapshot With(ClusterSnapshot snapshot, string vm, OwnMode mode) =>
+        snapshot with { Vms = [.. snapshot.Vms.Select(v => v.Id == vm ? v with { OwnMode = mode } : v)] };
 
     private static IEnumerable<(string, string, string, string?)> Moves(EvacuationPlan plan) => plan.Moves.Select(m => (m.Vm, m.From, m.To, m.For));
 }

@@ -17,6 +17,7 @@ public sealed class SnapshotReaderTests
         Assert.Equal(new SnapshotHost("h0", 1000, 1024), Assert.Single(snapshot.Hosts));
         var vm = Assert.Single(snapshot.Vms);
         Assert.Equal(("vm0", "h0", 5000, -1), (vm.Id, vm.Host, vm.CpuDemandMhz, vm.CpuLimitMhz));
+        Assert.Null(vm.OwnMode);
         Assert.Equal((RuleKind.OnHosts, "gone"), (snapshot.Rules[0].Kind, snapshot.Rules[0].Hosts[0]));
     }
 
@@ -36,6 +37,8 @@ public sealed class SnapshotReaderTests
     [InlineData("""{"hosts":[HOST],"vms":[{"id":"a","host":"h0","cpuDemandMhz":-1,"memMb":1,"consumedMb":1,"activeMb":1}]}""", "vm 'a': cpuDemandMhz is -1, expected 0 or more")]
     [InlineData("""{"hosts":[HOST],"vms":[{"id":"a","cpuDemandMhz":"NaN"}]}""", "vm 'a': cpuDemandMhz is 'NaN', expected a number")]
     [InlineData("""{"hosts":[HOST],"vms":[{"id":"a","cpuDemandMhz":NaN}]}""", "it is no JSON")]
+    [InlineData("""{"hosts":[HOST],"vms":[{"id":"a","host":"h0","ownMode":"disabled"}]}""", "vm 'a': ownMode is 'disabled', expected off, manual, partial or full")]
+    [InlineData("""{"hosts":[HOST],"vms":[{"id":"a","host":"h0","ownMode":null}]}""", "vm 'a': null where a text was expected")]
     [InlineData("""{"hosts":[HOST],"vms":[VM],"rules":[{"id":"r","type":"near","vms":[]}]}""", "rule 'r': type is 'near', expected affinity, antiAffinity or vmHostMust")]
     [InlineData("""{"hosts":[HOST],"vms":[VM],"rules":[{"id":"r","type":"affinity","vms":["vm0","vm9"]}]}""", "rule 'r' names the unknown vm 'vm9'")]
     public void WhatCannotBeIsRefusedWithThePlace(string json, string expected)

@@ -20,6 +20,10 @@ public sealed class SnapshotWriterTests
                 CpuLimitMhz = 100, CpuShares = 4000, MemReservationMb = 20, MemLimitMb = 2000, MemShares = 20480, OnlyOn = ["h1", "h 2"],
             },
             new SnapshotVm { Id = "vm2", Host = "h 2" },
+            new SnapshotVm { Id = "vm3", Host = "h 2", OwnMode = OwnMode.Off },
+            new SnapshotVm { Id = "vm4", Host = "h 2", OwnMode = OwnMode.Manual },
+            new SnapshotVm { Id = "vm5", Host = "h 2", OwnMode = OwnMode.Partial },
+            new SnapshotVm { Id = "vm6", Host = "h 2", OwnMode = OwnMode.Full },
         ],
         Rules =
         [
@@ -34,6 +38,7 @@ public sealed class SnapshotWriterTests
     {
         var read = SnapshotReader.Read(SnapshotWriter.Write(Sample), "file");
         Assert.Equal((Sample.Name, Sample.Hosts.AsEnumerable()), (read.Name, read.Hosts.AsEnumerable()), ByContent);
+        Assert.Equal(Sample.Vms.Length, read.Vms.Length);
         foreach (var (before, after) in Sample.Vms.Zip(read.Vms))
         {
             Assert.Equal(before.OnlyOn, after.OnlyOn);

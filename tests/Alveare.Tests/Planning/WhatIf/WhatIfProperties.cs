@@ -64,6 +64,24 @@ public sealed class WhatIfProperties
     }
 
     [Fact]
+    public void BalancingAndPowerSavingLeaveAMachineAloneWhoseOwnModeIsOff()
+    {
+        SnapshotVm[] vms = [.. Enumerable.Range(1, 3).Select(n => new SnapshotVm { Id = $"vm{n}", Host = "h1", CpuDemandMhz = 300, MemMb = 10, ConsumedMb = 10 })];
+        var hot = new ClusterSnapshot { Hosts = [new("h1", 1_000, 100), new("h2", 1_000, 100)], Vms = [.. vms] };
+        foreach (var mode in new OwnMode?[] { null, OwnMode.Manual, OwnMode.Partial, OwnMode.Full })
+            Assert.NotEmpty(Answering.Balance(With(hot, mode), new BalanceQuestion { Level = 5 }).Moves);
+        Assert.Empty(Answering.Balance(With(hot, OwnMode.Off), new BalanceQuestion { Level = 5 }).Moves);
+        var one = Answering.Balance(hot with { Vms = [vms[0], .. With(hot, OwnMode.Off).Vms.Skip(1)] }, new BalanceQuestion { Level = 5 });
+        Assert.Equal("vm1", Assert.Single(one.Moves).Vm);
+
+        var idle = hot with { Vms = [vms[0] with { CpuDemandMhz = 1 }, vms[1] with { CpuDemandMhz = 1, Host = "h2" }] };
+        Assert.Single(Answering.Power(With(idle, OwnMode.Manual), new PowerQuestion()).Steps);
+        Assert.Empty(Answering.Power(With(idle, OwnMode.Off), new PowerQuestion()).Steps);
+    }
+
+    private static ClusterSnapshot With(ClusterSnapshot snapshot, OwnMode? mode) => snapshot with { Vms = [.. snapshot.Vms.Select(v => v with { OwnMode = mode })] };
+
+    [Fact]
     public void WhatFitsIsAllThatFits() => Gen.Select(ClusterGen.Any, Gen.Int[0, 99]).Sample((snapshot, some) =>
     {
         var vm = snapshot.Vms[some % snapshot.Vms.Length];
