@@ -60,8 +60,9 @@ public sealed class SiteLifeTests(ApiSite site) : IClassFixture<ApiSite>
     [Fact]
     public async Task AnAmbiguousNameListsItsCandidates()
     {
-        await DoneAsync("folder", "create", "left");
-        await DoneAsync("folder", "create", "left", "--in", "/north/left");
+        // Named, because another test may have made a second one.
+        await DoneAsync("folder", "create", "left", "--datacenter", "north");
+        await DoneAsync("folder", "create", "left", "--datacenter", "north", "--in", "/north/left");
         var run = await RunAsync("admin", [], null, "folder", "show", "left");
         Assert.Equal(ExitCode.Fault, run.Code);
         Assert.Contains("/north/left ", run.Error, StringComparison.Ordinal);
