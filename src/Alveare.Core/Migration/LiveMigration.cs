@@ -1,6 +1,7 @@
 using Alveare.Core.Hosts;
 using Alveare.Core.Machines;
 using Alveare.Core.Tasks;
+using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
@@ -17,6 +18,7 @@ namespace Alveare.Core.Migration;
 internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, MachineMove move, MigrationSettings settings, string? cpuModel, TaskContext context)
 {
     private readonly MigrationSettling _settling = new(ground, vm.Id, move);
+    private int _away;
     private Fault? _firstFault;
     private TimeSpan? _arrivedAfter;
 
@@ -26,8 +28,9 @@ internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, Mac
         var began = ground.Clock.GetTimestamp();
         var uri = await PrepareAsync(lockEpoch);
         context.Report(0, "transfer");
-        var sending = SendAsync(uri);
-        var arriving = AwaitIncomingAsync(began);
+        using var asking = new CancellationTokenSource();
+        var sending = UntilToldAsync(move.Source, () => SendAsync(uri), asking);
+        var arriving = UntilToldAsync(move.Target, () => AwaitIncomingAsync(began), asking);
         if (await arriving is { } arrived)
         {
             return await SucceedAsync(sending, arrived);
@@ -72,8 +75,40 @@ internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, Mac
         }
     }
 
-    /// <summary>The source's end. Answers null when it is not known to have sent everything.</summary>
-    private async Task<SendFinished?> SendAsync(string uri)
+    /// <summary>Asks one end how it went, and when the answer is lost once more when that host is back, unless the other end has told it by then.
+    /// Answers null when it is not known to have gone well.</summary>
+    /// <remarks>A source whose agent ended before it had begun begins when it is asked again; one whose target has lost its process is told so at once.</remarks>
+    /// <param name="asking">Ends when one end has told, or both are away: then neither is asked again.</param>
+    private async Task<T?> UntilToldAsync<T>(EntityId host, Func<Task<Answer<T>>> ask, CancellationTokenSource asking)
+        where T : HostReply
+    {
+        while (true)
+        {
+            var answer = await ask();
+            if (!answer.IsLost || Interlocked.Increment(ref _away) == 2)
+                asking.Cancel();
+            if (!answer.IsLost || !await IsBackAsync(host, asking.Token))
+                return answer.Reply;
+            Interlocked.Decrement(ref _away);
+        }
+    }
+
+    private async Task<bool> IsBackAsync(EntityId host, CancellationToken asking)
+    {
+        try
+        {
+            await Task.Delay(MigrationSettling.AskAgain, ground.Clock, asking);
+            await ground.Hosts.ObserveUntilKnownAsync(host, $"Migrating '{vm.Name}'", asking);
+            return true;
+        }
+        catch (Exception e) when (e is FaultException or OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>The source's end: it begins, or says how it went if it has begun.</summary>
+    private async Task<Answer<SendFinished>> SendAsync(string uri)
     {
         try
         {
@@ -82,15 +117,17 @@ internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, Mac
             using var cancelling = context.Cancellation.Register(() => _ = CancelUntilEndedAsync(answer));
             var reply = await answer;
             context.PointOfNoReturn ??= "the machine is on its new host";
-            return reply as SendFinished;
+            return new(reply as SendFinished);
         }
         catch (FaultException e)
         {
             _firstFault ??= e.Fault;
-            // The target may wait for a connection that will never come. A source whose answer was lost may still be sending.
-            if (e.Fault is not HostNotConnected)
-                await _settling.CancelOnAsync(move.Target);
-            return null;
+            // A source whose answer was lost may still be sending.
+            if (e.Fault is HostNotConnected)
+                return new(null, IsLost: true);
+            // The target may wait for a connection that will never come.
+            await _settling.CancelOnAsync(move.Target);
+            return default;
         }
     }
 
@@ -104,22 +141,23 @@ internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, Mac
         }
     }
 
-    /// <summary>The target's end. Answers null when the machine is not known to run there.</summary>
-    private async Task<IncomingFinished?> AwaitIncomingAsync(long began)
+    /// <summary>The target's end: the machine runs there, or never will.</summary>
+    private async Task<Answer<IncomingFinished>> AwaitIncomingAsync(long began)
     {
         try
         {
             var reply = await ground.Hosts.ExecuteAsync(move.Target, new AwaitIncoming(move.Migration), null, CancellationToken.None);
             _arrivedAfter = ground.Clock.GetElapsedTime(began);
             context.PointOfNoReturn ??= "the machine is on its new host";
-            return reply as IncomingFinished;
+            return new(reply as IncomingFinished);
         }
         catch (FaultException e)
         {
             _firstFault ??= e.Fault;
-            if (e.Fault is not HostNotConnected)
-                await _settling.CancelOnAsync(move.Source);
-            return null;
+            if (e.Fault is HostNotConnected)
+                return new(null, IsLost: true);
+            await _settling.CancelOnAsync(move.Source);
+            return default;
         }
     }
 
@@ -136,6 +174,12 @@ internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, Mac
     }
 
     private static string ReasonOf(Fault fault) => fault is MigrationFailed failed ? failed.Reason : fault.Message.TrimEnd('.');
+
+    /// <summary>What one end says.</summary>
+    /// <param name="Reply">Null when it did not go well, or is not known.</param>
+    /// <param name="IsLost">The host went away before it answered.</param>
+    private readonly record struct Answer<T>(T? Reply, bool IsLost = false)
+        where T : HostReply;
 
     /// <summary>Tells the task how far the source is.</summary>
     private sealed class Watch(TaskContext context) : IProgress<HostProgress>

@@ -53,10 +53,9 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         _ = RunAsync();
     }
 
+    /// <remarks>Also at the switch: the lock says whether it came in time, and a guest whose destination is known to be gone does not stand still for nothing.</remarks>
     public override async Task CancelAsync()
     {
-        if (Machine.Current.Migration?.Phase >= MigrationPhase.Switch)
-            return;
         cancelReason = "it was cancelled";
         Wake();
         await Task.WhenAny(Outcome);
@@ -104,10 +103,10 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
 
             Enter(MigrationPhase.Switch);
             Listener?.Report(new HostProgress(null, "switch", status.ToProgress(MigrationPhase.Switch)));
-            if (await AwaitVerdictAsync(Record.Settings.SwitchTimeout) == Verdict.Theirs)
+            if (await AwaitVerdictAsync(Record.Settings.SwitchTimeout, () => cancelReason is not null) == Verdict.Theirs)
                 await LeaveAsync(status);
             else
-                await TakeBackAsync($"the destination did not take the machine over within {Record.Settings.SwitchTimeout.TotalSeconds} s");
+                await TakeBackAsync(cancelReason ?? $"the destination did not take the machine over within {Record.Settings.SwitchTimeout.TotalSeconds} s");
         }
         catch (Exception e) when (e is QmpClosedException or QmpException or FaultException or IOException)
         {
@@ -191,11 +190,11 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
     }
 
     /// <summary>Waits until somebody has published the deciding epoch.</summary>
-    private async Task<Verdict> AwaitVerdictAsync(TimeSpan atMost)
+    private async Task<Verdict> AwaitVerdictAsync(TimeSpan atMost, Func<bool>? isEnough = null)
     {
         var began = Ground.Time.GetTimestamp();
         var verdict = ReadVerdict();
-        while (verdict == Verdict.Undecided && Ground.Time.GetElapsedTime(began) < atMost)
+        while (verdict == Verdict.Undecided && Ground.Time.GetElapsedTime(began) < atMost && isEnough?.Invoke() != true)
         {
             await Task.Delay(LockInterval, Ground.Stopping);
             verdict = ReadVerdict();

@@ -33,8 +33,6 @@ internal sealed class OutgoingEnd(AgentMachine machine, MachineRun run, Migratio
 
     public override async Task CancelAsync()
     {
-        if (Machine.Current.Migration?.Phase >= MigrationPhase.Switch)
-            return;
         cancelReason = "it was cancelled";
         Qemu.Changed.Ring();
         try
@@ -89,10 +87,10 @@ internal sealed class OutgoingEnd(AgentMachine machine, MachineRun run, Migratio
             return;
         Enter(MigrationPhase.Switch);
         Report(MigrationPhase.Switch);
-        if (await AwaitVerdictAsync(Record.Settings.SwitchTimeout) == Verdict.Theirs)
+        if (await AwaitVerdictAsync(Record.Settings.SwitchTimeout, () => cancelReason is not null) == Verdict.Theirs)
             Leave();
         else
-            await TakeBackAsync($"the destination did not take the machine over within {Record.Settings.SwitchTimeout.TotalSeconds} s");
+            await TakeBackAsync(cancelReason ?? $"the destination did not take the machine over within {Record.Settings.SwitchTimeout.TotalSeconds} s");
     }
 
     /// <summary>Watches the copying to its end; answers why it failed, or null.</summary>
@@ -139,12 +137,12 @@ internal sealed class OutgoingEnd(AgentMachine machine, MachineRun run, Migratio
     }
 
     /// <summary>Waits until somebody has published the deciding epoch.</summary>
-    private async Task<Verdict> AwaitVerdictAsync(TimeSpan atMost)
+    private async Task<Verdict> AwaitVerdictAsync(TimeSpan atMost, Func<bool>? isEnough = null)
     {
         var began = World.Time.GetTimestamp();
         var interval = TimeSpan.FromMilliseconds(10);
         var verdict = await ReadVerdictAsync();
-        while (verdict == Verdict.Undecided && World.Time.GetElapsedTime(began) < atMost)
+        while (verdict == Verdict.Undecided && World.Time.GetElapsedTime(began) < atMost && isEnough?.Invoke() != true)
         {
             await Task.Delay(interval, World.Time);
             // A real agent looks every 10 ms to keep the pause short; here that would only be many turns.

@@ -36,7 +36,7 @@ public sealed class FailureMatrix(TestCluster cluster)
 {
     // Some 40 MB of a guest are not zero: at this rate the transfer lasts long enough for anything to be done in the middle of it, and
     // at the other to freeze an agent before its end.
-    private const long Slow = 4_000_000;
+    private const long Slow = 7_000_000;
     private const long Faster = 10_000_000;
 
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);

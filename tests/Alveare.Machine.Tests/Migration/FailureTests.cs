@@ -211,6 +211,16 @@ public sealed class FailureTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ASourceThatIsToldAtTheSwitchTakesTheMachineBackAndTheDestinationCannotHaveItAnyMore()
+    {
+        await SwitchWithoutDestinationAgentAsync(Slow with { SwitchTimeout = TimeSpan.FromHours(1) });
+        await MachineRoom.ExecuteAsync(source, new CancelMigration(migration));
+        await FailsAsync(sending, runsOn: "a");
+        target = await room.OpenHostAsync("b");
+        await RunsOnlyAsync(source, "a");
+    }
+
+    [Fact]
     public async Task TheSourcesQemuIsKilledAtTheSwitch()
     {
         await SwitchWithoutDestinationAgentAsync();
@@ -247,28 +257,28 @@ public sealed class FailureTests : IAsyncLifetime
         await IsOffAsync(target);
     }
 
-    private async Task<string> PrepareAsync()
+    private async Task<string> PrepareAsync(MigrationSettings? settings = null)
     {
-        var uri = await Move.PrepareAsync(source, target, machine, migration, Slow);
+        var uri = await Move.PrepareAsync(source, target, machine, migration, settings ?? Slow);
         arriving = MachineRoom.ExecuteAsync(target, new AwaitIncoming(migration));
         return uri;
     }
 
-    private Task<HostReply> SendAsync(string uri) =>
-        MachineRoom.ExecuteAsync(source, new SendMachine(migration, machine.Id, target.Id, uri, Slow));
+    private Task<HostReply> SendAsync(string uri, MigrationSettings? settings = null) =>
+        MachineRoom.ExecuteAsync(source, new SendMachine(migration, machine.Id, target.Id, uri, settings ?? Slow));
 
     /// <summary>The transfer has begun.</summary>
-    private async Task TransferAsync(Link? link = null)
+    private async Task TransferAsync(Link? link = null, MigrationSettings? settings = null)
     {
-        var uri = await PrepareAsync();
-        sending = SendAsync(link is null ? uri : await link.ToAsync(uri));
+        var uri = await PrepareAsync(settings);
+        sending = SendAsync(link is null ? uri : await link.ToAsync(uri), settings);
         await MachineRoom.UntilAsync(target, machine.Id, m => m.Migration?.Phase == MigrationPhase.Transfer);
     }
 
     /// <summary>Everything is sent, and nobody is there to take the machine over.</summary>
-    private async Task SwitchWithoutDestinationAgentAsync()
+    private async Task SwitchWithoutDestinationAgentAsync(MigrationSettings? settings = null)
     {
-        await TransferAsync();
+        await TransferAsync(settings: settings);
         await target.DisposeAsync();
         await MachineRoom.UntilAsync(source, machine.Id, m => m.Migration?.Phase == MigrationPhase.Switch);
     }

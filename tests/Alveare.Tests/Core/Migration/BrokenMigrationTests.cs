@@ -71,19 +71,45 @@ public sealed class BrokenMigrationTests
     }
 
     [Fact]
-    public async Task ASendingThatNeverArrivesLeavesTheMachineWhereItIs()
+    public void ASendingThatDoesNotArriveIsAskedForAgainWhileTheTargetWaits() => VirtualRun.Of(async scheduler =>
     {
-        await using var site = await MachineSite.OpenAsync();
+        await using var site = await MachineSite.OpenAsync(scheduler);
         var id = await site.CreateAsync("web01", host: 1, on: true);
         site.Hosts.LoseCommand<SendMachine>();
-        // The target is waiting for a connection, and nobody tells it otherwise but the task.
-        var held = site.Hosts.Hold<AwaitIncoming>();
+        var began = scheduler.Time.Elapsed;
+        Assert.Equal(site.Host(2), (await site.SucceedAsync(new MigrateVm { Target = id })).Result);
+        Assert.InRange(scheduler.Time.Elapsed - began, TimeSpan.Zero, TimeSpan.FromSeconds(10));
+        await LiveMigrationTests.AssertOnlyOnAsync(site, id, 2);
+    });
+
+    [Fact]
+    public void ASourcesAgentThatEndsBeforeItHasBegunBeginsWhenItIsBack() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await MachineSite.OpenAsync(scheduler);
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var held = site.Hosts.Hold<SendMachine>();
         var task = await site.SubmitAsync(new MigrateVm { Target = id });
         await held.ArrivedAsync();
-        site.Hosts.LoseCommand<AwaitIncoming>();
-        held.Released.SetException(new FaultException(new HostNotConnected("lost", "the connection broke")));
-        await LiveMigrationTests.AssertStayedAsync(site, id, await site.EndAsync(task), TaskState.Failed);
-    }
+        var began = scheduler.Time.Elapsed;
+        site.Simulation.Hosts[0].KillAgent();
+        site.Simulation.Hosts[0].StartAgent();
+        held.Released.SetException(new FaultException(new HostNotConnected("h1", "the connection broke")));
+        Assert.Equal(site.Host(2), (await site.EndAsync(task)).Result);
+        Assert.InRange(scheduler.Time.Elapsed - began, TimeSpan.Zero, TimeSpan.FromSeconds(30));
+        await LiveMigrationTests.AssertOnlyOnAsync(site, id, 2);
+    });
+
+    [Fact]
+    public void ASendingThatNeverArrivesLeavesTheMachineWhereItIs() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await MachineSite.OpenAsync(scheduler);
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var isLost = true;
+        site.Hosts.On<SendMachine>(carryOut => isLost ? throw new FaultException(new HostNotConnected("h1", "the connection broke")) : carryOut(), times: int.MaxValue);
+        var ended = await site.EndAsync(await site.SubmitAsync(new MigrateVm { Target = id }));
+        isLost = false;
+        await LiveMigrationTests.AssertStayedAsync(site, id, ended, TaskState.Failed);
+    });
 
     [Theory]
     [InlineData(true, false)]
@@ -125,6 +151,26 @@ public sealed class BrokenMigrationTests
         var ended = await site.EndWithAsync(new MigrateVm { Target = id }, _ => site.Simulation.Hosts[1].KillQemu(id));
         Assert.Equal("h1", Assert.IsType<MigrationFailed>(ended.Fault).RunsOn);
         Assert.Equal((site.Host(1), PowerState.On), (site.Vm(id).Host!.Value, site.Vm(id).Power));
+        await LiveMigrationTests.AssertOnlyOnAsync(site, id, 1);
+    });
+
+    [Fact]
+    public void AGuestWhoseTargetDiesAtTheSwitchStandsStillNoLongerThanThatIsUnknown() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await MachineSite.OpenAsync(scheduler);
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        site.Hosts.Begun = () =>
+        {
+            site.Hosts.Begun = null;
+            site.Simulation.World.Nature.Post(_ => site.Simulation.Hosts[1].KillAgent(), null);
+        };
+        var task = await site.SubmitAsync(new MigrateVm { Target = id });
+        await site.UntilTaskAsync(task, t => t.Step == "switch", "it switches");
+        var began = scheduler.Time.Elapsed;
+        site.Simulation.Hosts[1].KillQemu(id);
+        site.Simulation.Hosts[1].StartAgent();
+        Assert.Equal("h1", Assert.IsType<MigrationFailed>((await site.EndAsync(task)).Fault).RunsOn);
+        Assert.InRange(scheduler.Time.Elapsed - began, TimeSpan.Zero, new MigrationSettings().SwitchTimeout / 2);
         await LiveMigrationTests.AssertOnlyOnAsync(site, id, 1);
     });
 
