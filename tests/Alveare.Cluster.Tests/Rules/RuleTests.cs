@@ -7,7 +7,8 @@ using Xunit;
 
 namespace Alveare.Cluster.Tests.Rules;
 
-/// <summary>Two real guests that a rule keeps apart: at their start, at a move by hand, and when the host of one is emptied.</summary>
+/// <summary>Two real guests beside the cluster's machine. A rule keeps them apart: at their start, at a move by hand, and when the host of one is emptied. And where
+/// promises of CPU leave no host room for a machine that is to leave its own, another makes room.</summary>
 [Collection(ClusterCollection.Name)]
 public sealed class RuleTests(TestCluster cluster) : IAsyncLifetime
 {
@@ -57,6 +58,7 @@ public sealed class RuleTests(TestCluster cluster) : IAsyncLifetime
 
         if ((await cluster.Site.Client.ListAsync<RuleAnswerDto>($"clusters/{_cluster}/rules", CancellationToken.None)).Count > 0)
             await cluster.Site.RunAsync("cluster.remove-rule", _cluster, new JsonObject { ["name"] = Rule });
+        await PromiseAsync(await cluster.MachineAsync(), 0);
     }
 
     [Fact]
@@ -89,6 +91,69 @@ public sealed class RuleTests(TestCluster cluster) : IAsyncLifetime
         Assert.DoesNotContain(await cluster.Site.Client.ListAsync<VmDto>("vms", TestContext.Current.CancellationToken), v => v.Power == "on" && v.Host == emptied);
         await cluster.Site.RunAsync("host.exit-maintenance", emptied);
     }
+
+    [Fact]
+    public async Task AMachineThatFitsNowhereLeavesOnceAnotherHasMadeRoom()
+    {
+        var leaving = await cluster.MachineAsync();
+        var emptied = await HostOfAsync(leaving.Name);
+        string[] others = [.. cluster.Plan.Hosts.Where(h => h != emptied)];
+        var (left, right) = (await StartAsync("left", others[0]), await StartAsync("right", others[1]));
+        // In percent of a host's CPU: beside neither of the others there is room for 60, but beside the one for the other.
+        await PromiseAsync(left, 50);
+        await PromiseAsync(right, 45);
+        await PromiseAsync(leaving, 60);
+        foreach (var host in others)
+        {
+            var refused = await Assert.ThrowsAsync<LabException>(async () => await cluster.Site.RunAsync(
+                "vm.migrate", leaving.Id, new JsonObject { ["host"] = await cluster.Site.HostIdAsync(host) }));
+            Assert.Contains("that are promised to nobody", refused.Message, StringComparison.Ordinal);
+        }
+
+        // Either of the two could make room, but one is moved by an administrator alone.
+        var own = new JsonArray(new JsonObject { ["vm"] = left.Id, ["mode"] = "manual" });
+        await cluster.Site.RunAsync("cluster.set-balancing", _cluster, new JsonObject { ["overrides"] = own });
+        var entering = await cluster.Site.RunAsync("host.enter-maintenance", await cluster.Site.HostIdAsync(emptied));
+
+        Assert.Equal(
+            (others[0], others[0], others[1]), (await HostOfAsync("left"), await HostOfAsync("right"), await HostOfAsync(leaving.Name)));
+        foreach (var machine in new[] { left, right, leaving })
+        {
+            Assert.Equal("on", (await cluster.Site.MachineAsync(machine.Name)).Power);
+            await Until.TrueAsync(() => cluster.HostsWithQemu(machine).Count == 1, Bound, () => $"one QEMU of {machine.Name} lives");
+        }
+
+        Assert.True(await cluster.Client.EchoedAsync(90, TimeSpan.FromSeconds(30)), "the connection to the machine that has left goes on");
+        var moves = await MovesSinceAsync(entering);
+        Assert.Equal(["right", leaving.Name], moves.Select(m => m.TargetName));
+        Assert.True(moves[0].EndedAt <= moves[1].StartedAt, "no host was promised more than it has");
+        Assert.Contains($"so that '{leaving.Name}' can leave host '{emptied}'", moves[0].Reason, StringComparison.Ordinal);
+        Assert.Contains($"it leaves host '{emptied}'", moves[1].Reason, StringComparison.Ordinal);
+        var plan = Assert.Single(await cluster.Site.Client.ListAsync<EventDto>("events?kind=host.evacuation-plan&limit=1", TestContext.Current.CancellationToken));
+        Assert.Contains(
+            $"'right' to {others[0]} to make room for '{leaving.Name}', '{leaving.Name}' to {others[1]}", plan.Message, StringComparison.Ordinal);
+    }
+
+    private async Task<VmDto> StartAsync(string name, string host)
+    {
+        var machine = await cluster.Site.MachineAsync(name);
+        await cluster.Site.RunAsync("vm.power-on", machine.Id, new JsonObject { ["host"] = await cluster.Site.HostIdAsync(host) });
+        return machine;
+    }
+
+    private async Task PromiseAsync(VmDto machine, int percent)
+    {
+        var facts = (await cluster.Site.HostAsync(cluster.Plan.Hosts[0])).Facts!;
+        await cluster.Site.RunAsync(
+            "vm.set-resources", machine.Id, new JsonObject { ["cpuReservation"] = facts.CpuThreads * facts.CpuClock * percent / 100 });
+    }
+
+    private async Task<IReadOnlyList<TaskDto>> MovesSinceAsync(TaskDto entering) =>
+    [
+        .. (await cluster.Site.Client.ListAsync<TaskDto>("tasks", TestContext.Current.CancellationToken))
+            .Where(t => t.Operation == "vm.migrate" && t.QueuedAt >= entering.QueuedAt)
+            .OrderBy(t => t.QueuedAt),
+    ];
 
     private async Task<string> HostOfAsync(string name) => await cluster.Site.HostNameOfAsync(await cluster.Site.MachineAsync(name));
 }

@@ -4,8 +4,8 @@ using System.Security.Cryptography;
 
 namespace Alveare.Machine.Tests.Room;
 
-/// <summary>A client with the address 192.0.2.1 on a bridge of this machine or one of its namespaces, in a namespace of its own, that asks a guest as fast as it
-/// answers.</summary>
+/// <summary>A client with the address 192.0.2.1 on a bridge of this machine or one of its namespaces, in a namespace of its own, that asks a guest for more
+/// than any limit lets through.</summary>
 internal sealed class BridgeClient : IDisposable
 {
     private readonly string name = $"alv-c-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(3))}";
