@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using Alveare.Cli.Client;
 using Alveare.Cli.Output;
 using Alveare.Cli.Running;
 
@@ -22,11 +23,28 @@ internal static class Generic
         return commands.New("show", $"Show all that is known of a {kind}", [name], async run =>
         {
             var found = await run.AskAsync(c => c.LookUpAsync(kind, run.Value(name), run.Interrupted));
+            var record = complete is null ? found.Object : await complete(run, found.Object);
             if (!run.IsJson)
+            {
                 await run.Environment.Out.WriteLineAsync($"path: {found.Path}");
-            run.WriteRecord(complete is null ? found.Object : await complete(run, found.Object));
+                record = await NamedIds.ShowAsync(record, id => NameOfAsync(run, id));
+            }
+
+            run.WriteRecord(record);
             return ExitCode.Done;
         });
+    }
+
+    private static async Task<string?> NameOfAsync(Run run, string id)
+    {
+        try
+        {
+            return (await run.AskAsync(c => c.LookUpAsync(null, id, run.Interrupted))).Object.GetProperty("name").GetString();
+        }
+        catch (RestFaultException e) when (e.Problem.Code == "NotFound")
+        {
+            return null;
+        }
     }
 
     public static Command Statistics<T>(CliCommands commands, string kind, params Column<T>[] columns)

@@ -39,6 +39,10 @@ public sealed class SiteLifeTests(ApiSite site) : IClassFixture<ApiSite>
         Assert.Equal("on", vm.GetProperty("power").GetString());
 
         Assert.Contains("path: /north/web/web01", await DoneAsync("vm", "show", vm.GetProperty("id").GetString()!), StringComparison.Ordinal);
+        var shown = await DoneAsync("vm", "show", "web01");
+        foreach (var line in (string[])["id: vm-HEX", @"parent: web \(folder-HEX\)", @"host: h2 \(host-HEX\)", @"  datastore: shared \(ds-HEX\)"])
+            Assert.Matches($"(?m)^{line.Replace("HEX", "[0-9a-f]{32}", StringComparison.Ordinal)}$", shown);
+        Assert.Equal(vm.GetProperty("host").GetString(), JsonDocument.Parse(await DoneAsync("vm", "show", "web01", "--json")).RootElement.GetProperty("host").GetString());
         await DoneAsync("vm", "set-resources", "web01", "--disk", "1", "--iops-limit", "500", "--disk-bandwidth-limit", "20M", "--disk-shares", "high");
         await DoneAsync("vm", "set-resources", "web01", "--iops-limit", "0");
         Assert.Matches(@"control:\s+bandwidthLimit: 20 MiB\s+shares: 2000\n", await DoneAsync("vm", "show", "web01"));
