@@ -43,8 +43,8 @@ public sealed class MemoryProtectionTests : IDisposable
         Seed.Write(seed, "first", "short", "10.0.2.77/24");
         var guest = BootedGuest.Start(directory.FullName, await GuestImage.CopyAsync(directory.FullName), seed, "user", mib: 256);
         await guest.AgentAnswersAsync();
-        // Lists of pages by generations, the default of Debian 13's and Ubuntu's kernels, do not keep what is due (memory.low) or promised (memory.min):
-        // of 100 MiB a machine had 43 (seen with Linux 6.8).
+        // Lists of pages by generations, the default of Debian 13's and Ubuntu's kernels, do not always keep what is due (memory.low) or promised
+        // (memory.min): of 100 MiB a machine had 43 once (seen with Linux 6.8).
         await guest.RunAsync(
             """
             [ ! -e /sys/kernel/mm/lru_gen/enabled ] || echo n > /sys/kernel/mm/lru_gen/enabled
