@@ -66,10 +66,12 @@ public sealed record ControlGroupHierarchies
     {
         var parent = $"alveare-{host.Uuid:N}";
         if (Unified is { } unified && readText(Path.Combine(unified, "cgroup.controllers")).Split(' ', '\n').Contains("cpu"))
-            return new ControlGroupsV2(unified, parent);
+            return new ControlGroupsV2(unified, parent, ReadSwap);
         if (Controllers.TryGetValue("cpuacct", out var accounting))
             return new ControlGroupsV1([.. Controllers.Values.Distinct()], accounting, parent);
-        return Unified is null ? null : new ControlGroupsV2(Unified, parent);
+        return Unified is null ? null : new ControlGroupsV2(Unified, parent, ReadSwap);
+
+        Bytes ReadSwap() => MemoryUse.ParseSwap(readText("/proc/meminfo"));
     }
 
     private static bool IsConfined(string path) =>

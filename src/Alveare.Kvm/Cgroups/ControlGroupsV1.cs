@@ -43,6 +43,9 @@ internal sealed class ControlGroupsV1(ImmutableArray<string> roots, string accou
     public bool WeighDisks(ImmutableArray<string> groups, long shares, long all) =>
         DiskWeight.Write(groups, shares) && DiskWeight.Write(trees.Select(t => t.Parent), all);
 
+    // It waits at its limit, where it cannot be swapped out.
+    public string? WhyMemoryGrows => null;
+
     public Bytes ReadMemory(ImmutableArray<string> groups) => MemoryUse.Read(groups, "memory.usage_in_bytes");
 
     public CpuCounter? CounterOf(ImmutableArray<string> groups) =>

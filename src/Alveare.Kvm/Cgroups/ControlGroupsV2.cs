@@ -4,7 +4,8 @@ using Alveare.Model;
 namespace Alveare.Kvm.Cgroups;
 
 /// <summary>Control groups of version 2: one hierarchy for all controllers.</summary>
-internal sealed class ControlGroupsV2(string root, string parentName) : IControlGroups
+/// <param name="readSwap">How much the host can swap out now.</param>
+internal sealed class ControlGroupsV2(string root, string parentName, Func<Bytes> readSwap) : IControlGroups
 {
     private static readonly string[] Wanted = ["cpu", "memory", "io"];
 
@@ -45,6 +46,12 @@ internal sealed class ControlGroupsV2(string root, string parentName) : IControl
 
     public bool WeighDisks(ImmutableArray<string> groups, long shares, long all) =>
         DiskWeight.Write(groups.Where(tree.Contains), shares) && DiskWeight.Write([tree.Parent], all);
+
+    // Swap may have been added since the last time.
+    public string? WhyMemoryGrows => readSwap() > Bytes.Zero || !File.Exists(Path.Combine(tree.Parent, "memory.high"))
+        ? null
+        : "this host cannot swap, so that control groups of version 2 slow the machine down at its memory limit and let it grow beyond that by about 1 MiB a second, "
+            + "unless its guest gives memory back; add swap to the host (mkswap, swapon), which takes what is beyond the limit";
 
     public Bytes ReadMemory(ImmutableArray<string> groups) => MemoryUse.Read(groups.Where(tree.Contains), "memory.current");
 

@@ -31,6 +31,9 @@ public interface IControlGroups
     /// <summary>What a machine's groups have of memory, without what the kernel keeps of files for it; nothing where they do not count it.</summary>
     Bytes ReadMemory(ImmutableArray<string> groups);
 
+    /// <summary>Why a machine that has come to its memory limit goes beyond it all the same, and what to do about it; null where it does not.</summary>
+    string? WhyMemoryGrows { get; }
+
     /// <summary>The counter of CPU time among a machine's groups, or null when they have none.</summary>
     CpuCounter? CounterOf(ImmutableArray<string> groups);
 }

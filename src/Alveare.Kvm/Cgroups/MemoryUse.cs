@@ -25,6 +25,13 @@ internal static class MemoryUse
         }
     }
 
+    /// <summary>Where the host can swap to, all of it; nothing where it has no swap.</summary>
+    /// <param name="memoryInfo">The text of /proc/meminfo, in KiB.</param>
+    public static Bytes ParseSwap(string memoryInfo) =>
+        memoryInfo.Split('\n').Select(l => l.Split((char[])[':', ' '], StringSplitOptions.RemoveEmptyEntries)).FirstOrDefault(w => w is ["SwapTotal", _, ..]) is { } words
+            ? new Bytes(Number(words[1]) * 1024)
+            : Bytes.Zero;
+
     // Files, and what is on the lists of the process's own memory and mapped by nobody. The names are the same in both versions, but for what is mapped.
     private static long ReadReclaimable(string statistics)
     {

@@ -156,6 +156,8 @@ public sealed class ResourceEnforcement(
             && ((limits.Cpu.Cpus is not null && present?.Limits.Cpu.Cpus is null) || (limits.Memory.Most is not null && present?.Limits.Memory.Most is null));
         if (!isHeldNow && !(isChanged && one.Spec.Resources != ResourceControls.None))
             return;
+        if (limits.Memory.Most is not null && present?.Limits.Memory.Most is null && groups?.WhyMemoryGrows is { } why)
+            Report(one.Machine, why);
         if (unwritten.Count > 0)
             Report(one.Machine, $"this host lacks {string.Join(", ", unwritten)}");
         if (one.Spec.Resources.Cpu.Limit is not null && facts.CpuClock.Value == 0)

@@ -42,9 +42,52 @@ public sealed class MemoryLimitTests
     }
 
     [Fact]
+    public async Task AMachineThatWantsMoreThanItsLimitStaysWithinItWhereTheHostCanSwap()
+    {
+        Assert.SkipWhen(MemoryGroups.OfThisProcess is not null, "This machine's control groups are of version 1, where a machine waits at its limit.");
+        Assert.SkipUnless(MemoryGroups.CanSwap, "This machine has no swap.");
+        await using var room = MachineRoom.Open();
+        var host = await OpenAsync(room);
+        var limit = Bytes.FromMib(240).Value;
+        var (_, pid) = await StartAsync(room, host, "held", 400, LimitOf(240));
+        await MachineRoom.UntilAsync(() => MemoryGroups.UsageOf(pid) + MemoryGroups.SwappedOf(pid) > Bytes.FromMib(400).Value, "the guest has written to all its memory");
+        var usage = new List<long>();
+        for (var n = 0; n < 120; n++)
+        {
+            usage.Add(MemoryGroups.UsageOf(pid));
+            await Task.Delay(500, Cancellation);
+        }
+
+        Assert.All(usage, u => Assert.InRange(u, limit * 0.9, limit * 1.01));
+        Assert.Equal(pid, Assert.Single(room.LivingProcesses()));
+    }
+
+    [Fact]
+    public async Task WhereALimitLetsAMachineGrowAnEventSaysSoAtItsStartAndWhenTheLimitIsSet()
+    {
+        Assert.SkipWhen(MemoryGroups.OfThisProcess is not null, "This machine's control groups are of version 1, where a machine waits at its limit.");
+        Assert.SkipWhen(MemoryGroups.CanSwap, "This machine has swap.");
+        await using var room = MachineRoom.Open();
+        var host = await OpenAsync(room);
+        var said = EventsAsync(host, 2);
+        var (machine, _) = await StartAsync(room, host, "held", 64, LimitOf(300));
+        // It is said already.
+        await MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, LimitOf(400)));
+        await MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, ResourceControls.None));
+        Assert.False(said.IsCompleted);
+        await MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, LimitOf(300)));
+        Assert.All(await said, e =>
+        {
+            Assert.Equal(("vm.resources-not-enforced", machine), (e.Kind, e.Subject));
+            Assert.Contains("add swap to the host", e.Message, StringComparison.Ordinal);
+        });
+    }
+
+    [Fact]
     public async Task TheMachinesOfAPoolStayWithinItsLimitTogetherByTheirSharesAndNoneIsKilled()
     {
-        Assert.SkipWhen(MemoryGroups.OfThisProcess is null, "This machine's control groups (version 2) slow a machine down at its limit, and do not hold it there.");
+        Assert.SkipWhen(
+            MemoryGroups.OfThisProcess is null, "This machine's control groups are of version 2: without swap machines grow beyond their limits, and with it their parts do not stand still.");
         await using var room = MachineRoom.Open();
         var host = await OpenAsync(room);
         var limit = Bytes.FromMib(480);
@@ -97,23 +140,28 @@ public sealed class MemoryLimitTests
         await using var room = MachineRoom.Open();
         var host = await room.OpenHostAsync("a", groups: without);
         var machine = await room.StartTickingAsync(host, "held");
-        using var limit = new CancellationTokenSource(MachineRoom.Patience);
-        var watching = FirstEventAsync();
+        var watching = EventsAsync(host, 1);
         await TellAsync(host, Bytes.FromMib(480), machine.Id);
-        var found = await watching;
+        var found = Assert.Single(await watching);
         Assert.Equal(("vm.resources-not-enforced", machine.Id), (found.Kind, found.Subject));
         Assert.Contains("memory.limit_in_bytes", found.Message, StringComparison.Ordinal);
+    }
 
-        async Task<HostEventRaised> FirstEventAsync()
+    /// <summary>The next events of a host.</summary>
+    private static async Task<IReadOnlyList<HostEventRaised>> EventsAsync(IHost host, int count)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        limit.CancelAfter(MachineRoom.Patience);
+        var events = new List<HostEventRaised>();
+        await foreach (var change in host.WatchAsync(limit.Token))
         {
-            await foreach (var change in host.WatchAsync(limit.Token))
-            {
-                if (change is HostEventRaised raised)
-                    return raised;
-            }
-
-            throw new InvalidOperationException("The host said nothing.");
+            if (change is HostEventRaised raised)
+                events.Add(raised);
+            if (events.Count == count)
+                break;
         }
+
+        return events;
     }
 
     private static ResourceControls LimitOf(long mib) => new() { Memory = new MemoryControl { Limit = Bytes.FromMib(mib) } };

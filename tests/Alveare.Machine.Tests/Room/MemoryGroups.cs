@@ -29,6 +29,12 @@ internal static class MemoryGroups
     /// <summary>What a process's group uses, and what is kept of files for it.</summary>
     public static long UsageOf(int pid) => long.Parse(Read(pid, "memory.usage_in_bytes", "memory.current"), CultureInfo.InvariantCulture);
 
+    /// <summary>What of a process's group is swapped out; version 2 alone.</summary>
+    public static long SwappedOf(int pid) => long.Parse(Read(pid, "", "memory.swap.current"), CultureInfo.InvariantCulture);
+
+    /// <summary>Whether this machine has somewhere to swap to.</summary>
+    public static bool CanSwap => File.ReadLines("/proc/swaps").Skip(1).Any();
+
     /// <summary>Whether a process is in the group that counts its memory for a host.</summary>
     public static bool IsIn(int pid, EntityId host) =>
         (LineOf($"{pid}", "memory") ?? LineOf($"{pid}", ""))?.Contains($"alveare-{host.Uuid:N}", StringComparison.Ordinal) == true;

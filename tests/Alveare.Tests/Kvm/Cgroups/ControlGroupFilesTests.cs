@@ -19,7 +19,7 @@ public sealed class ControlGroupFilesTests : IDisposable
         File.WriteAllText(Path.Combine(root, "cgroup.subtree_control"), "");
         // As the kernel would, a new group has its files at once.
         Make("all", "cgroup.controllers", "cgroup.subtree_control", "cpu.weight", "memory.min", "memory.low");
-        var groups = new ControlGroupsV2(root, "all");
+        var groups = new ControlGroupsV2(root, "all", () => Bytes.Zero);
         var group = Assert.Single(groups.Add(Guid.Empty));
         Make(group, "cpu.weight", "cpu.max", "memory.min", "memory.low", "memory.high");
         Assert.Empty(groups.Apply([group], Limits, null));
@@ -57,6 +57,19 @@ public sealed class ControlGroupFilesTests : IDisposable
         Assert.Equal(
             [new UnwrittenFile("memory.soft_limit_in_bytes"), new UnwrittenFile("memory.oom_control"), new UnwrittenFile("memory.limit_in_bytes")], groups.Apply(made, Limits, null));
         Assert.Equal(Bytes.Zero, groups.ReadMemory(made));
+    }
+
+    [Fact]
+    public void OnlyVersion2WithoutSwapLetsAMachineGrowBeyondItsLimit()
+    {
+        Assert.Null(new ControlGroupsV1([root], root, "all").WhyMemoryGrows);
+        var swap = Bytes.Zero;
+        var groups = new ControlGroupsV2(root, "all", () => swap);
+        Assert.Null(groups.WhyMemoryGrows);
+        Make("all", "memory.high");
+        Assert.Contains("add swap to the host (mkswap, swapon)", groups.WhyMemoryGrows, StringComparison.Ordinal);
+        swap = Bytes.FromMib(1);
+        Assert.Null(groups.WhyMemoryGrows);
     }
 
     public void Dispose() => Directory.Delete(root, recursive: true);

@@ -8,6 +8,12 @@ namespace Alveare.Tests.Kvm.Cgroups;
 public sealed class MemoryUseTests
 {
     [Theory]
+    [InlineData("MemTotal: 9 kB\nSwapCached: 8 kB\nSwapTotal:       1048572 kB\n", 1048572 * 1024)]
+    [InlineData("MemTotal: 9 kB\nSwapTotal:             0 kB\n", 0)]
+    [InlineData("MemTotal: 9 kB\n", 0)]
+    public void AHostMayHaveSomewhereToSwapTo(string memoryInfo, long expected) => Assert.Equal(new Bytes(expected), MemoryUse.ParseSwap(memoryInfo));
+
+    [Theory]
     [InlineData("anon 500\nfile 300\ninactive_anon 500\nactive_anon 0\ninactive_file 200\nactive_file 50\n", 750)]
     // Of huge pages half was given back, and the pages are whole.
     [InlineData("anon 300\nfile 300\nshmem 50\ninactive_anon 500\nactive_anon 50\ninactive_file 200\nactive_file 50\n", 550)]
