@@ -88,7 +88,10 @@ public sealed class KvmHost : IHost
         };
         migrations = new MigrationTable(new MigrationGround(
             options.HostId, options.HostName, options.MigrationAddress, machines, ground, power, launcher, setup.User, options.Time,
-            stopping.Token));
+            stopping.Token)
+        {
+            Arrived = enforcement.Apply,
+        });
         powerDown = new PowerDown(state, machines, options.HostName, options.PowerDownCommand, options.Time, stopping.Token);
         _ = log.KeepShortAsync(machines, stopping.Token);
     }

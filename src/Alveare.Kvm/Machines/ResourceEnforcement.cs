@@ -36,9 +36,9 @@ public sealed class ResourceEnforcement(
     /// <summary>The most that QEMU keeps of code that it has translated; nothing where the guests' instructions are executed by the CPU.</summary>
     public required Func<Bytes> TranslationCache { get; init; }
 
-    /// <summary>The runs whose guests are asked what they use of memory before the host divides: those that have a limit.</summary>
-    public IReadOnlyList<MachineRun> Held =>
-        [.. machines.All.Select(m => m.Run).OfType<MachineRun>().Where(r => inForce.TryGetValue(r, out var present) && present.Limits.Memory.Most is not null)];
+    /// <summary>The runs whose guests are asked what they use of memory before the host divides: those that have a limit, or are yet to be held to it.</summary>
+    public IReadOnlyList<MachineRun> Held => [.. machines.All.Select(m => m.Run).OfType<MachineRun>().Where(
+        r => r.Balloon.IsAwaited || (inForce.TryGetValue(r, out var present) && present is { IsWhole: false } or { Limits.Memory.Most: not null }))];
 
     /// <summary>What a machine's process cannot be brought below: what it takes, or with a balloon what its guest needs.</summary>
     public Bytes LeastMemoryOf(MachineRun run)
@@ -72,7 +72,10 @@ public sealed class ResourceEnforcement(
                 r, groups is not null && (isHeld || r.Spec.Resources.Memory.Limit is not null) ? groups.ReadMemory(r.Run.Record.Attachments.ControlGroups) : Bytes.Zero));
             var (cpus, bytes) = (cpu.Divide(sharers, told), memory.Divide(sharers, told));
             foreach (var one in running)
-                Apply(one, new GroupLimits(cpus[one.Machine.Id], bytes[one.Machine.Id]), isChanged: one.Machine == changed);
+            {
+                var held = bytes[one.Machine.Id];
+                Apply(one, new GroupLimits(cpus[one.Machine.Id], one.IsArriving ? held with { Most = null } : held), isChanged: one.Machine == changed);
+            }
 
             // Their common group is gone when none runs, and made anew for the first that comes.
             var all = running.Select(r => inForce.TryGetValue(r.Run, out var present) ? present.Limits.Memory : bytes[r.Machine.Id]).ToList();
@@ -170,5 +173,9 @@ public sealed class ResourceEnforcement(
     // Not whole: some of it the kernel refused.
     private sealed record InForce(GroupLimits Limits, bool IsWhole);
 
-    private sealed record Running(Machine Machine, MachineRun Run, MachineSpec Spec);
+    private sealed record Running(Machine Machine, MachineRun Run, MachineSpec Spec)
+    {
+        /// <summary>Its memory comes, and may be more than its limit until its guest has given back here what it is to: at a wall it could not.</summary>
+        public bool IsArriving => Machine.Current.Power == PowerState.Off || Run.Balloon.IsAwaited;
+    }
 }

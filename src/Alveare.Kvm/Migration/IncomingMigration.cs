@@ -173,6 +173,8 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
             {
                 Power = PowerState.On, StartedAt = Run.Record.StartedAt, CpuModel = Run.Record.CpuModel, LockEpoch = NextEpoch, Migration = null,
             });
+            _ = Run.Balloon.RenewAsync();
+            Ground.Arrived(Machine);
         }
 
         Succeed(new IncomingFinished(switchTime, Machine.Current));

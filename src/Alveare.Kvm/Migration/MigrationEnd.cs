@@ -19,7 +19,11 @@ public sealed record MigrationGround(
     Launcher Launcher,
     QemuUser User,
     TimeProvider Time,
-    CancellationToken Stopping);
+    CancellationToken Stopping)
+{
+    /// <summary>Told of every machine whose guest has come to run here.</summary>
+    public required Action<Machine> Arrived { get; init; }
+}
 
 /// <summary>One end of a live migration on this host, from its beginning (or its adoption by a restarted agent) to its outcome.</summary>
 /// <remarks>Whoever publishes the lock's next epoch after <see cref="MigrationRecord.SourceEpoch"/> has the machine. Neither end lets the

@@ -40,8 +40,10 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         Run.Consoles.Close();
         Listen();
         await TransferSetup.ApplyAsync(Run, Record, Ground.User);
-        await Run.Qmp.ExecuteAsync("migrate", new { uri });
+        // From here on nobody asks its guest for memory.
         Enter(MigrationPhase.Transfer);
+        await Run.Balloon.StopAsync();
+        await Run.Qmp.ExecuteAsync("migrate", new { uri });
         _ = RunAsync();
     }
 

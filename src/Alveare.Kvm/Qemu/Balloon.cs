@@ -27,6 +27,10 @@ public sealed class Balloon(QmpConnection qmp)
     // A QEMU whose main loop waits for its storage answers late: nobody waits for it, and it is not asked again before it has answered.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
+    // A guest takes memory back faster than it gives it: the largest does it in seconds.
+    private static readonly TimeSpan TakingBack = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(100);
+
     private readonly Lock sync = new();
     private BalloonState? state;
     private Task asked = Task.CompletedTask;
@@ -34,6 +38,7 @@ public sealed class Balloon(QmpConnection qmp)
     private int changes;
     private (long At, int Changes) heard;
     private int changesAtLastSight;
+    private bool isRenewing;
 
     /// <summary>Null until QEMU has been asked.</summary>
     public BalloonState? State
@@ -44,6 +49,9 @@ public sealed class Balloon(QmpConnection qmp)
                 return state;
         }
     }
+
+    /// <summary>True of a guest that has just arrived with a balloon: what it can do without it will say.</summary>
+    public bool IsAwaited { get; private set; }
 
     /// <summary>The most that the process has been seen to take beside its guest's memory.</summary>
     public Bytes Overhead { get; private set; }
@@ -56,7 +64,7 @@ public sealed class Balloon(QmpConnection qmp)
             // While the balloon moves, the two figures are of different moments.
             var isStill = changes == changesAtLastSight;
             changesAtLastSight = changes;
-            if (isStill && state is { } known && taken.Value - known.Has.Value is var beside && beside > Overhead.Value)
+            if (isStill && !IsAwaited && state is { } known && taken.Value - known.Has.Value is var beside && beside > Overhead.Value)
                 Overhead = new Bytes(beside);
         }
     }
@@ -75,6 +83,7 @@ public sealed class Balloon(QmpConnection qmp)
                 case "RESET" when state is not null:
                     // The guest that begins has all its memory, and no driver yet. QEMU goes on saying what the last one had given back.
                     state = state with { Ballooned = Bytes.Zero, InUse = null };
+                    IsAwaited = false;
                     changes++;
                     break;
                 case "RESUME":
@@ -113,6 +122,53 @@ public sealed class Balloon(QmpConnection qmp)
         }
     }
 
+    /// <summary>Leaves the balloon as it is, also where it is on its way to be another.</summary>
+    /// <remarks>While memory is copied: what a guest gives back of what has been sent its destination would keep, because giving back is no change of content.</remarks>
+    public async Task StopAsync()
+    {
+        try
+        {
+            await qmp.ExecuteAsync("balloon", new { value = await ReadActualAsync() });
+        }
+        catch (QmpException)
+        {
+            // No balloon, nothing that moves.
+        }
+    }
+
+    /// <summary>Has a guest that has arrived from another host take back what it had given back there, and give as much back here.</summary>
+    /// <remarks>Its memory comes page by page, and for the first of each 2 MiB the kernel gives QEMU a huge page: what the guest had given back between the pages
+    /// that came is then taken by the process here, for nothing, until it is given back once more.</remarks>
+    public async Task RenewAsync()
+    {
+        lock (sync)
+            IsAwaited = isRenewing = true;
+        var hasGiven = false;
+        try
+        {
+            var (memory, actual) = (await ReadMemoryAsync(), await ReadActualAsync());
+            if (actual < memory)
+            {
+                hasGiven = true;
+                await qmp.ExecuteAsync("balloon", new { value = memory });
+                for (var waited = TimeSpan.Zero; waited < TakingBack && await ReadActualAsync() < memory; waited += Step)
+                    await Task.Delay(Step);
+                await qmp.ExecuteAsync("balloon", new { value = actual });
+            }
+        }
+        catch (Exception e) when (e is QmpException or QmpClosedException)
+        {
+            // It ends, or hangs: what it does without is learnt as of any other guest.
+        }
+
+        lock (sync)
+        {
+            isRenewing = false;
+            IsAwaited = hasGiven;
+            changes++;
+        }
+    }
+
     /// <summary>When the guest spoke last (seconds of QEMU's clock, 0 for never) and what it called available; null when it says nothing.</summary>
     public static (long At, Bytes Available)? Parse(JsonElement guestStats)
     {
@@ -127,8 +183,7 @@ public sealed class Balloon(QmpConnection qmp)
         var before = changes;
         if (State is null)
         {
-            var memory = (await qmp.ExecuteAsync("query-memory-size-summary")).GetProperty("base-memory").GetInt64();
-            var actual = (await qmp.ExecuteAsync("query-balloon")).GetProperty("actual").GetInt64();
+            var (memory, actual) = (await ReadMemoryAsync(), await ReadActualAsync());
             lock (sync)
             {
                 if (changes == before)
@@ -147,13 +202,21 @@ public sealed class Balloon(QmpConnection qmp)
             Hear(said);
     }
 
+    private async Task<long> ReadMemoryAsync() => (await qmp.ExecuteAsync("query-memory-size-summary")).GetProperty("base-memory").GetInt64();
+
+    private async Task<long> ReadActualAsync() => (await qmp.ExecuteAsync("query-balloon")).GetProperty("actual").GetInt64();
+
     // What the guest said while its balloon moved is of no use: what it has now is not what it had then.
     private void Hear((long At, Bytes Available)? said)
     {
         if (said is not { } words || state is null || words.At == heard.At)
             return;
-        if (changes == heard.Changes)
+        if (changes == heard.Changes && !isRenewing)
+        {
+            IsAwaited = false;
             state = state with { InUse = new Bytes(Math.Max(0, state.Has.Value - words.Available.Value)) };
+        }
+
         heard = (words.At, changes);
     }
 

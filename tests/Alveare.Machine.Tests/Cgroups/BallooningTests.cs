@@ -2,6 +2,7 @@ using Alveare.Core.Hosts;
 using Alveare.Kvm;
 using Alveare.Kvm.Customization;
 using Alveare.Machine.Tests.Guest;
+using Alveare.Machine.Tests.Migration;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -24,14 +25,14 @@ public sealed class BallooningTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task AGuestGivesBackWhatItsLimitTakesAndHasItAgainWhenThatIsLiftedAlsoByARestartedAgent()
+    public async Task AGuestGivesBackWhatItsLimitTakesAndHasItAgainWhenThatIsLiftedAlsoByARestartedAgentAndWhereItIsMovedTo()
     {
         await using var room = MachineRoom.Open();
         var host = await OpenAsync(room);
         var (machine, pid) = await StartAsync(room, host, "held", ResourceControls.None);
         await UntilAsync(() => Task.FromResult(Usage(pid) > 340), "the guest has filled its memory");
         await UntilAsync(() => IsTakenAsync(host, machine, LimitOf(280)), "the guest has said what it can give back");
-        await UntilAsync(() => Task.FromResult(Usage(pid) <= 280 && MemoryGroups.LimitOf(pid) == Bytes.FromMib(280).Value), "the process is below the limit, and held to it");
+        await UntilAsync(() => Task.FromResult(IsHeld(pid, 280)), "the process is below the limit, and held to it");
         Assert.InRange((await SampleAsync(host)).MemoryBallooned.Mib, 150, 300);
 
         await host.DisposeAsync();
@@ -39,8 +40,20 @@ public sealed class BallooningTests
         await UntilAsync(async () => (await SampleAsync(host)).MemoryBallooned.Mib is > 150 and < 300, "the next agent knows what is given back");
         Assert.InRange(Usage(pid), 150, 280);
 
-        await MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, ResourceControls.None));
-        await UntilAsync(async () => Usage(pid) > 340 && (await SampleAsync(host)).MemoryBallooned == Bytes.Zero, "the guest has all its memory again");
+        var target = await OpenAsync(room, "b");
+        pid = await MoveAsync(room, host, target, machine);
+        await UntilAsync(
+            async () => IsHeld(pid, 280) && (await SampleAsync(target)).MemoryBallooned.Mib is > 150 and < 300, "the agent there knows what is given back, and holds the process to its limit");
+        await HoldsAsync(pid, 280);
+
+        await MachineRoom.ExecuteAsync(target, new SetMachineResources(machine, ResourceControls.None));
+        await UntilAsync(async () => Usage(pid) > 340 && (await SampleAsync(target)).MemoryBallooned == Bytes.Zero, "the guest has all its memory again");
+
+        // It leaves before it has given back what it is to.
+        await UntilAsync(() => IsTakenAsync(target, machine, LimitOf(280)), "the guest has said what it can give back");
+        pid = await MoveAsync(room, target, host, machine);
+        await UntilAsync(() => Task.FromResult(IsHeld(pid, 280)), "the process is below the limit, and held to it");
+        await HoldsAsync(pid, 280);
         Assert.Equal(pid, Assert.Single(room.LivingProcesses()));
     }
 
@@ -66,6 +79,25 @@ public sealed class BallooningTests
         }
 
         Assert.Equal(new[] { light.Pid, heavy.Pid }.Order(), room.LivingProcesses().Order());
+    }
+
+    private static bool IsHeld(int pid, long mib) => Usage(pid) <= mib && MemoryGroups.LimitOf(pid) == Bytes.FromMib(mib).Value;
+
+    // Over several divisions.
+    private static async Task HoldsAsync(int pid, long mib)
+    {
+        for (var n = 0; n < 60; n++)
+        {
+            Assert.True(IsHeld(pid, mib), $"{Usage(pid)} MiB, held to {MemoryGroups.LimitOf(pid)}");
+            await Task.Delay(200, Cancellation);
+        }
+    }
+
+    private static async Task<int> MoveAsync(MachineRoom room, IHost from, IHost to, EntityId machine)
+    {
+        var known = Assert.Single((await from.ObserveAsync(Cancellation)).Machines, m => m.Id == machine);
+        await Move.RunAsync(room, from, to, known, new MigrationSettings());
+        return Assert.Single(room.LivingProcesses());
     }
 
     private static long Usage(int pid) => MemoryGroups.UsageOf(pid) >> 20;
@@ -101,9 +133,9 @@ public sealed class BallooningTests
         }
     }
 
-    private static async Task<KvmHost> OpenAsync(MachineRoom room)
+    private static async Task<KvmHost> OpenAsync(MachineRoom room, string name = "a")
     {
-        var host = await room.OpenHostAsync("a", groups: MemoryGroups.Open());
+        var host = await room.OpenHostAsync(name, groups: MemoryGroups.Open());
         if (host.Warnings.Count > 0)
             Assert.Skip(host.Warnings[0]);
         return host;
