@@ -66,12 +66,10 @@ public sealed record ControlGroupHierarchies
     {
         var parent = $"alveare-{host.Uuid:N}";
         if (Unified is { } unified && readText(Path.Combine(unified, "cgroup.controllers")).Split(' ', '\n').Contains("cpu"))
-            return new ControlGroupsV2(unified, parent, ReadSwap);
+            return new ControlGroupsV2(unified, parent, readText);
         if (Controllers.TryGetValue("cpuacct", out var accounting))
             return new ControlGroupsV1([.. Controllers.Values.Distinct()], accounting, parent);
-        return Unified is null ? null : new ControlGroupsV2(Unified, parent, ReadSwap);
-
-        Bytes ReadSwap() => MemoryUse.ParseSwap(readText("/proc/meminfo"));
+        return Unified is null ? null : new ControlGroupsV2(Unified, parent, readText);
     }
 
     private static bool IsConfined(string path) =>

@@ -46,6 +46,9 @@ internal sealed class ControlGroupsV1(ImmutableArray<string> roots, string accou
     // It waits at its limit, where it cannot be swapped out.
     public string? WhyMemoryGrows => null;
 
+    // It promises no more than the kernel can do anyhow.
+    public string? WhyMemoryIsTaken => null;
+
     public Bytes ReadMemory(ImmutableArray<string> groups) => MemoryUse.Read(groups, "memory.usage_in_bytes");
 
     public CpuCounter? CounterOf(ImmutableArray<string> groups) =>

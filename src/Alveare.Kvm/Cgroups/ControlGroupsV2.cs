@@ -4,8 +4,8 @@ using Alveare.Model;
 namespace Alveare.Kvm.Cgroups;
 
 /// <summary>Control groups of version 2: one hierarchy for all controllers.</summary>
-/// <param name="readSwap">How much the host can swap out now.</param>
-internal sealed class ControlGroupsV2(string root, string parentName, Func<Bytes> readSwap) : IControlGroups
+/// <param name="readText">Reads a small file of the kernel; empty when it is not there.</param>
+internal sealed class ControlGroupsV2(string root, string parentName, Func<string, string> readText) : IControlGroups
 {
     private static readonly string[] Wanted = ["cpu", "memory", "io"];
 
@@ -48,10 +48,16 @@ internal sealed class ControlGroupsV2(string root, string parentName, Func<Bytes
         DiskWeight.Write(groups.Where(tree.Contains), shares) && DiskWeight.Write([tree.Parent], all);
 
     // Swap may have been added since the last time.
-    public string? WhyMemoryGrows => readSwap() > Bytes.Zero || !File.Exists(Path.Combine(tree.Parent, "memory.high"))
+    public string? WhyMemoryGrows => MemoryUse.ParseSwap(readText("/proc/meminfo")) > Bytes.Zero || !File.Exists(Path.Combine(tree.Parent, "memory.high"))
         ? null
         : "this host cannot swap, so that control groups of version 2 slow the machine down at its memory limit and let it grow beyond that by about 1 MiB a second, "
             + "unless its guest gives memory back; add swap to the host (mkswap, swapon), which takes what is beyond the limit";
+
+    // Bits of what is switched on, or nothing of it.
+    public string? WhyMemoryIsTaken => readText("/sys/kernel/mm/lru_gen/enabled").Trim() is "" or "0x0000"
+        ? null
+        : "this host's kernel lists pages by generations, and with version 2 of control groups was seen to take memory that a machine was promised; "
+            + "'echo n > /sys/kernel/mm/lru_gen/enabled' switches that off";
 
     public Bytes ReadMemory(ImmutableArray<string> groups) => MemoryUse.Read(groups.Where(tree.Contains), "memory.current");
 

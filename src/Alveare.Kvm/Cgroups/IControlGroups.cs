@@ -34,6 +34,9 @@ public interface IControlGroups
     /// <summary>Why a machine that has come to its memory limit goes beyond it all the same, and what to do about it; null where it does not.</summary>
     string? WhyMemoryGrows { get; }
 
+    /// <summary>Why memory that a machine is promised may be taken from it all the same, and what to do about it; null where it is not.</summary>
+    string? WhyMemoryIsTaken { get; }
+
     /// <summary>The counter of CPU time among a machine's groups, or null when they have none.</summary>
     CpuCounter? CounterOf(ImmutableArray<string> groups);
 }

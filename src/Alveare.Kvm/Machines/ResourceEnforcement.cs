@@ -161,6 +161,8 @@ public sealed class ResourceEnforcement(
             return;
         if (limits.Memory.Most is not null && present?.Limits.Memory.Most is null && groups?.WhyMemoryGrows is { } why)
             Report(one.Machine, why);
+        if (limits.Memory.Promised > Bytes.Zero && (present?.Limits.Memory.Promised ?? Bytes.Zero) == Bytes.Zero && groups?.WhyMemoryIsTaken is { } cause)
+            Report(one.Machine, cause);
         if (unwritten.Count > 0)
             Report(one.Machine, $"this host lacks {string.Join(", ", unwritten)}");
         if (one.Spec.Resources.Cpu.Limit is not null && facts.CpuClock.Value == 0)

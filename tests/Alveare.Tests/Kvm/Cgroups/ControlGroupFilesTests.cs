@@ -19,7 +19,7 @@ public sealed class ControlGroupFilesTests : IDisposable
         File.WriteAllText(Path.Combine(root, "cgroup.subtree_control"), "");
         // As the kernel would, a new group has its files at once.
         Make("all", "cgroup.controllers", "cgroup.subtree_control", "cpu.weight", "memory.min", "memory.low");
-        var groups = new ControlGroupsV2(root, "all", () => Bytes.Zero);
+        var groups = new ControlGroupsV2(root, "all", _ => "");
         var group = Assert.Single(groups.Add(Guid.Empty));
         Make(group, "cpu.weight", "cpu.max", "memory.min", "memory.low", "memory.high");
         Assert.Empty(groups.Apply([group], Limits, null));
@@ -63,13 +63,24 @@ public sealed class ControlGroupFilesTests : IDisposable
     public void OnlyVersion2WithoutSwapLetsAMachineGrowBeyondItsLimit()
     {
         Assert.Null(new ControlGroupsV1([root], root, "all").WhyMemoryGrows);
-        var swap = Bytes.Zero;
-        var groups = new ControlGroupsV2(root, "all", () => swap);
+        var swap = 0;
+        var groups = new ControlGroupsV2(root, "all", file => file == "/proc/meminfo" ? $"MemTotal: 1024 kB\nSwapTotal:  {swap} kB\n" : "");
         Assert.Null(groups.WhyMemoryGrows);
         Make("all", "memory.high");
         Assert.Contains("add swap to the host (mkswap, swapon)", groups.WhyMemoryGrows, StringComparison.Ordinal);
-        swap = Bytes.FromMib(1);
+        swap = 1024;
         Assert.Null(groups.WhyMemoryGrows);
+    }
+
+    [Theory]
+    [InlineData("0x0007\n", true)]
+    [InlineData("0x0000\n", false)]
+    [InlineData("", false)]
+    public void OnlyListsByGenerationsUnderVersion2TakeWhatIsPromised(string enabled, bool isTaken)
+    {
+        var groups = new ControlGroupsV2(root, "all", file => file == "/sys/kernel/mm/lru_gen/enabled" ? enabled : "");
+        Assert.Equal(isTaken, groups.WhyMemoryIsTaken?.Contains("echo n > /sys/kernel/mm/lru_gen/enabled", StringComparison.Ordinal) ?? false);
+        Assert.Null(new ControlGroupsV1([root], root, "all").WhyMemoryIsTaken);
     }
 
     public void Dispose() => Directory.Delete(root, recursive: true);
