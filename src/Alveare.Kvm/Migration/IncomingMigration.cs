@@ -17,6 +17,9 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
     /// <summary>How long a destination waits for the first byte before it gives up: the center that arranged it may be dead.</summary>
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(60);
 
+    // Somebody waits for the guest's first answer here: what is not urgent leaves it the CPU.
+    private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(500);
+
     private const int Waiting = 0;
     private const int Claiming = 1;
     private const int GivenUp = 2;
@@ -173,12 +176,18 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
             {
                 Power = PowerState.On, StartedAt = Run.Record.StartedAt, CpuModel = Run.Record.CpuModel, LockEpoch = NextEpoch, Migration = null,
             });
-            _ = Run.Balloon.RenewAsync();
-            Ground.Arrived(Machine);
+            _ = Run.Balloon.RenewAsync(after: Rest);
         }
 
         Succeed(new IncomingFinished(switchTime, Machine.Current));
+        _ = ArriveAsync();
         await TransferKey.RemoveAsync(Run, Record);
+    }
+
+    private async Task ArriveAsync()
+    {
+        await Task.Delay(Rest);
+        Ground.Arrived(Machine);
     }
 
     private async Task GiveUpAsync(string reason)

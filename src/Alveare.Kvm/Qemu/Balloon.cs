@@ -139,13 +139,15 @@ public sealed class Balloon(QmpConnection qmp)
     /// <summary>Has a guest that has arrived from another host take back what it had given back there, and give as much back here.</summary>
     /// <remarks>Its memory comes page by page, and for the first of each 2 MiB the kernel gives QEMU a huge page: what the guest had given back between the pages
     /// that came is then taken by the process here, for nothing, until it is given back once more.</remarks>
-    public async Task RenewAsync()
+    /// <param name="after">When to begin; that it is to be done counts from now on.</param>
+    public async Task RenewAsync(TimeSpan after)
     {
         lock (sync)
             IsAwaited = isRenewing = true;
         var hasGiven = false;
         try
         {
+            await Task.Delay(after);
             var (memory, actual) = (await ReadMemoryAsync(), await ReadActualAsync());
             if (actual < memory)
             {
