@@ -159,13 +159,7 @@ public sealed class BrokenMigrationTests
     {
         await using var site = await MachineSite.OpenAsync(scheduler);
         var id = await site.CreateAsync("web01", host: 1, on: true);
-        site.Hosts.Begun = () =>
-        {
-            site.Hosts.Begun = null;
-            site.Simulation.World.Nature.Post(_ => site.Simulation.Hosts[1].KillAgent(), null);
-        };
-        var task = await site.SubmitAsync(new MigrateVm { Target = id });
-        await site.UntilTaskAsync(task, t => t.Step == "switch", "it switches");
+        var task = await LiveMigrationTests.SwitchWithoutTargetsAgentAsync(site, id);
         var began = scheduler.Time.Elapsed;
         site.Simulation.Hosts[1].KillQemu(id);
         site.Simulation.Hosts[1].StartAgent();

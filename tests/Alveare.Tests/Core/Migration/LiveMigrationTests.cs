@@ -173,20 +173,26 @@ public sealed class LiveMigrationTests
     {
         await using var site = await MachineSite.OpenAsync(scheduler);
         var id = await site.CreateAsync("web01", host: 1, on: true);
-        // Without its agent the target gets the memory and cannot take the machine over yet: the source waits for it.
-        site.Hosts.Begun = () =>
-        {
-            site.Hosts.Begun = null;
-            site.Simulation.World.Nature.Post(_ => site.Simulation.Hosts[1].KillAgent(), null);
-        };
-        var task = await site.SubmitAsync(new MigrateVm { Target = id });
-        await site.UntilTaskAsync(task, t => t.Step == "switch", "it switches");
+        var task = await SwitchWithoutTargetsAgentAsync(site, id);
         var refused = Assert.IsType<NotCancellable>(Assert.Throws<FaultException>(() => site.Cancel(task)).Fault);
         Assert.Contains("is being switched to its new host", refused.Message, StringComparison.Ordinal);
         site.Simulation.Hosts[1].StartAgent();
         Assert.Equal(TaskState.Succeeded, (await site.EndAsync(task)).State);
         await AssertOnlyOnAsync(site, id, 2);
     });
+
+    /// <summary>A migration to the second host that has come to its switch: without its agent the target gets the memory and cannot take the machine over
+    /// yet, and the source waits for it.</summary>
+    internal static async Task<TaskRecord> SwitchWithoutTargetsAgentAsync(MachineSite site, EntityId id)
+    {
+        site.Hosts.Begun = () =>
+        {
+            site.Hosts.Begun = null;
+            site.Simulation.World.Nature.Post(_ => site.Simulation.Hosts[1].KillAgent(), null);
+        };
+        var task = await site.SubmitAsync(new MigrateVm { Target = id });
+        return await site.UntilTaskAsync(task, t => t.Step == "switch", "it switches");
+    }
 
     internal static async Task AssertStayedAsync(MachineSite site, EntityId id, TaskRecord ended, TaskState state)
     {
