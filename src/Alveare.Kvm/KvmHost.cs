@@ -38,6 +38,7 @@ public sealed class KvmHost : IHost
     private readonly StatisticsSampler statistics;
     private readonly ResourceEnforcement enforcement;
     private readonly Surroundings surroundings;
+    private readonly Nursery nursery;
     private readonly List<string> warnings = [];
     private readonly DatastoreTable datastores;
     private readonly Listing listing;
@@ -70,7 +71,8 @@ public sealed class KvmHost : IHost
         var groups = (options.ControlGroups ?? ControlGroupHierarchies.Read()).Open(options.HostId, warnings);
         statistics = new StatisticsSampler(options.HostId, options.Uplink, machines, state, groups, options.Time, options.StatisticsInterval);
         surroundings = new Surroundings(portGroups, groups, setup.User);
-        var launcher = new Launcher(setup, ground, surroundings, log, options.Time);
+        nursery = new Nursery(setup.RunRoot);
+        var launcher = new Launcher(setup, nursery, ground, surroundings, log, options.Time);
         enforcement = new ResourceEnforcement(
             state, machines, groups, new TapShaping(options.HostId), config => BlockDevices.WhyNoWeights(ground.PathOf(config)), facts, () => registry.Content.Pools)
         {
@@ -245,6 +247,7 @@ public sealed class KvmHost : IHost
                 await run.DetachAsync();
         }
 
+        nursery.Dispose();
         machines.Dispose();
         stopping.Dispose();
     }

@@ -23,7 +23,7 @@ public sealed record QemuSetup(
     string? UefiVariables);
 
 /// <summary>Starts the QEMU of a machine with everything around it, for a power-on and for an incoming migration alike.</summary>
-public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surroundings, MachineLog log, TimeProvider time)
+public sealed class Launcher(QemuSetup setup, Nursery nursery, Ground ground, Surroundings surroundings, MachineLog log, TimeProvider time)
 {
     public string RunRoot => setup.RunRoot;
 
@@ -66,7 +66,7 @@ public sealed class Launcher(QemuSetup setup, Ground ground, Surroundings surrou
         record.Write(run);
         try
         {
-            var process = await QemuProcess.StartAsync(run, setup.User, attachments.ControlGroups, command, onEvent, cancellation);
+            var process = await QemuProcess.StartAsync(nursery, run, setup.User, attachments.ControlGroups, command, onEvent, cancellation);
             var started = new MachineRun(process, record);
             await ThrottleAsync(spec, started);
             if (!record.HasBegun)

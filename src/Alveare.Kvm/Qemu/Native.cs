@@ -10,8 +10,11 @@ internal static partial class Native
     public const uint StatxGid = 0x10;
     public const int SigKill = 9;
 
-    // The number is the same on every architecture (unified since it was added, Linux 5.3).
+    // The numbers are the same on every architecture (unified since they were added, Linux 5.3 and 5.9).
     private const long PidFdOpen = 434;
+    private const long CloseRange = 436;
+    private const int CloseRangeOnExec = 4;
+    private const int FirstHandle = 3;
     private const short PollIn = 1;
 
     [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
@@ -26,6 +29,10 @@ internal static partial class Native
     /// <summary>A handle of a process (<c>pidfd_open(2)</c>); invalid when there is no such process or it cannot be had.</summary>
     public static SafeFileHandle OpenProcess(int pid) => new((int)Syscall(PidFdOpen, pid, 0), ownsHandle: true);
 
+    /// <summary>Programs that are started from now on get no file of this process but their three standard ones (Linux 5.11).</summary>
+    /// <remarks>The runtime opens its own like that; this is for those that whoever started this process left open.</remarks>
+    public static void KeepHandlesFromPrograms() => _ = Syscall(CloseRange, FirstHandle, uint.MaxValue, CloseRangeOnExec);
+
     /// <summary>Whether all threads of a process have ended, and with them everything it held open.</summary>
     /// <param name="patience">How long the calling thread waits for it.</param>
     public static bool HasEnded(SafeFileHandle process, TimeSpan patience)
@@ -35,7 +42,7 @@ internal static partial class Native
     }
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
-    private static partial long Syscall(long number, long first, long second);
+    private static partial long Syscall(long number, long first, long second, long third = 0);
 
     [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
     private static partial int Poll(ref PollRequest request, ulong count, int milliseconds);

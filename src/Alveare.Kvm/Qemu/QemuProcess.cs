@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
@@ -25,15 +24,11 @@ public sealed class QemuProcess
 
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(100);
 
-    // What started it and writes its exit status down; null for one that was found again.
-    private readonly Process? shim;
-
-    private QemuProcess(RunDirectory run, int pid, QmpConnection qmp, Process? shim)
+    private QemuProcess(RunDirectory run, int pid, QmpConnection qmp)
     {
         Run = run;
         Pid = pid;
         Qmp = qmp;
-        this.shim = shim;
     }
 
     public RunDirectory Run { get; }
@@ -47,6 +42,7 @@ public sealed class QemuProcess
     /// started once more.</remarks>
     /// <exception cref="QemuStartException">It ended first; the exception has what it said.</exception>
     public static async Task<QemuProcess> StartAsync(
+        Nursery nursery,
         RunDirectory run,
         QemuUser user,
         IReadOnlyList<string> controlGroups,
@@ -56,16 +52,17 @@ public sealed class QemuProcess
     {
         try
         {
-            return await TryStartAsync(run, user, controlGroups, command, onEvent, FirstGreeting, cancellation);
+            return await TryStartAsync(nursery, run, user, controlGroups, command, onEvent, FirstGreeting, cancellation);
         }
         catch (QemuStartException e) when (e.IsMute)
         {
             run.Forget();
-            return await TryStartAsync(run, user, controlGroups, command, onEvent, ReadyTimeout, cancellation);
+            return await TryStartAsync(nursery, run, user, controlGroups, command, onEvent, ReadyTimeout, cancellation);
         }
     }
 
     private static async Task<QemuProcess> TryStartAsync(
+        Nursery nursery,
         RunDirectory run,
         QemuUser user,
         IReadOnlyList<string> controlGroups,
@@ -76,18 +73,23 @@ public sealed class QemuProcess
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(ReadyTimeout);
-        var shim = Shim.Start(run, user, controlGroups, command);
+        await nursery.StartAsync(run, user, controlGroups, command);
         try
         {
+            var pid = await AwaitPidAsync(run, limit.Token);
             while (!File.Exists(run.Qmp))
             {
-                if (run.ReadExitStatus() is not null || shim.HasExited)
+                if (run.ReadExitStatus() is not null || Native.Kill(pid, 0) != 0)
+                {
+                    // The shim writes it right after the process has gone, unless it was killed too.
+                    await AwaitStatusAsync(run, EndingTime);
                     throw new QemuStartException(new QemuEnd(run.ReadExitStatus(), run.LastLines(5)));
+                }
+
                 await Task.Delay(Step, limit.Token);
             }
 
-            var qmp = await ConnectAsync(run, onEvent, greeting, limit.Token);
-            return new QemuProcess(run, await AwaitPidAsync(run, limit.Token), qmp, shim);
+            return new QemuProcess(run, pid, await ConnectAsync(run, onEvent, greeting, limit.Token));
         }
         catch (Exception e) when (e is OperationCanceledException or QmpClosedException)
         {
@@ -126,7 +128,7 @@ public sealed class QemuProcess
         {
             try
             {
-                return new QemuProcess(run, pid, await ConnectAsync(run, onEvent, FirstGreeting, cancellation), shim: null);
+                return new QemuProcess(run, pid, await ConnectAsync(run, onEvent, FirstGreeting, cancellation));
             }
             catch (Exception e) when (e is QmpClosedException or IOException)
             {
@@ -175,13 +177,10 @@ public sealed class QemuProcess
     public async Task<QemuEnd> AwaitEndAsync()
     {
         await Qmp.Closed;
-        if (shim is not null)
-            await Task.WhenAny(shim.WaitForExitAsync(), Task.Delay(StatusTimeout));
         await AwaitStatusAsync(Run, StatusTimeout);
         while (Run.ReadExitStatus() is null && IsOurs(Run, Pid))
             await Task.Delay(RetryInterval);
         await Qmp.DisposeAsync();
-        shim?.Dispose();
         return new QemuEnd(Run.ReadExitStatus(), Run.LastLines(5));
     }
 
@@ -223,7 +222,7 @@ public sealed class QemuProcess
         }
     }
 
-    // QEMU may answer before the shell that started it has written its number down.
+    // The shim has begun, and is about to write it down.
     private static async Task<int> AwaitPidAsync(RunDirectory run, CancellationToken cancellation)
     {
         while (true)

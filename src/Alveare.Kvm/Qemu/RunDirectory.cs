@@ -33,6 +33,9 @@ public sealed class RunDirectory(string root, Guid machine)
 
     public bool Exists => Directory.Exists(Path);
 
+    /// <summary>A shim has taken the start of this run's QEMU upon itself, as the only one.</summary>
+    public bool HasBegun => File.Exists(PidFile);
+
     private string PidFile => In("pid");
 
     private string ExitFile => In("exit");

@@ -48,6 +48,35 @@ public sealed class AgentProgramTests
     }
 
     [Fact]
+    public async Task HowAMachineEndedWhileItsAgentWasKilledIsToldByTheNextOne()
+    {
+        await using var room = MachineRoom.Open();
+        await using var first = AgentProcess.Start(room, "a");
+        var center = NewCenter(room);
+        var invitation = await first.ReadyAsync();
+        var joined = await center.JoinAsync(invitation, Cancellation);
+        await using (var host = center.Connect(Record(joined, invitation)))
+        {
+            await MachineRoom.ExecuteAsync(host, new MountDatastore(room.Datastore, "shared", room.DatastorePath, Mark: true));
+            await room.StartTickingAsync(host, "tick");
+        }
+
+        first.Signal(Signals.Kill);
+        await first.EndedAsync();
+        Signals.Send(Assert.Single(room.LivingProcesses()), Signals.Abort);
+        await room.EndedAsync("a");
+
+        await using var second = AgentProcess.Start(room, "a");
+        await using var back = center.Connect(Record(joined, await second.ReadyAsync()));
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        limit.CancelAfter(MachineRoom.Patience);
+        var died = await back.WatchAsync(limit.Token).OfType<HostEventRaised>().FirstAsync(limit.Token);
+        Assert.Equal("vm.died", died.Kind);
+        Assert.Contains("SIGABRT", died.Message, StringComparison.Ordinal);
+        Assert.Equal(PowerState.Off, Assert.Single((await back.ObserveAsync(Cancellation)).Machines).Power);
+    }
+
+    [Fact]
     public async Task ASecondAgentOnTheSameStateIsRefused()
     {
         await using var room = MachineRoom.Open();

@@ -42,10 +42,7 @@ public sealed class AdoptionTests
         var machine = await room.StartTickingAsync(first, "tick");
         await first.DisposeAsync();
         MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
-        // Who waits for QEMU writes down how it ended just after it has.
-        await MachineRoom.UntilAsync(
-            () => Directory.GetFiles(Path.Combine(room.Path, "a", "run"), "exit", SearchOption.AllDirectories).Any(f => new FileInfo(f).Length > 0),
-            "QEMU has ended, and how is written down");
+        await room.EndedAsync("a");
 
         var second = await room.OpenHostAsync("a");
 
@@ -69,7 +66,7 @@ public sealed class AdoptionTests
         await File.WriteAllTextAsync(note, (await File.ReadAllTextAsync(note, Cancellation)).Replace("\"isPoweredOff\":false", "\"isPoweredOff\":true", StringComparison.Ordinal), Cancellation);
         Assert.Contains("\"isPoweredOff\":true", await File.ReadAllTextAsync(note, Cancellation), StringComparison.Ordinal);
         MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
-        await MachineRoom.UntilAsync(() => room.LivingProcesses().Count == 0, "QEMU has ended");
+        await room.EndedAsync("a");
 
         var second = await room.OpenHostAsync("a");
 
@@ -87,7 +84,7 @@ public sealed class AdoptionTests
         await first.DisposeAsync();
         // As an agent leaves it that is killed before it has removed the run directory.
         MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
-        await MachineRoom.UntilAsync(() => room.LivingProcesses().Count == 0, "QEMU has ended");
+        await room.EndedAsync("a");
         Directory.Delete(Path.Combine(room.DatastorePath, "tick"), recursive: true);
         Directory.Delete(Path.Combine(room.Path, "a", "machines"), recursive: true);
 
@@ -107,7 +104,7 @@ public sealed class AdoptionTests
         var machine = await room.StartTickingAsync(first, "tick");
         await first.DisposeAsync();
         MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
-        await MachineRoom.UntilAsync(() => room.LivingProcesses().Count == 0, "QEMU has ended");
+        await room.EndedAsync("a");
         var path = Path.Combine(room.Path, "a", "run", machine.Spec!.Uuid.ToString("N"), "run.json");
         Assert.True(File.Exists(path));
         if (record is null)

@@ -125,6 +125,11 @@ internal sealed class MachineRoom : IAsyncDisposable
         process.Kill();
     }
 
+    /// <summary>Waits until the one QEMU of a host has ended and how is written down. A process without memory may still have its files.</summary>
+    public Task EndedAsync(string host) => UntilAsync(
+        () => System.IO.Directory.GetFiles(System.IO.Path.Combine(Path, host, "run"), "exit", SearchOption.AllDirectories).Any(f => new FileInfo(f).Length > 0),
+        "QEMU has ended, and how is written down");
+
     /// <summary>Waits until <paramref name="condition"/> holds.</summary>
     public static async Task UntilAsync(Func<bool> condition, string what)
     {
@@ -213,7 +218,7 @@ internal sealed class MachineRoom : IAsyncDisposable
             .Select(d => int.Parse(System.IO.Path.GetFileName(d))),
     ];
 
-    // The shim carries QEMU's arguments too: a QEMU is a process whose program is QEMU.
+    // What starts QEMUs has the room's path among its arguments too: a QEMU is a process whose program is QEMU.
     private bool IsOurs(string commandLine, bool shims) =>
         commandLine.Contains(Path) && (shims || commandLine.Split('\0')[0].Contains("qemu-system"));
 

@@ -6,6 +6,7 @@ namespace Alveare.Machine.Tests.Room;
 /// <summary>Signals to processes; a small system has no program for them.</summary>
 internal static class Signals
 {
+    public const int Abort = 6;
     public const int Kill = 9;
     public const int Terminate = 15;
     public const int Continue = 18;
