@@ -35,9 +35,12 @@ internal static partial class Native
 
     /// <summary>Whether all threads of a process have ended, and with them everything it held open.</summary>
     /// <param name="patience">How long the calling thread waits for it.</param>
-    public static bool HasEnded(SafeFileHandle process, TimeSpan patience)
+    public static bool HasEnded(SafeFileHandle process, TimeSpan patience) => IsReadable(process, patience);
+
+    /// <summary>Whether a handle has something to tell, within the time that the calling thread waits for it.</summary>
+    public static bool IsReadable(SafeFileHandle handle, TimeSpan patience)
     {
-        var wanted = new PollRequest { Handle = (int)process.DangerousGetHandle(), Events = PollIn };
+        var wanted = new PollRequest { Handle = (int)handle.DangerousGetHandle(), Events = PollIn };
         return Poll(ref wanted, 1, (int)patience.TotalMilliseconds) > 0;
     }
 

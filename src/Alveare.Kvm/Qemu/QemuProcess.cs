@@ -12,7 +12,7 @@ public sealed class QemuProcess
     private static readonly TimeSpan ReadyTimeout = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan StatusTimeout = TimeSpan.FromSeconds(5);
 
-    // The steps in which a file that is due within milliseconds is looked for: a watch costs more than it saves here.
+    // The steps in which a file that is due within a millisecond is looked for: a watch costs more than it saves here.
     private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(1);
 
     // A process that has begun to close its files is at the last of them within microseconds: that is waited for without giving the thread away.
@@ -77,16 +77,12 @@ public sealed class QemuProcess
         try
         {
             var pid = await AwaitPidAsync(run, limit.Token);
-            while (!File.Exists(run.Qmp))
+            await DirectoryWatch.UntilAsync(run.Path, () => File.Exists(run.Qmp) || HasEnded(run, pid), RetryInterval, limit.Token);
+            if (!File.Exists(run.Qmp))
             {
-                if (run.ReadExitStatus() is not null || Native.Kill(pid, 0) != 0)
-                {
-                    // The shim writes it right after the process has gone, unless it was killed too.
-                    await AwaitStatusAsync(run, EndingTime);
-                    throw new QemuStartException(new QemuEnd(run.ReadExitStatus(), run.LastLines(5)));
-                }
-
-                await Task.Delay(Step, limit.Token);
+                // The shim writes it right after the process has gone, unless it was killed too.
+                await AwaitStatusAsync(run, EndingTime);
+                throw new QemuStartException(new QemuEnd(run.ReadExitStatus(), run.LastLines(5)));
             }
 
             return new QemuProcess(run, pid, await ConnectAsync(run, onEvent, greeting, limit.Token));
@@ -221,6 +217,8 @@ public sealed class QemuProcess
             }
         }
     }
+
+    private static bool HasEnded(RunDirectory run, int pid) => run.ReadExitStatus() is not null || Native.Kill(pid, 0) != 0;
 
     // The shim has begun, and is about to write it down.
     private static async Task<int> AwaitPidAsync(RunDirectory run, CancellationToken cancellation)
