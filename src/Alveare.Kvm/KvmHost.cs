@@ -92,7 +92,7 @@ public sealed class KvmHost : IHost
             options.HostId, options.HostName, options.MigrationAddress, machines, ground, power, launcher, setup.User, options.Time,
             stopping.Token)
         {
-            Arrived = enforcement.Apply,
+            Enforce = enforcement.Apply,
         });
         powerDown = new PowerDown(state, machines, options.HostName, options.PowerDownCommand, options.Time, stopping.Token);
         _ = log.KeepShortAsync(machines, stopping.Token);

@@ -8,6 +8,8 @@ namespace Alveare.Kvm.Cgroups;
 /// <param name="accounting">The one among them that counts CPU time (controller <c>cpuacct</c>).</param>
 internal sealed class ControlGroupsV1(ImmutableArray<string> roots, string accounting, string parentName) : IControlGroups
 {
+    private const string Usage = "memory.usage_in_bytes";
+
     private readonly ImmutableArray<ControlGroupTree> trees = [.. roots.Select(r => new ControlGroupTree(r, parentName))];
     private readonly Lock sync = new();
 
@@ -35,8 +37,14 @@ internal sealed class ControlGroupsV1(ImmutableArray<string> roots, string accou
         }
     }
 
-    public IReadOnlyList<UnwrittenFile> Apply(ImmutableArray<string> groups, GroupLimits limits, GroupLimits? present) =>
-        GroupLimits.Write(groups, limits.Version1.Except(present?.Version1 ?? []));
+    /// <remarks>The kernel refuses a limit below what a group has taken and cannot give up: it is held to that, and grows no further.</remarks>
+    public IReadOnlyList<UnwrittenFile> Apply(ImmutableArray<string> groups, GroupLimits limits, GroupLimits? present)
+    {
+        var unwritten = GroupLimits.Write(groups, limits.Version1.Except(present?.Version1 ?? []));
+        if (limits.Memory.Most is not null && unwritten.Any(u => u is { File: MemoryLimits.File1, Why: not null }))
+            GroupLimits.Write(groups, [(MemoryLimits.File1, GroupLimits.Number(MemoryUse.ReadAll(groups, Usage).Value))]);
+        return unwritten;
+    }
 
     public void Apply(CommonLimits common) => GroupLimits.Write(trees.Select(t => t.Parent), common.Version1);
 
@@ -49,7 +57,7 @@ internal sealed class ControlGroupsV1(ImmutableArray<string> roots, string accou
     // It promises no more than the kernel can do anyhow.
     public string? WhyMemoryIsTaken => null;
 
-    public Bytes ReadMemory(ImmutableArray<string> groups) => MemoryUse.Read(groups, "memory.usage_in_bytes");
+    public Bytes ReadMemory(ImmutableArray<string> groups) => MemoryUse.Read(groups, Usage);
 
     public CpuCounter? CounterOf(ImmutableArray<string> groups) =>
         groups.FirstOrDefault(trees.First(t => t.Root == accounting).Contains) is { } group

@@ -44,5 +44,5 @@ public sealed record GroupLimits(CpuLimits Cpu, MemoryLimits Memory)
 /// <param name="Why">Null where there is no such file, which will be so the next time.</param>
 public sealed record UnwrittenFile(string File, string? Why = null)
 {
-    public override string ToString() => Why is null ? File : $"{File} ({Why})";
+    public override string ToString() => Why is null ? $"this host lacks {File}" : $"the kernel did not take {File} ({Why})";
 }

@@ -11,6 +11,9 @@ public sealed record MemoryLimits(Bytes Promised, Bytes Due, Bytes? Most)
     /// <summary>What its guest is to have, so that it needs no more than it is to have; null for a guest that gives nothing back. That is the balloon's, not the kernel's.</summary>
     public Bytes? Guest { get; init; }
 
+    /// <summary>The file of version 1 that has the limit.</summary>
+    internal const string File1 = "memory.limit_in_bytes";
+
     // Differences that nobody would notice.
     private const double SameDue = 0.05;
     private const double SameMost = 0.03;
@@ -28,8 +31,8 @@ public sealed record MemoryLimits(Bytes Promised, Bytes Due, Bytes? Most)
     /// before the others. A machine that takes more than its limit where there is nothing to swap to would be killed: it waits instead, until the limit is
     /// raised. So a limit is lifted before those who wait for it are let go.</remarks>
     public IEnumerable<(string File, string Value)> Version1 => Most is { } most
-        ? [SoftLimit, ("memory.oom_control", "1"), ("memory.limit_in_bytes", GroupLimits.Number(most.Value))]
-        : [SoftLimit, ("memory.limit_in_bytes", "-1"), ("memory.oom_control", "0")];
+        ? [SoftLimit, ("memory.oom_control", "1"), (File1, GroupLimits.Number(most.Value))]
+        : [SoftLimit, (File1, "-1"), ("memory.oom_control", "0")];
 
     /// <summary>The files of version 2.</summary>
     /// <remarks>A machine that takes more than its limit is slowed down; memory.max would have it killed.</remarks>

@@ -10,12 +10,17 @@ internal static class MemoryUse
 {
     /// <summary>Reads the first of the groups that counts memory; nothing when there is none.</summary>
     /// <param name="usage">The file that has all of it.</param>
-    public static Bytes Read(IEnumerable<string> groups, string usage)
+    public static Bytes Read(IEnumerable<string> groups, string usage) => Read(groups, usage, ReadReclaimable);
+
+    /// <summary>As <see cref="Read(IEnumerable{string}, string)"/>, with what the kernel could have back.</summary>
+    public static Bytes ReadAll(IEnumerable<string> groups, string usage) => Read(groups, usage, _ => 0);
+
+    private static Bytes Read(IEnumerable<string> groups, string usage, Func<string, long> without)
     {
         try
         {
             return groups.FirstOrDefault(g => File.Exists(Path.Combine(g, usage))) is { } group
-                ? new Bytes(Math.Max(0, Number(File.ReadAllText(Path.Combine(group, usage))) - ReadReclaimable(Path.Combine(group, "memory.stat"))))
+                ? new Bytes(Math.Max(0, Number(File.ReadAllText(Path.Combine(group, usage))) - without(Path.Combine(group, "memory.stat"))))
                 : Bytes.Zero;
         }
         catch (IOException)

@@ -74,7 +74,7 @@ public sealed class ResourceEnforcement(
             foreach (var one in running)
             {
                 var held = bytes[one.Machine.Id];
-                Apply(one, new GroupLimits(cpus[one.Machine.Id], one.IsArriving ? held with { Most = null } : held), isChanged: one.Machine == changed);
+                Apply(one, new GroupLimits(cpus[one.Machine.Id], one.IsMoving ? held with { Most = null } : held), isChanged: one.Machine == changed);
             }
 
             // Their common group is gone when none runs, and made anew for the first that comes.
@@ -164,7 +164,7 @@ public sealed class ResourceEnforcement(
         if (limits.Memory.Promised > Bytes.Zero && (present?.Limits.Memory.Promised ?? Bytes.Zero) == Bytes.Zero && groups?.WhyMemoryIsTaken is { } cause)
             Report(one.Machine, cause);
         if (unwritten.Count > 0)
-            Report(one.Machine, $"this host lacks {string.Join(", ", unwritten)}");
+            Report(one.Machine, string.Join("; ", unwritten));
         if (one.Spec.Resources.Cpu.Limit is not null && facts.CpuClock.Value == 0)
             Report(one.Machine, "this host does not know the clock of its CPUs, which a limit is measured by");
     }
@@ -177,7 +177,8 @@ public sealed class ResourceEnforcement(
 
     private sealed record Running(Machine Machine, MachineRun Run, MachineSpec Spec)
     {
-        /// <summary>Its memory comes, and may be more than its limit until its guest has given back here what it is to: at a wall it could not.</summary>
-        public bool IsArriving => Machine.Current.Power == PowerState.Off || Run.Balloon.IsAwaited;
+        /// <summary>At a wall it could not move: where it leaves its balloon stands still and a guest that waits for memory cannot be stopped, and where it
+        /// arrives it may have more than its limit until it has given back there what it is to.</summary>
+        public bool IsMoving => Machine.Current is { Power: PowerState.Off } or { Migration: not null } || Run.Balloon.IsAwaited;
     }
 }

@@ -187,7 +187,7 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
     private async Task ArriveAsync()
     {
         await Task.Delay(Rest);
-        Ground.Arrived(Machine);
+        Ground.Enforce(Machine);
     }
 
     private async Task GiveUpAsync(string reason)

@@ -21,8 +21,8 @@ public sealed record MigrationGround(
     TimeProvider Time,
     CancellationToken Stopping)
 {
-    /// <summary>Told of every machine whose guest has come to run here.</summary>
-    public required Action<Machine> Arrived { get; init; }
+    /// <summary>Holds a machine to its resource controls as they are for one that begins to move, moves no more, or has come to run here.</summary>
+    public required Action<Machine> Enforce { get; init; }
 }
 
 /// <summary>One end of a live migration on this host, from its beginning (or its adoption by a restarted agent) to its outcome.</summary>

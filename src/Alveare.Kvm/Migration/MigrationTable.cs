@@ -129,6 +129,7 @@ public sealed class MigrationTable
             run.Remember(r => r with { Migration = null });
             run.Consoles.Reopen();
             machine.Change(m => m with { Migration = null });
+            ground.Enforce(machine);
             throw new FaultException(new MigrationFailed(machine.Name, e.Message, ground.HostName), e);
         }
     }

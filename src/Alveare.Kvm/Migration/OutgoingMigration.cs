@@ -24,6 +24,9 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
     // When the source's QEMU is dead, only a destination that already has everything can still claim the machine, and it is quick.
     private static readonly TimeSpan ClaimTimeAfterDeath = TimeSpan.FromSeconds(3);
 
+    // QEMU gives a migration up in milliseconds, unless a thread of it waits for its storage.
+    private static readonly TimeSpan RestTime = TimeSpan.FromSeconds(30);
+
     // From a failed write to the end of the reading, on a busy machine.
     private static readonly TimeSpan ClosingTime = TimeSpan.FromSeconds(1);
 
@@ -39,9 +42,10 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         Run.Remember(r => r with { Migration = Record });
         Run.Consoles.Close();
         Listen();
-        await TransferSetup.ApplyAsync(Run, Record, Ground.User);
-        // From here on nobody asks its guest for memory.
+        // From here on nobody asks its guest for memory, nor holds its process to a limit: one that waits for memory does not even answer.
         Enter(MigrationPhase.Transfer);
+        Ground.Enforce(Machine);
+        await TransferSetup.ApplyAsync(Run, Record, Ground.User);
         await Run.Balloon.StopAsync();
         await Run.Qmp.ExecuteAsync("migrate", new { uri });
         _ = RunAsync();
@@ -110,14 +114,13 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
             else
                 await TakeBackAsync(cancelReason ?? $"the destination did not take the machine over within {Record.Settings.SwitchTimeout.TotalSeconds} s");
         }
-        catch (Exception e) when (e is QmpClosedException or QmpException or FaultException or IOException)
+        catch (Exception e) when (!Ground.Stopping.IsCancellationRequested && !Run.IsDetached)
         {
-            // A dead process is handled by OnProcessEndedAsync, and one that this agent lets go of is the next agent's; whatever else
-            // went wrong, the machine is taken back.
-            if (!Run.IsDetached && !await HasDiedAsync(e))
+            // A dead process is handled by OnProcessEndedAsync; whatever else went wrong, the machine is taken back.
+            if (!await HasDiedAsync(e))
                 await TakeBackAfterAsync(e);
         }
-        catch (OperationCanceledException)
+        catch (Exception e) when (e is OperationCanceledException or QmpClosedException or QmpException or FaultException or IOException)
         {
             // The agent ends; the next one resumes.
         }
@@ -141,7 +144,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         {
             await TakeBackAsync(error.Message);
         }
-        catch (Exception e) when (e is QmpClosedException or QmpException or FaultException or IOException)
+        catch (Exception e) when (!Ground.Stopping.IsCancellationRequested && !Run.IsDetached)
         {
             if (!await HasDiedAsync(e))
                 Fail(Failed($"{error.Message}; taking it back failed too: {e.Message}", Ground.HostName));
@@ -217,13 +220,21 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
 
         Run.Remember(r => r with { LockEpoch = NextEpoch, Migration = null });
         await Run.Qmp.ExecuteAsync("migrate_cancel");
+        var began = Ground.Time.GetTimestamp();
         while (!(await ReadStatusAsync()).IsAtRest)
+        {
+            // Who asked for the move hears of it; the machine is this host's already, and moves again when QEMU is at rest.
+            if (Ground.Time.GetElapsedTime(began) > RestTime)
+                Fail(Failed($"{reason}; QEMU has not given it up in {RestTime.TotalSeconds} s", Ground.HostName));
             await WaitAsync(ProgressInterval);
+        }
+
         if (await PowerControl.ReadPowerAsync(Run) != PowerState.On)
             await ContinueAsync();
         await TransferKey.RemoveAsync(Run, Record);
         Run.Consoles.Reopen();
         Machine.Change(m => m with { Power = PowerState.On, Migration = null, LockEpoch = NextEpoch });
+        Ground.Enforce(Machine);
         Fail(Failed(reason, Ground.HostName));
     }
 

@@ -1,6 +1,7 @@
 using Alveare.Core.Hosts;
 using Alveare.Kvm;
 using Alveare.Kvm.Cgroups;
+using Alveare.Machine.Tests.Migration;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -117,6 +118,21 @@ public sealed class MemoryLimitTests
     }
 
     [Fact]
+    public async Task AMachineThatStandsAtItsLimitIsMovedAndHeldAgainWhereItArrives()
+    {
+        Assert.SkipWhen(MemoryGroups.OfThisProcess is null, "This machine's control groups are of version 2, where no machine stands still at its limit.");
+        await using var room = MachineRoom.Open();
+        var (host, target) = (await OpenAsync(room), await OpenAsync(room, "b"));
+        var (machine, pid) = await StartAsync(room, host, "held", 400, LimitOf(240));
+        await MachineRoom.UntilAsync(() => MemoryGroups.UsageOf(pid) > Bytes.FromMib(239).Value, "the guest has filled what it may");
+
+        var known = Assert.Single((await host.ObserveAsync(Cancellation)).Machines);
+        await Move.RunAsync(room, host, target, known, new MigrationSettings());
+        pid = Assert.Single(room.LivingProcesses());
+        await MachineRoom.UntilAsync(() => MemoryGroups.LimitOf(pid) is not null, "it is held where it has arrived");
+    }
+
+    [Fact]
     public async Task MachinesThatARestartedAgentFindsKeepWhatTheyAreHeldToAndAreFreedByIt()
     {
         await using var room = MachineRoom.Open();
@@ -166,9 +182,9 @@ public sealed class MemoryLimitTests
 
     private static ResourceControls LimitOf(long mib) => new() { Memory = new MemoryControl { Limit = Bytes.FromMib(mib) } };
 
-    private static async Task<KvmHost> OpenAsync(MachineRoom room)
+    private static async Task<KvmHost> OpenAsync(MachineRoom room, string name = "a")
     {
-        var host = await room.OpenHostAsync("a", groups: MemoryGroups.Open());
+        var host = await room.OpenHostAsync(name, groups: MemoryGroups.Open());
         if (host.Warnings.Count > 0)
             Assert.Skip(host.Warnings[0]);
         return host;

@@ -73,7 +73,7 @@ internal sealed class MachineRoom : IAsyncDisposable
     public EntityId IdOf(string name) => EntityId.Host(new Guid(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(Path + name)).AsSpan(0, 16)));
 
     public static Task<HostReply> ExecuteAsync(IHost host, HostCommand command) =>
-        host.ExecuteAsync(command, progress: null, TestContext.Current.CancellationToken);
+        host.ExecuteAsync(command, progress: null, TestContext.Current.CancellationToken).WaitAsync(Patience);
 
     /// <summary>Creates a machine whose disk is the ticking guest; it is off.</summary>
     public async Task<HostMachine> CreateTickingAsync(IHost host, string name, params NicSpec[] nics)
