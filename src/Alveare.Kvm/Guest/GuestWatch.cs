@@ -18,6 +18,7 @@ public sealed class GuestWatch
     private readonly Machine machine;
     private readonly MachineRun run;
     private readonly Channel<bool> woken = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private volatile bool isUnsure = true;
     private volatile bool isOpen;
     private volatile int asked;
 
@@ -47,9 +48,14 @@ public sealed class GuestWatch
         run.Qmp.EventReceived += OnEvent;
         try
         {
-            isOpen = await IsAgentThereAsync(run);
             while (!run.Qmp.Closed.IsCompleted)
             {
+                if (isUnsure)
+                {
+                    isUnsure = false;
+                    isOpen = await IsAgentThereAsync(run);
+                }
+
                 await RefreshAsync();
                 await WaitAsync();
             }
@@ -101,6 +107,9 @@ public sealed class GuestWatch
         {
             case "VSERPORT_CHANGE" when happened.Text("id") == "agent0":
                 isOpen = happened.Flag("open");
+                break;
+            case QmpConnection.Reconnected:
+                isUnsure = true;
                 break;
             case "RESUME" or "RESET":
                 break;

@@ -151,6 +151,10 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
             case "RESUME" when machine.Current.Migration is null:
                 machine.Change(m => m.Power == PowerState.Paused ? m with { Power = PowerState.On } : m);
                 break;
+            case QmpConnection.Reconnected when machine.Run is { } run:
+                log.Write(machine.Current.Config, "QEMU broke its control connection off; it was made anew.");
+                _ = ReadAgainAsync(machine, run);
+                break;
             case "POWERDOWN":
                 log.Write(machine.Current.Config, "The power button was pressed.");
                 break;
@@ -172,6 +176,20 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         }
 
         return status.GetProperty("running").GetBoolean() ? PowerState.On : PowerState.Paused;
+    }
+
+    /// <summary>After events may have been lost.</summary>
+    private static async Task ReadAgainAsync(Machine machine, MachineRun run)
+    {
+        try
+        {
+            var power = await ReadPowerAsync(run);
+            machine.Change(m => machine.Run == run && m is { Migration: null, Power: not PowerState.Off } ? m with { Power = power } : m);
+        }
+        catch (Exception e) when (e is QmpException or QmpClosedException)
+        {
+            // It ends, or breaks off again: then it is read again.
+        }
     }
 
     /// <summary>Gives back everything around a QEMU that has ended.</summary>

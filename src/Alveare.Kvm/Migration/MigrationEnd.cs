@@ -107,7 +107,7 @@ public abstract class MigrationEnd(Machine machine, MachineRun run, MigrationRec
 
     private void OnEvent(QmpEvent happened)
     {
-        if (happened.Name is "MIGRATION" or "STOP" or "RESUME")
+        if (happened.Name is "MIGRATION" or "STOP" or "RESUME" or QmpConnection.Reconnected)
             Wake();
     }
 }

@@ -86,8 +86,8 @@ public sealed class Balloon(QmpConnection qmp)
                     IsAwaited = false;
                     changes++;
                     break;
-                case "RESUME":
-                    // A guest that has arrived from another host brings its balloon along, of which there is no event.
+                case "RESUME" or QmpConnection.Reconnected:
+                    // A guest that has arrived from another host brings its balloon along, of which there is no event. And an event may have been lost.
                     state = null;
                     changes++;
                     break;

@@ -29,6 +29,7 @@ public sealed class QemuProcess
         Run = run;
         Pid = pid;
         Qmp = qmp;
+        Qmp.IsAlive = () => Run.ReadExitStatus() is null && IsOurs(Run, Pid);
     }
 
     public RunDirectory Run { get; }

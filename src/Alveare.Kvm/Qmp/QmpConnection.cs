@@ -5,9 +5,10 @@ using System.Text.Json;
 
 namespace Alveare.Kvm.Qmp;
 
-/// <summary>One connection to the control socket of one QEMU: commands with answers, and events in the order QEMU sent them.</summary>
+/// <summary>A conversation with one QEMU over its control socket: commands with answers, and events in the order QEMU sent them.</summary>
 /// <remarks>The end of the connection (<see cref="Closed"/>) is how the death of the process is noticed: the kernel closes its sockets
-/// whatever it died of. Event handlers run on the reader, one after the other, and must not wait for an answer of the same connection.
+/// whatever it died of. Where the process lives the connection is made anew: QEMU 7.2 breaks it off when it cannot write (tcp_chr_write), as one for which
+/// the kernel has no memory. Event handlers run on the reader, one after the other, and must not wait for an answer of the same connection.
 /// Commands bear no id, for QEMU answers them in their order (but for those out of band, which are not used): it reads its control socket
 /// byte by byte, each with a turn of its main loop (7.2: monitor_can_read, about 20 us), so a command's length is its price.</remarks>
 public sealed class QmpConnection : IAsyncDisposable
@@ -15,21 +16,29 @@ public sealed class QmpConnection : IAsyncDisposable
     /// <summary>How long QEMU may take for an answer; its main loop blocks for storage, so this is generous.</summary>
     public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(30);
 
-    private readonly Socket socket;
-    private readonly NetworkStream stream;
-    private readonly PipeReader reader;
+    /// <summary>The event, of our own, after the connection was made anew: what QEMU said in between is lost.</summary>
+    public const string Reconnected = "ALVEARE_RECONNECTED";
+
+    private static readonly TimeSpan GreetingTime = TimeSpan.FromSeconds(10);
+
+    // One that closes its socket because it ends is gone within milliseconds.
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(2);
+    private static readonly TimeSpan LastRetry = TimeSpan.FromMilliseconds(256);
+
+    private readonly string path;
+    private Line line;
 
     // Who waits for the answers to come, oldest first. Null once the connection has ended.
     private Queue<TaskCompletionSource<JsonElement>>? pending = new();
     private readonly Lock sync = new();
     private readonly SemaphoreSlim writing = new(1, 1);
     private readonly TaskCompletionSource closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool isDisposed;
 
-    private QmpConnection(Socket socket)
+    private QmpConnection(string path, Line line)
     {
-        this.socket = socket;
-        stream = new NetworkStream(socket, ownsSocket: true);
-        reader = PipeReader.Create(stream);
+        this.path = path;
+        this.line = line;
     }
 
     /// <summary>Every event from now on.</summary>
@@ -37,6 +46,9 @@ public sealed class QmpConnection : IAsyncDisposable
 
     /// <summary>Completes when the connection has ended, for whatever reason; never faults.</summary>
     public Task Closed => closed.Task;
+
+    /// <summary>Whether the process lives, so that a connection that breaks is made anew; none is while this is null.</summary>
+    public Func<bool>? IsAlive { get; set; }
 
     /// <summary>Connects, takes the greeting and negotiates. <paramref name="onEvent"/> misses no event after negotiation.</summary>
     /// <param name="patience">How long all of this may take.</param>
@@ -48,44 +60,10 @@ public sealed class QmpConnection : IAsyncDisposable
         TimeSpan patience,
         CancellationToken cancellation)
     {
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellation);
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
-
-        var connection = new QmpConnection(socket);
+        var connection = new QmpConnection(path, await Line.OpenAsync(path, patience, cancellation));
         connection.EventReceived += onEvent;
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(patience);
-        try
-        {
-            if (await connection.ReadMessageAsync(limit.Token) is not { } greeting || !greeting.TryGetProperty("QMP", out _))
-                throw new QmpClosedException("QEMU closed its control socket without a greeting");
-            _ = connection.ReadLoopAsync();
-            await connection.ExecuteAsync("qmp_capabilities", cancellation: limit.Token);
-            return connection;
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            await connection.DisposeAsync();
-            throw new QmpClosedException($"QEMU did not greet in {patience.TotalSeconds} s");
-        }
-        catch (Exception e) when (e is IOException or JsonException)
-        {
-            await connection.DisposeAsync();
-            throw new QmpClosedException($"QEMU broke its control socket off before it greeted: {e.Message}");
-        }
-        catch
-        {
-            await connection.DisposeAsync();
-            throw;
-        }
+        _ = connection.ReadLoopAsync();
+        return connection;
     }
 
     /// <summary>Sends a command and waits for what it returns.</summary>
@@ -100,7 +78,7 @@ public sealed class QmpConnection : IAsyncDisposable
         try
         {
             // One that is given up stays in the queue, for its answer to be dropped.
-            var answer = await WriteAsync(command, arguments, cancellation);
+            var answer = await WriteAsync(command, arguments, timeout ?? DefaultTimeout, cancellation);
             var result = await answer.WaitAsync(timeout ?? DefaultTimeout, cancellation);
             return result.TryGetProperty("error", out var error) ? throw Refusal(command, error) : result.GetProperty("return");
         }
@@ -116,17 +94,9 @@ public sealed class QmpConnection : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        // Shutting the socket down ends the read loop, which fails everything that still waits.
-        try
-        {
-            socket.Shutdown(SocketShutdown.Both);
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            // QEMU was faster.
-        }
-
-        await stream.DisposeAsync();
+        isDisposed = true;
+        // That ends the read loop, which fails everything that still waits.
+        await line.DisposeAsync();
         Close();
     }
 
@@ -136,7 +106,7 @@ public sealed class QmpConnection : IAsyncDisposable
     private static QmpClosedException GoneDuring(string command) => new($"QEMU ended during '{command}'");
 
     /// <summary>Sends a command; answers the task of its answer.</summary>
-    private async Task<Task<JsonElement>> WriteAsync(string command, object? arguments, CancellationToken cancellation)
+    private async Task<Task<JsonElement>> WriteAsync(string command, object? arguments, TimeSpan timeout, CancellationToken cancellation)
     {
         var buffer = new ArrayBufferWriter<byte>(256);
         using (var json = new Utf8JsonWriter(buffer))
@@ -153,13 +123,14 @@ public sealed class QmpConnection : IAsyncDisposable
         }
 
         var answer = new TaskCompletionSource<JsonElement>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await writing.WaitAsync(cancellation);
+        if (!await writing.WaitAsync(timeout, cancellation))
+            throw new TimeoutException();
         try
         {
             lock (sync)
                 (pending ?? throw GoneDuring(command)).Enqueue(answer);
             // Not cancellable once begun: half a command would spoil the connection for everybody.
-            await stream.WriteAsync(buffer.WrittenMemory, CancellationToken.None);
+            await line.WriteAsync(buffer.WrittenMemory, CancellationToken.None);
         }
         finally
         {
@@ -173,16 +144,56 @@ public sealed class QmpConnection : IAsyncDisposable
     {
         try
         {
-            while (await ReadMessageAsync(CancellationToken.None) is { } message)
-                Dispatch(message);
-        }
-        catch (Exception e) when (e is IOException or JsonException or ObjectDisposedException or InvalidOperationException)
-        {
-            // A connection that breaks or talks nonsense is closed like one that ends.
+            do
+            {
+                try
+                {
+                    while (await line.ReadAsync(CancellationToken.None) is { } message)
+                        Dispatch(message);
+                }
+                catch (Exception e) when (e is IOException or JsonException or ObjectDisposedException or InvalidOperationException)
+                {
+                    // A connection that breaks or talks nonsense is treated like one that ends.
+                }
+            }
+            while (await ReconnectAsync());
         }
         finally
         {
             Close();
+        }
+    }
+
+    /// <summary>Makes the connection anew; false when there is nobody to talk to any more.</summary>
+    private async Task<bool> ReconnectAsync()
+    {
+        await line.DisposeAsync();
+        // Whoever has something to say waits until it is known whether anybody listens.
+        await writing.WaitAsync();
+        try
+        {
+            Fail(TakePending(keepsOn: true));
+            for (var delay = FirstRetry; !isDisposed && IsAlive?.Invoke() == true; delay = delay < LastRetry ? delay * 2 : LastRetry)
+            {
+                try
+                {
+                    line = await Line.OpenAsync(path, GreetingTime, CancellationToken.None);
+                    EventReceived?.Invoke(new QmpEvent(Reconnected, default));
+                    if (!isDisposed)
+                        return true;
+                    await line.DisposeAsync();
+                }
+                catch (Exception e) when (e is SocketException or QmpClosedException)
+                {
+                    await Task.Delay(delay);
+                }
+            }
+
+            return false;
+        }
+        finally
+        {
+            writing.Release();
         }
     }
 
@@ -197,13 +208,21 @@ public sealed class QmpConnection : IAsyncDisposable
     private void Close()
     {
         closed.TrySetResult();
-        Queue<TaskCompletionSource<JsonElement>> unanswered;
+        Fail(TakePending(keepsOn: false));
+    }
+
+    private IEnumerable<TaskCompletionSource<JsonElement>> TakePending(bool keepsOn)
+    {
         lock (sync)
         {
-            unanswered = pending ?? [];
-            pending = null;
+            var unanswered = pending ?? [];
+            pending = keepsOn && pending is not null ? new() : null;
+            return unanswered;
         }
+    }
 
+    private static void Fail(IEnumerable<TaskCompletionSource<JsonElement>> unanswered)
+    {
         foreach (var answer in unanswered)
         {
             answer.TrySetException(new QmpClosedException("QEMU ended before it answered"));
@@ -218,29 +237,102 @@ public sealed class QmpConnection : IAsyncDisposable
             return pending is { Count: > 0 } ? pending.Dequeue() : null;
     }
 
-    /// <summary>The next line as JSON, or null at the end.</summary>
-    private async Task<JsonElement?> ReadMessageAsync(CancellationToken cancellation)
+    /// <summary>One connection, negotiated.</summary>
+    private sealed class Line : IAsyncDisposable
     {
-        while (true)
+        private static readonly byte[] Negotiation = """{"execute":"qmp_capabilities"}"""u8.ToArray();
+
+        private readonly Socket socket;
+        private readonly NetworkStream stream;
+        private readonly PipeReader reader;
+
+        private Line(Socket socket)
         {
-            var read = await reader.ReadAsync(cancellation);
-            var buffer = read.Buffer;
-            if (buffer.PositionOf((byte)'\n') is { } end)
+            this.socket = socket;
+            stream = new NetworkStream(socket, ownsSocket: true);
+            reader = PipeReader.Create(stream);
+        }
+
+        /// <exception cref="SocketException">Nobody listens there.</exception>
+        /// <exception cref="QmpClosedException">It ended before it greeted, or hangs.</exception>
+        public static async Task<Line> OpenAsync(string path, TimeSpan patience, CancellationToken cancellation)
+        {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            limit.CancelAfter(patience);
+            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            try
             {
-                var message = Parse(buffer.Slice(0, end));
-                reader.AdvanceTo(buffer.GetPosition(1, end));
-                return message;
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), limit.Token);
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
             }
 
-            reader.AdvanceTo(buffer.Start, buffer.End);
-            if (read.IsCompleted)
-                return null;
+            var line = new Line(socket);
+            try
+            {
+                if (await line.ReadAsync(limit.Token) is not { } greeting || !greeting.TryGetProperty("QMP", out _))
+                    throw new QmpClosedException("QEMU closed its control socket without a greeting");
+                await line.WriteAsync(Negotiation, limit.Token);
+                // Before it is answered there are no events.
+                if (await line.ReadAsync(limit.Token) is null)
+                    throw new QmpClosedException("QEMU closed its control socket before it had negotiated");
+                return line;
+            }
+            catch (Exception e)
+            {
+                await line.DisposeAsync();
+                throw e switch
+                {
+                    OperationCanceledException when !cancellation.IsCancellationRequested => new QmpClosedException($"QEMU did not greet in {patience.TotalSeconds} s"),
+                    IOException or JsonException => new QmpClosedException($"QEMU broke its control socket off before it greeted: {e.Message}"),
+                    _ => e,
+                };
+            }
         }
-    }
 
-    private static JsonElement Parse(ReadOnlySequence<byte> line)
-    {
-        using var document = JsonDocument.Parse(line);
-        return document.RootElement.Clone();
+        public ValueTask WriteAsync(ReadOnlyMemory<byte> command, CancellationToken cancellation) => stream.WriteAsync(command, cancellation);
+
+        /// <summary>The next line as JSON, or null at the end.</summary>
+        public async Task<JsonElement?> ReadAsync(CancellationToken cancellation)
+        {
+            while (true)
+            {
+                var read = await reader.ReadAsync(cancellation);
+                var buffer = read.Buffer;
+                if (buffer.PositionOf((byte)'\n') is { } end)
+                {
+                    var message = Parse(buffer.Slice(0, end));
+                    reader.AdvanceTo(buffer.GetPosition(1, end));
+                    return message;
+                }
+
+                reader.AdvanceTo(buffer.Start, buffer.End);
+                if (read.IsCompleted)
+                    return null;
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            try
+            {
+                socket.Shutdown(SocketShutdown.Both);
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                // QEMU was faster.
+            }
+
+            await stream.DisposeAsync();
+        }
+
+        private static JsonElement Parse(ReadOnlySequence<byte> text)
+        {
+            using var document = JsonDocument.Parse(text);
+            return document.RootElement.Clone();
+        }
     }
 }
