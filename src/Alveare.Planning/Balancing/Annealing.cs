@@ -1,4 +1,5 @@
 using Alveare.Planning.Clusters;
+using Alveare.Planning.Rules;
 
 namespace Alveare.Planning.Balancing;
 
@@ -20,6 +21,9 @@ internal sealed class Annealing(ClusterState state, Spread spread, int[] home, i
     // Machines away from home, which a unit counts for each of its own.
     private int _machines;
     private int _broken;
+
+    // What is broken beyond what may be.
+    private RuleChange _excess;
     private double _gb;
 
     /// <summary>Leaves the best placement it found, which may be the one it began with.</summary>
@@ -32,7 +36,7 @@ internal sealed class Annealing(ClusterState state, Spread spread, int[] home, i
         for (var step = 0; step < pace.Steps; step++, heat *= cooling)
         {
             _count = 0;
-            var cost = Propose() ? Cost() : double.PositiveInfinity;
+            var cost = Propose() && !_excess.IsWorse ? Cost() : double.PositiveInfinity;
             if (!IsAccepted(cost - now, heat))
             {
                 TakeBack();
@@ -58,7 +62,7 @@ internal sealed class Annealing(ClusterState state, Spread spread, int[] home, i
     private void Begin()
     {
         _away.Clear();
-        (_gb, _broken, _machines) = (0, state.Broken, 0);
+        (_gb, _broken, _machines, _excess) = (0, state.Broken, 0, state.Cluster.Rules.Weigh(state.At) - pace.MayBreak);
         for (var vm = 0; vm < home.Length; vm++)
         {
             _place[vm] = -1;
@@ -137,7 +141,11 @@ internal sealed class Annealing(ClusterState state, Spread spread, int[] home, i
     private void Move(int vm, int to)
     {
         if (state.Cluster.Rules.HasRules(vm))
+        {
             _broken += state.Cluster.Rules.Change(vm, to, state.At);
+            _excess += state.Cluster.Rules.Weigh(vm, to, state.At);
+        }
+
         spread.Move(vm, to);
         if (to == home[vm] && _place[vm] >= 0)
             Remove(vm);
@@ -166,7 +174,8 @@ internal sealed class Annealing(ClusterState state, Spread spread, int[] home, i
 /// <param name="Hottest">A worsening by so much is accepted about every third time at first.</param>
 /// <param name="Price">What a mean host's memory sent over the network counts.</param>
 /// <param name="Mending">What one broken rule counts.</param>
-internal sealed record AnnealingPace(int Steps, double Hottest, SpreadMeasure Measure, double Price, double Mending)
+/// <param name="MayBreak">Placements that break more are not looked at, however even they are: there is no way to them, since no move may break a rule.</param>
+internal sealed record AnnealingPace(int Steps, double Hottest, SpreadMeasure Measure, double Price, double Mending, RuleChange MayBreak)
 {
     /// <summary>How much cooler the end is.</summary>
     public const double Cooling = 1.0 / 500;

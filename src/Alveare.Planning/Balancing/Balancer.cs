@@ -104,8 +104,8 @@ public static class Balancer
     private static List<PlannedMove> Passes(ClusterState state, Spread spread, BalanceLevel level, bool isThorough)
     {
         var (start, moves) = (state.At.ToArray(), new List<PlannedMove>());
-        var pass = 0;
-        for (; pass < MostPasses; pass++)
+        var isOneOrder = true;
+        for (var pass = 0; pass < MostPasses; pass++)
         {
             var home = state.At.ToArray();
             var descent = new PriceDescent(state, spread, home, level, isThorough);
@@ -113,18 +113,32 @@ public static class Balancer
                 break;
             descent.Run();
             var made = OrderedFrom(home, state, spread);
-            if (made.Count == 0)
+            var isOrdered = made.Count > 0 && descent.IsWorthIt();
+            if (!isOrdered)
             {
-                // What was found is an exchange that no order of single moves reaches. What a single move mends is mended without it, one after the other.
-                descent.Mend((vm, to) => made.Add(MoveReason.Move(state, vm, to)));
+                spread.Place(home);
+                made = SingleMoves(descent, state);
             }
 
             if (made.Count == 0)
                 break;
+            isOneOrder = isOrdered && moves.Count == 0;
             moves.AddRange(made);
         }
 
-        return pass > 1 && Shortened(start, state, spread) is { } shorter ? shorter : moves;
+        return !isOneOrder && Shortened(start, state, spread) is { } shorter ? shorter : moves;
+    }
+
+    /// <summary>Moves each of which can be made when it is its turn, for what was found was an exchange that no order of moves reaches: those that mend a rule,
+    /// or else those that are worth it.</summary>
+    private static List<PlannedMove> SingleMoves(PriceDescent descent, ClusterState state)
+    {
+        var moves = new List<PlannedMove>();
+        void Moved(int vm, int to) => moves.Add(MoveReason.Move(state, vm, to));
+        descent.Mend(Moved);
+        if (moves.Count == 0)
+            descent.Settle(Moved);
+        return moves;
     }
 
     /// <summary>The moves of several passes as one, each machine once; null when that cannot be ordered.</summary>
@@ -141,34 +155,39 @@ public static class Balancer
     {
         var cluster = state.Cluster;
         spread.Place(home);
-        var machines = 0;
-        foreach (var move in moves.TakeWhile(m => (machines += cluster.Machines[cluster.VmNumbers[m.Vm]]) <= most))
-            spread.Move(cluster.VmNumbers[move.Vm], cluster.HostNumbers[move.To]);
+        var (broken, deviation, machines) = (state.Broken, spread.CpuDeviation + spread.MemDeviation, 0);
+        bool IsBetter() => state.Broken < broken || spread.CpuDeviation + spread.MemDeviation < deviation;
+        List<PlannedMove> first = [.. moves.TakeWhile(m => (machines += cluster.Machines[cluster.VmNumbers[m.Vm]]) <= most)];
+        Make(state, spread, first);
         if (level.Number > BalanceLevel.RulesOnly)
         {
             foreach (var heat in BudgetHeats)
             {
-                var pace = new AnnealingPace(AnnealingPace.StepsFor(cluster), heat, SpreadMeasure.Deviations, PriceInBudget, MendingInBudget);
+                var pace = new AnnealingPace(AnnealingPace.StepsFor(cluster), heat, SpreadMeasure.Deviations, PriceInBudget, MendingInBudget, cluster.Rules.Weigh(home));
                 new Annealing(state, spread, home, most, pace).Run();
             }
         }
 
-        var (targets, deviation, broken) = (state.At.ToArray(), spread.CpuDeviation + spread.MemDeviation, state.Broken);
+        var best = OrderedFrom(home, state, spread);
+        if (IsBetter())
+            return best;
         spread.Place(home);
+        Make(state, spread, first);
         // The first moves of a long plan may bring nothing without the others.
-        return broken < state.Broken || deviation < spread.CpuDeviation + spread.MemDeviation ? Ordered(state, spread, targets) : [];
+        return IsBetter() ? first : [];
     }
 
+    private static void Make(ClusterState state, Spread spread, List<PlannedMove> moves)
+    {
+        foreach (var move in moves)
+            spread.Move(state.Cluster.VmNumbers[move.Vm], state.Cluster.HostNumbers[move.To]);
+    }
+
+    /// <summary>The moves from home to where the machines are, as far as there is an order of them; made.</summary>
     private static List<PlannedMove> OrderedFrom(int[] home, ClusterState state, Spread spread)
     {
-        var targets = state.At.ToArray();
+        var (targets, moves) = (state.At.ToArray(), new List<PlannedMove>());
         spread.Place(home);
-        return Ordered(state, spread, targets);
-    }
-
-    private static List<PlannedMove> Ordered(ClusterState state, Spread spread, int[] targets)
-    {
-        var moves = new List<PlannedMove>();
         MoveOrder.Run(state, spread, targets, (vm, to) => moves.Add(MoveReason.Move(state, vm, to)));
         return moves;
     }

@@ -28,6 +28,7 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
 
     private readonly RuleRepair _repair = new(state, spread, home);
     private readonly double _price = level.PriceIn(state.Cluster);
+    private readonly double _start = spread.Total;
     private readonly double _perGb = level.PriceIn(state.Cluster) / state.Cluster.MeanHostGb;
 
     /// <summary>Whether there is anything to do at this level.</summary>
@@ -70,6 +71,22 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
     /// <param name="moved">Told of every move just before it is made.</param>
     public void Mend(Action<int, int>? moved = null) => _repair.Run(_price / state.Cluster.MeanHostGb, moved);
 
+    /// <summary>Makes the single moves that are worth their price, and no more.</summary>
+    /// <param name="moved">Told of every move just before it is made.</param>
+    public void Settle(Action<int, int>? moved = null)
+    {
+        for (var sweep = 0; sweep < SweepsAtTheEnd && !IsBalanced() && Sweep(_perGb, moved) > 0; sweep++)
+            spread.Recount();
+    }
+
+    /// <summary>Whether the machines are better where they are than at home.</summary>
+    public bool IsWorthIt()
+    {
+        var rules = state.Cluster.Rules.Weigh(state.At) - state.Cluster.Rules.Weigh(home);
+        var gb = Enumerable.Range(0, home.Length).Where(vm => state.At[vm] != home[vm]).Sum(vm => state.Cluster.Gb[vm]);
+        return rules.IsBetter || (!rules.IsWorse && spread.Total + (gb * _perGb) < _start - Least);
+    }
+
     // Few big machines are a puzzle that single moves and exchanges do not solve well.
     private void Anneal()
     {
@@ -80,14 +97,10 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
         foreach (var heat in AnnealingHeats)
         {
             var hottest = heat * _price / (perHost * perHost);
-            new Annealing(state, spread, home, int.MaxValue, new(steps, hottest, SpreadMeasure.Squares, _price, Mending: 1)).Run();
+            // A broken rule is dearer than all the unevenness there is.
+            var pace = new AnnealingPace(steps, hottest, SpreadMeasure.Squares, _price, Mending: 1 + spread.Total, MayBreak: state.Cluster.Rules.Weigh(state.At));
+            new Annealing(state, spread, home, int.MaxValue, pace).Run();
         }
-    }
-
-    private void Settle()
-    {
-        for (var sweep = 0; sweep < SweepsAtTheEnd && !IsBalanced() && Sweep(_perGb) > 0; sweep++)
-            spread.Recount();
     }
 
     private bool IsBalanced() => spread.CpuDeviation <= level.Goal && spread.MemDeviation <= level.Goal;
@@ -108,7 +121,7 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
         return highest;
     }
 
-    private int Sweep(double price)
+    private int Sweep(double price, Action<int, int>? moving = null)
     {
         var moved = 0;
         for (var vm = 0; vm < home.Length; vm++)
@@ -116,6 +129,7 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
             var (host, _) = Best(vm, price);
             if (host < 0)
                 continue;
+            moving?.Invoke(vm, host);
             spread.Move(vm, host);
             moved++;
             if (moved % 64 == 0 && IsBalanced())

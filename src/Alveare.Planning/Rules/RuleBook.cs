@@ -92,17 +92,19 @@ public sealed class RuleBook
     /// <summary>What a move of one machine changes about the rules that must hold, and about those that only should.</summary>
     public RuleChange Weigh(int vm, int to, ReadOnlySpan<int> at)
     {
-        var (must, should) = (0, 0);
+        var sum = default(RuleChange);
         foreach (var rule in _rulesOf[vm])
-        {
-            var change = Change(rule, vm, to, at);
-            if (_rules[rule].IsMust)
-                must += change;
-            else
-                should += change * (1 + _rules[rule].Priority);
-        }
+            sum += Weighed(rule, Change(rule, vm, to, at));
+        return sum;
+    }
 
-        return new(must, should);
+    /// <summary>As <see cref="Weigh(int, int, ReadOnlySpan{int})"/>, of a placement beside one that breaks nothing.</summary>
+    public RuleChange Weigh(ReadOnlySpan<int> at)
+    {
+        var sum = default(RuleChange);
+        for (var rule = 0; rule < _rules.Length; rule++)
+            sum += Weighed(rule, Broken(rule, at));
+        return sum;
     }
 
     /// <summary>As <see cref="Change(int, int, ReadOnlySpan{int})"/>, of one rule.</summary>
@@ -149,6 +151,8 @@ public sealed class RuleBook
 
         return change;
     }
+
+    private RuleChange Weighed(int rule, int machines) => _rules[rule].IsMust ? new(machines, 0) : new(0, machines * (1 + _rules[rule].Priority));
 
     private static int Outside(int[] members, ReadOnlySpan<int> at, bool[] allowed)
     {

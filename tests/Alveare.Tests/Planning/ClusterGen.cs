@@ -24,6 +24,15 @@ internal static class ClusterGen
             Vms = [.. cluster.Vms.Select((v, n) => v with { ConsumedMb = 1024 * sizes[n], ActiveMb = 512 * sizes[n] })],
         };
 
+    /// <summary>With machines each of which asks for as much CPU as one host has, or up to five: what evens out most then is to break a rule.</summary>
+    public static readonly Gen<ClusterSnapshot> Overloaded =
+        from cluster in Gen.OneOf(Any, Tight)
+        from asked in Gen.Int[-10, 5].Array[16]
+        select cluster with
+        {
+            Vms = [.. cluster.Vms.Select((v, n) => asked[n] > 0 ? v with { CpuDemandMhz = asked[n] * cluster.Hosts[0].CpuMhz, CpuLimitMhz = -1 } : v)],
+        };
+
     /// <summary>The same cluster written down in another order.</summary>
     public static ClusterSnapshot Shuffled(ClusterSnapshot snapshot, int seed) => snapshot with
     {

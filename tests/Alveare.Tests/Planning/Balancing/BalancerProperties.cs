@@ -11,7 +11,7 @@ public sealed class BalancerProperties
     private static readonly Gen<int> Levels = Gen.Int[1, 5];
     private static readonly Gen<int?> Budgets = Gen.Int[0, 8].Select(n => n == 8 ? (int?)null : n);
 
-    private static readonly Gen<ClusterSnapshot> Clusters = Gen.OneOf(ClusterGen.Any, ClusterGen.Tight);
+    private static readonly Gen<ClusterSnapshot> Clusters = Gen.OneOf(ClusterGen.Any, ClusterGen.Tight, ClusterGen.Overloaded);
 
     [Fact]
     public void TheOrderOfTheInputDoesNotMatter() => Gen.Select(Clusters, Levels, Budgets, Gen.Int).Sample(
@@ -135,6 +135,20 @@ public sealed class BalancerProperties
 
     private static void FindsNothingAgain(ClusterSnapshot snapshot, int level) =>
         Assert.Empty(Balancer.Plan(Applied(snapshot, Balancer.Plan(snapshot, BalanceLevel.Of(level))), BalanceLevel.Of(level)).Moves);
+
+    [Fact]
+    public void NoSingleMoveIsLeftThatIsWorthItsPrice() => Gen.Select(Clusters, Levels).Sample(LeavesNoSingleMove, iter: 300);
+
+    /// <summary>A preference keeps apart what would change places, so that neither can be first; a third machine is worth its move all the same.</summary>
+    [Fact]
+    public void ASingleMoveIsMadeWhenAnExchangeCannotBe() => Gen.Select(Clusters, Levels).Sample(LeavesNoSingleMove, seed: "0Q2r84xPVBD2", iter: 1);
+
+    private static void LeavesNoSingleMove(ClusterSnapshot snapshot, int level)
+    {
+        var end = new Cluster(Applied(snapshot, Balancer.Plan(snapshot, BalanceLevel.Of(level))));
+        var left = ExactBalancer.WorthyMove(MoveUnits.Of(end, end.Start, doKeptStay: true).Cluster, BalanceLevel.Of(level));
+        Assert.True(left is null, $"{left} at level {level} after balancing {ClusterGen.Text(snapshot)}");
+    }
 
     [Fact]
     public void TheLowestLevelMovesOnlyWhatBreaksRules() => ClusterGen.WithoutRules.Sample(

@@ -1,3 +1,4 @@
+using Alveare.Planning.Balancing;
 using Alveare.Planning.Clusters;
 
 namespace Alveare.Tests.Planning.Balancing;
@@ -36,6 +37,34 @@ internal static class ExactBalancer
 
         return null;
     }
+
+    /// <summary>A single move that finds room, breaks no rule and is worth its price at a level; null when there is none.</summary>
+    public static string? WorthyMove(Cluster cluster, BalanceLevel level)
+    {
+        var state = new ClusterState(cluster);
+        if (Deviation(state.CpuLoad) <= level.Goal && Deviation(state.MemLoad) <= level.Goal)
+            return null;
+        var (perGb, before) = (level.PriceIn(cluster) / cluster.MeanHostGb, Squares(state));
+        for (var vm = 0; vm < state.At.Length; vm++)
+        {
+            for (var host = 0; host < state.CpuLoad.Length; host++)
+            {
+                var from = state.At[vm];
+                if (host == from || !state.MayMove(vm, host))
+                    continue;
+                state.Move(vm, host);
+                var gain = before - Squares(state) - (perGb * cluster.Gb[vm]);
+                state.Move(vm, from);
+                if (gain > 1e-9)
+                    return $"{cluster.Vms[vm].Id} to {cluster.Hosts[host].Id} gains {gain}";
+            }
+        }
+
+        return null;
+    }
+
+    private static double Squares(ClusterState state) =>
+        state.CpuLoad.Length * (Math.Pow(Deviation(state.CpuLoad), 2) + Math.Pow(Deviation(state.MemLoad), 2));
 
     private static double Least(ClusterState state, int left)
     {
