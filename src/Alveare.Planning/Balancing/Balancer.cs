@@ -156,25 +156,40 @@ public static class Balancer
         var cluster = state.Cluster;
         spread.Place(home);
         var (broken, deviation, machines) = (state.Broken, spread.CpuDeviation + spread.MemDeviation, 0);
-        bool IsBetter() => state.Broken < broken || spread.CpuDeviation + spread.MemDeviation < deviation;
         List<PlannedMove> first = [.. moves.TakeWhile(m => (machines += cluster.Machines[cluster.VmNumbers[m.Vm]]) <= most)];
         Make(state, spread, first);
-        if (level.Number > BalanceLevel.RulesOnly)
+        var (best, least) = (first, Cost(first));
+        // Freely at first, which finds more; where no order leads to what that found, among what breaks no more than is broken.
+        ReadOnlySpan<RuleChange> limits = level.Number > BalanceLevel.RulesOnly ? [RuleChange.Any, cluster.Rules.Weigh(home)] : [];
+        foreach (var limit in limits)
         {
-            foreach (var heat in BudgetHeats)
-            {
-                var pace = new AnnealingPace(AnnealingPace.StepsFor(cluster), heat, SpreadMeasure.Deviations, PriceInBudget, MendingInBudget, cluster.Rules.Weigh(home));
-                new Annealing(state, spread, home, most, pace).Run();
-            }
+            Anneal(state, spread, home, most, limit);
+            var targets = state.At.ToArray();
+            var ordered = OrderedFrom(home, state, spread);
+            if (Cost(ordered) is var cost && cost < least)
+                (best, least) = (ordered, cost);
+            if (state.At.AsSpan().SequenceEqual(targets))
+                break;
+            spread.Place(home);
+            Make(state, spread, first);
         }
 
-        var best = OrderedFrom(home, state, spread);
-        if (IsBetter())
-            return best;
         spread.Place(home);
-        Make(state, spread, first);
+        Make(state, spread, best);
         // The first moves of a long plan may bring nothing without the others.
-        return IsBetter() ? first : [];
+        return state.Broken < broken || spread.CpuDeviation + spread.MemDeviation < deviation ? best : [];
+
+        double Cost(List<PlannedMove> made) =>
+            spread.CpuDeviation + spread.MemDeviation + (MendingInBudget * state.Broken) + (PriceInBudget * made.Sum(m => m.Gb) / cluster.MeanHostGb);
+    }
+
+    private static void Anneal(ClusterState state, Spread spread, int[] home, int most, RuleChange mayBreak)
+    {
+        foreach (var heat in BudgetHeats)
+        {
+            var pace = new AnnealingPace(AnnealingPace.StepsFor(state.Cluster), heat, SpreadMeasure.Deviations, PriceInBudget, MendingInBudget, mayBreak);
+            new Annealing(state, spread, home, most, pace).Run();
+        }
     }
 
     private static void Make(ClusterState state, Spread spread, List<PlannedMove> moves)

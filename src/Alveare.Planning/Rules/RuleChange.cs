@@ -5,6 +5,9 @@ namespace Alveare.Planning.Rules;
 /// <param name="Should">The same of rules that should hold, each weighed by its priority.</param>
 public readonly record struct RuleChange(int Must, int Should)
 {
+    /// <summary>Worse than any.</summary>
+    public static readonly RuleChange Any = new(int.MaxValue, 0);
+
     public bool IsWorse => Must > 0 || (Must == 0 && Should > 0);
 
     public bool IsBetter => Must < 0 || (Must == 0 && Should < 0);
