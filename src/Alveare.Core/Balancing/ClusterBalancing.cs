@@ -175,7 +175,9 @@ public sealed class ClusterBalancing
 
     private RoundPlan Plan(ClusterReading reading)
     {
-        _history.See([.. _ground.Now.OfType<VirtualMachine>()]);
+        var now = _ground.Now;
+        _history.See([.. now.OfType<VirtualMachine>()]);
+        _costs.ForgetMachines(vm => now.Find(vm) is null);
         var resting = new Dictionary<EntityId, string>();
         foreach (var vm in reading.Vms.Values)
         {
@@ -183,7 +185,7 @@ public sealed class ClusterBalancing
                 resting[vm] = why;
         }
 
-        return RoundPlanner.Plan(reading, _costs.TermsFor(reading.Clock, reading.SteadySeconds, reading.Hosts), resting);
+        return RoundPlanner.Plan(reading, _costs.TermsFor(reading.Clock, reading.SteadySeconds, reading.Hosts, reading.Vms), resting);
     }
 
     private List<Cluster> DueClusters()

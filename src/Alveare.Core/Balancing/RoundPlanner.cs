@@ -38,7 +38,7 @@ internal static class RoundPlanner
         var cluster = new Cluster(snapshot.WithStaying(v => !mayMove(v.Id)));
         var units = MoveUnits.Of(cluster, cluster.Start);
         var planned = Balancer.Moves(units.Cluster, BalanceLevel.Of(reading.Cluster.Balancing.Level), isThorough: false);
-        var moves = CostBenefit.Worthwhile(units.Cluster, planned, terms);
+        var moves = CostBenefit.Worthwhile(units.Cluster, planned, terms.Of(units));
         var to = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var move in moves)
         {

@@ -87,7 +87,7 @@ public sealed class MaintenancePlanner
         _ground.NameOf(step.To),
         vm.MayRun,
         Takes(vm),
-        vm.MayRun ? _costs.Between(step.From, step.To).SecondsFor(Takes(vm)) : 0)
+        vm.MayRun ? _costs.Of(vm.Id, step.From, step.To).SecondsFor(Takes(vm)) : 0)
     {
         With = vm == step.Unit[0] ? null : step.Unit[0].Name,
         For = step.For?.Id,

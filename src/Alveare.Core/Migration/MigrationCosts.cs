@@ -6,9 +6,9 @@ using Alveare.Planning.Balancing;
 
 namespace Alveare.Core.Migration;
 
-/// <summary>What live migrations have cost on the site and from each host to each other, whoever asked for them; it survives the engine.</summary>
-/// <remarks>Between two hosts that have not been measured what is known of the site is assumed: so is the cost of guests' writes, which is not the
-/// link's.</remarks>
+/// <summary>What live migrations have cost on the site, from each host to each other and of each machine, whoever asked for them; it survives the engine.</summary>
+/// <remarks>How fast memory is sent is the link's; how much is sent of it is the machine's, because it is sent anew as often as the guest writes to it. Of a link or
+/// a machine that has not been measured what is known of the site is assumed.</remarks>
 internal sealed class MigrationCosts(IStore store)
 {
     /// <summary>One thread at either end is busy with it.</summary>
@@ -20,6 +20,7 @@ internal sealed class MigrationCosts(IStore store)
 
     private readonly Lock _gate = new();
     private readonly Dictionary<EntityId, Dictionary<EntityId, MigrationCost>> _links = [];
+    private readonly Dictionary<EntityId, MigrationCost> _machines = [];
     private MigrationCost _site = MigrationCost.Assumed;
 
     /// <summary>What a migration costs where nothing more is known.</summary>
@@ -42,21 +43,28 @@ internal sealed class MigrationCosts(IStore store)
                 _site = cost;
             else if (stored.Key.Split(' ') is [var source, var target])
                 LinksFrom(EntityId.Parse(source))[EntityId.Parse(target)] = cost;
+            else
+                _machines[EntityId.Parse(stored.Key)] = cost;
         }
     }
 
-    /// <summary>What a migration from one host to another costs.</summary>
-    public MigrationCost Between(EntityId source, EntityId target)
+    /// <summary>What a machine's migration from one host to another costs.</summary>
+    public MigrationCost Of(EntityId vm, EntityId source, EntityId target)
     {
         lock (_gate)
-            return _links.GetValueOrDefault(source)?.GetValueOrDefault(target) is { } link ? _site with { MbPerSecond = link.MbPerSecond } : _site;
+        {
+            var link = _links.GetValueOrDefault(source)?.GetValueOrDefault(target) ?? _site;
+            return _site with { MbPerSecond = link.MbPerSecond, Overhead = (_machines.GetValueOrDefault(vm) ?? _site).Overhead };
+        }
     }
 
     /// <summary>The terms on which a cluster's moves are judged.</summary>
     /// <param name="clock">Of the hosts' CPUs.</param>
     /// <param name="steadySeconds">How long each machine's load has been what it is.</param>
     /// <param name="hosts">The hosts by what the plan calls them.</param>
-    public MoveTerms TermsFor(Megahertz clock, IReadOnlyDictionary<string, double> steadySeconds, IReadOnlyDictionary<string, EntityId> hosts)
+    /// <param name="vms">The machines by what the plan calls them.</param>
+    public MoveTerms TermsFor(
+        Megahertz clock, IReadOnlyDictionary<string, double> steadySeconds, IReadOnlyDictionary<string, EntityId> hosts, IReadOnlyDictionary<string, EntityId> vms)
     {
         var names = hosts.ToDictionary(h => h.Value, h => h.Key);
         lock (_gate)
@@ -66,22 +74,28 @@ internal sealed class MigrationCosts(IStore store)
                 Links = hosts.Values.Where(_links.ContainsKey)
                     .SelectMany(source => _links[source].Where(l => names.ContainsKey(l.Key)).Select(l => (From: names[source], To: names[l.Key], l.Value.MbPerSecond)))
                     .ToDictionary(l => (l.From, l.To), l => l.MbPerSecond),
+                Overheads = vms.Where(v => _machines.ContainsKey(v.Value)).ToDictionary(v => v.Key, v => _machines[v.Value].Overhead),
             };
         }
     }
 
     /// <summary>Takes in a migration that has succeeded.</summary>
     /// <param name="consumedMb">Memory that the machine took, or 0 when that is not known.</param>
-    public async Task LearnAsync(MachineMove move, MigrationFigures figures, double consumedMb)
+    public async Task LearnAsync(EntityId vm, MachineMove move, MigrationFigures figures, double consumedMb)
     {
-        StoreWrite[] writes;
+        List<StoreWrite> writes;
         lock (_gate)
         {
             var links = LinksFrom(move.Source);
-            // The first of a link is mixed with what was assumed of it.
-            var link = (links.GetValueOrDefault(move.Target) ?? _site with { Measured = 0 }).With(figures, consumedMb);
-            (links[move.Target], _site) = (link, _site.With(figures, consumedMb));
-            writes = [new(StoreKind.MigrationCost, SiteKey, ModelJson.Write(_site)), new(StoreKind.MigrationCost, $"{move.Source} {move.Target}", ModelJson.Write(link))];
+            // The first of a link, or of a machine, is mixed with what was assumed of it.
+            var assumed = _site with { Measured = 0 };
+            (links[move.Target], _site) = ((links.GetValueOrDefault(move.Target) ?? assumed).With(figures, consumedMb), _site.With(figures, consumedMb));
+            writes = [Write(SiteKey, _site), Write($"{move.Source} {move.Target}", links[move.Target])];
+            if (consumedMb > 0)
+            {
+                _machines[vm] = (_machines.GetValueOrDefault(vm) ?? assumed).With(figures, consumedMb);
+                writes.Add(Write(vm.ToString(), _machines[vm]));
+            }
         }
 
         try
@@ -100,7 +114,7 @@ internal sealed class MigrationCosts(IStore store)
         List<StoreWrite> writes;
         lock (_gate)
         {
-            writes = [.. _links.SelectMany(s => s.Value.Keys.Where(t => s.Key == host || t == host).Select(t => new StoreWrite(StoreKind.MigrationCost, $"{s.Key} {t}", null)))];
+            writes = [.. _links.SelectMany(s => s.Value.Keys.Where(t => s.Key == host || t == host).Select(t => Write($"{s.Key} {t}", null)))];
             _links.Remove(host);
             foreach (var links in _links.Values)
                 links.Remove(host);
@@ -109,6 +123,21 @@ internal sealed class MigrationCosts(IStore store)
         if (writes.Count > 0)
             await store.CommitAsync(writes);
     }
+
+    /// <summary>Machines that are gone cost nothing any more.</summary>
+    public void ForgetMachines(Func<EntityId, bool> areGone)
+    {
+        lock (_gate)
+        {
+            foreach (var vm in _machines.Keys.Where(areGone).ToList())
+            {
+                _machines.Remove(vm);
+                store.CommitUnwatched([Write(vm.ToString(), null)]);
+            }
+        }
+    }
+
+    private static StoreWrite Write(string key, MigrationCost? cost) => new(StoreKind.MigrationCost, key, cost is null ? null : ModelJson.Write(cost));
 
     private Dictionary<EntityId, MigrationCost> LinksFrom(EntityId source) =>
         _links.TryGetValue(source, out var links) ? links : _links[source] = [];

@@ -90,7 +90,7 @@ internal sealed class MigrationOperations(MachineGround ground, MigrationCosts c
         var figures = await new LiveMigration(ground, vm, move, settings, machine.CpuModel, context).RunAsync(machine.LockEpoch);
         // One that was told to be slow says nothing of the link.
         if (figures is not null && operation.BandwidthLimit == 0)
-            await costs.LearnAsync(move, figures, ground.Statistics.LatestDemandOf(vm.Id)?.Consumed.Mb ?? 0);
+            await costs.LearnAsync(vm.Id, move, figures, ground.Statistics.LatestDemandOf(vm.Id)?.Consumed.Mb ?? 0);
     }
 
     private async Task<HostMachine?> FindOnAsync(EntityId host, VirtualMachine vm, TaskContext context) =>

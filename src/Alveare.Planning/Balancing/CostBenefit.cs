@@ -5,7 +5,7 @@ namespace Alveare.Planning.Balancing;
 
 /// <summary>What is known of moving machines in a cluster.</summary>
 /// <param name="MbPerSecond">What a migration sends where nothing is known of its link.</param>
-/// <param name="Overhead">MB that are sent for each MB of a machine: more than 1 because guests go on writing.</param>
+/// <param name="Overhead">MB that are sent for each MB of a machine of which nothing is known: more than 1 because guests go on writing.</param>
 /// <param name="GhzWhileMoving">CPU that both ends together spend on a migration.</param>
 /// <param name="SteadySeconds">How long each machine's load has been what it is; a machine that is missing has no past.</param>
 public sealed record MoveTerms(double MbPerSecond, double Overhead, double GhzWhileMoving, IReadOnlyDictionary<string, double> SteadySeconds)
@@ -13,8 +13,29 @@ public sealed record MoveTerms(double MbPerSecond, double Overhead, double GhzWh
     /// <summary>What a migration sends from one host to another, of those that are known to differ; by the hosts' ids.</summary>
     public IReadOnlyDictionary<(string From, string To), double> Links { get; init; } = ImmutableDictionary<(string, string), double>.Empty;
 
+    /// <summary>MB that are sent for each MB of a machine, of those that have been measured; by the machines' ids.</summary>
+    public IReadOnlyDictionary<string, double> Overheads { get; init; } = ImmutableDictionary<string, double>.Empty;
+
+    /// <summary>MB that are sent for each MB of a machine.</summary>
+    public double OverheadOf(string vm) => Overheads.TryGetValue(vm, out var known) ? known : Overhead;
+
+    /// <summary>The terms of units, whose members send what each of them sends.</summary>
+    public MoveTerms Of(MoveUnits units) => this with { Overheads = units.Cluster.Vms.ToDictionary(v => v.Id, v => OverheadOf(units, v.Id)) };
+
     /// <summary>MB/s of a move.</summary>
     public double SpeedOf(PlannedMove move) => Links.TryGetValue((move.From, move.To), out var known) ? known : MbPerSecond;
+
+    private double OverheadOf(MoveUnits units, string unit)
+    {
+        var (sent, gb) = (0.0, 0.0);
+        foreach (var member in units.MembersOf(unit))
+        {
+            sent += units.Whole.Gb[member] * OverheadOf(units.Whole.Vms[member].Id);
+            gb += units.Whole.Gb[member];
+        }
+
+        return gb > 0 ? sent / gb : Overhead;
+    }
 }
 
 /// <summary>A planned move with what it brings and takes.</summary>
@@ -62,7 +83,7 @@ public static class CostBenefit
         var (vm, from) = (cluster.VmNumbers[move.Vm], cluster.HostNumbers[move.From]);
         var ghz = cluster.Hosts.Average(h => h.CpuMhz) / MhzPerGhz;
         var seconds = Math.Min(terms.SteadySeconds.GetValueOrDefault(move.Vm), holds[from]);
-        var cost = move.Gb * MbPerGb * terms.Overhead / terms.SpeedOf(move) * terms.GhzWhileMoving;
+        var cost = move.Gb * MbPerGb * terms.OverheadOf(move.Vm) / terms.SpeedOf(move) * terms.GhzWhileMoving;
         return new(move, Math.Max(0, spread.Change(vm, from)) * ghz * seconds, cost, seconds, MendsRule: move.For is not null || cluster.Rules.Weigh(vm, from, state.At).IsWorse);
     }
 

@@ -88,6 +88,31 @@ public sealed class CostBenefitTests
         Assert.Equal(usual.Cost, Assert.Single(CostBenefit.Worthwhile(cluster, plan, Terms(cluster, 3600) with { Links = links })).Cost);
     }
 
+    [Fact]
+    public void AMachineThatWritesMuchCostsMoreThanOneThatRests()
+    {
+        var (cluster, plan) = (Hot(), Plan(Hot()));
+        var usual = Assert.Single(CostBenefit.Worthwhile(cluster, plan, Terms(cluster, 3600)));
+        MoveTerms Sending(string vm, double overhead) => Terms(cluster, 3600) with { Overheads = new Dictionary<string, double> { [vm] = overhead } };
+        Assert.Equal(8 * usual.Cost, Assert.Single(CostBenefit.Worthwhile(cluster, plan, Sending(usual.Move.Vm, 10))).Cost, 0.001);
+        Assert.Equal(usual.Cost / 5, Assert.Single(CostBenefit.Worthwhile(cluster, plan, Sending(usual.Move.Vm, 0.25))).Cost, 0.001);
+        Assert.Equal(usual.Cost, Assert.Single(CostBenefit.Worthwhile(cluster, plan, Sending("c", 10))).Cost);
+        // As long as the load has been so, the one that rests is worth its move and the one that writes is not.
+        var seconds = 3600 * 2 * usual.Cost / usual.Gain;
+        Assert.Single(CostBenefit.Worthwhile(cluster, plan, Terms(cluster, seconds)));
+        Assert.Empty(CostBenefit.Worthwhile(cluster, plan, Terms(cluster, seconds) with { Overheads = new Dictionary<string, double> { [usual.Move.Vm] = 10 } }));
+    }
+
+    [Fact]
+    public void AGroupSendsWhatItsMachinesSend()
+    {
+        var snapshot = Snapshot([Vm("a", "h1", 100), Vm("b", "h1", 100) with { ConsumedMb = 3 * 2048 }, Vm("c", "h1", 100)]);
+        var cluster = new Cluster(snapshot with { Rules = [new("pair", RuleKind.Together, ["a", "b"], [])] });
+        var terms = Terms(cluster, 3600) with { Overheads = new Dictionary<string, double> { ["a"] = 5, ["b"] = 1 } };
+        var ofUnits = terms.Of(MoveUnits.Of(cluster, cluster.Start));
+        Assert.Equal((2, 1.25), (ofUnits.OverheadOf("a"), ofUnits.OverheadOf("c")));
+    }
+
     private static Cluster Hot() => new(Snapshot([Vm("a", "h1", 5000), Vm("b", "h1", 5000), Vm("c", "h2", 100)]));
 
     private static IReadOnlyList<PlannedMove> Plan(Cluster cluster) => Balancer.Plan(cluster, BalanceLevel.Of(3)).Moves;
