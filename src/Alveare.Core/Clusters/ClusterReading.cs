@@ -76,6 +76,7 @@ public sealed record ClusterReading(
                     .. read.Select(r => Vm(r.Name, hostNames[r.Host.Id], r.Vm.Spec!, r.Demand) with
                     {
                         OnlyOn = fits.OnlyOn(r.Vm, r.Host),
+                        IsPaused = r.Vm.Power == PowerState.Paused,
                         OwnMode = ownModes.TryGetValue(r.Vm.Id, out var own) ? own : null,
                     }),
                 ],
@@ -149,6 +150,7 @@ public sealed record ClusterReading(
             CpuShares = ShareScale.CpuShares(controls.Cpu, spec.Cpus),
             // A machine that runs is promised all its memory, whatever it takes now: placement and migration count it so too.
             MemReservationMb = memory,
+            MemLimitMb = controls.Memory.Limit?.Mb ?? -1,
             MemShares = controls.Memory.Shares ?? ShareScale.NormalMemory * memory,
         };
     }

@@ -15,6 +15,9 @@ internal sealed class HostClearing
     private readonly int _left;
     private readonly bool[] _isToLeave;
     private readonly bool[] _mayHelp;
+
+    // What stands still does not move live, and a host that has failed runs nothing that could.
+    private readonly bool[] _isPaused;
     private readonly List<PlannedMove> _moves = [];
 
     public HostClearing(MoveUnits units, int left, bool hasFailed, Func<string, bool> mayHelp)
@@ -22,6 +25,7 @@ internal sealed class HostClearing
         (_units, _left, _state) = (units, left, new ClusterState(units.Cluster));
         _isToLeave = [.. _state.At.Select(at => at == left)];
         _mayHelp = [.. _state.Cluster.Vms.Select(v => units.MembersOf(v.Id).All(vm => mayHelp(units.Whole.Vms[vm].Id)))];
+        _isPaused = [.. _state.Cluster.Vms.Select(v => !hasFailed && units.MembersOf(v.Id).Any(vm => units.Whole.Vms[vm].IsPaused))];
         foreach (var unit in Waiting().Where(_ => hasFailed))
             _state.Move(unit, ClusterState.Nowhere);
     }
@@ -83,10 +87,10 @@ internal sealed class HostClearing
     }
 
     private bool MayLeave(int unit, int host) =>
-        host != _left && _state.HasRoom(unit, host) && _state.Cluster.Rules.Weigh(unit, host, _state.At).Must <= 0;
+        host != _left && !_isPaused[unit] && _state.HasRoom(unit, host) && _state.Cluster.Rules.Weigh(unit, host, _state.At).Must <= 0;
 
     // Those that have to leave anyway may do it for another's sake, but are not moved twice.
-    private bool MayHelp(int unit, int host) => host != _left && (_isToLeave[unit] ? _state.At[unit] == _left : _mayHelp[unit]);
+    private bool MayHelp(int unit, int host) => host != _left && !_isPaused[unit] && (_isToLeave[unit] ? _state.At[unit] == _left : _mayHelp[unit]);
 
     private void Make(WayStep step, string why, string? helped = null)
     {
@@ -106,10 +110,12 @@ internal sealed class HostClearing
         ImmutableArray<HostReason> reasons =
         [
             .. Enumerable.Range(0, _state.CpuLoad.Length).Where(host => host != _left)
-                .Select(host => new HostReason(NameOf(host), string.Join(", ", HostRefusals.OfForced(_state, unit, host)) + group)),
+                .Select(host => new HostReason(NameOf(host), string.Join(", ", RefusalsOf(unit, host)) + group)),
         ];
         return _units.MembersOf(IdOf(unit)).Select(vm => new StuckVm(_units.Whole.Vms[vm].Id, reasons));
     }
+
+    private IReadOnlyList<string> RefusalsOf(int unit, int host) => _isPaused[unit] ? ["it is paused, and only what runs moves"] : HostRefusals.OfForced(_state, unit, host);
 
     private string WithOthers(int unit) =>
         _state.Cluster.Machines[unit] > 1 ? string.Create(CultureInfo.InvariantCulture, $" and the {_state.Cluster.Machines[unit] - 1} it is kept together with") : "";

@@ -69,11 +69,14 @@ public sealed record SnapshotVm
     /// <summary>What was said of this machine alone; null where it is as its cluster.</summary>
     public OwnMode? OwnMode { get; init; }
 
-    /// <summary>Balancing and power saving neither move it nor recommend it; it leaves its host only when that is emptied.</summary>
-    public bool IsLeftAlone => OwnMode == Snapshots.OwnMode.Off;
+    /// <summary>It stands still, and so long nothing moves it, also when its host is to be empty; of a host that fails it is started elsewhere like the others.</summary>
+    public bool IsPaused { get; init; }
+
+    /// <summary>Balancing and power saving neither move it nor recommend it; it leaves its host at most when that is emptied.</summary>
+    public bool IsLeftAlone => IsPaused || OwnMode == Snapshots.OwnMode.Off;
 
     /// <summary>It may be moved so that another finds room.</summary>
-    public bool MayMakeRoom => OwnMode is null or Snapshots.OwnMode.Full;
+    public bool MayMakeRoom => !IsPaused && (OwnMode is null or Snapshots.OwnMode.Full);
 }
 
 /// <summary>What a cluster does by itself with one machine; the file has these words in lower case.</summary>

@@ -86,6 +86,7 @@ internal ref struct SnapshotFields
         var (memReservation, memLimit, memShares) = (0.0, -1.0, 0.0);
         ImmutableArray<string> onlyOn = [];
         OwnMode? ownMode = null;
+        var isPaused = false;
         while (NextMember())
         {
             if (_reader.ValueTextEquals("id"u8))
@@ -118,6 +119,8 @@ internal ref struct SnapshotFields
                 onlyOn = Texts("onlyOn");
             else if (_reader.ValueTextEquals("ownMode"u8))
                 ownMode = Mode(Text());
+            else if (_reader.ValueTextEquals("paused"u8))
+                isPaused = Truth("paused");
             else
                 _reader.Skip();
         }
@@ -139,6 +142,7 @@ internal ref struct SnapshotFields
             MemShares = memShares,
             OnlyOn = onlyOn,
             OwnMode = ownMode,
+            IsPaused = isPaused,
         };
     }
 

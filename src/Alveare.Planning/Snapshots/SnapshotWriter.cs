@@ -71,6 +71,8 @@ public static class SnapshotWriter
         w.WriteNumber("memShares", vm.MemShares);
         if (!vm.OnlyOn.IsEmpty)
             w.WriteTexts("onlyOn", vm.OnlyOn);
+        if (vm.IsPaused)
+            w.WriteBoolean("paused", true);
         if (vm.OwnMode is { } mode)
         {
             w.WriteString("ownMode", mode switch

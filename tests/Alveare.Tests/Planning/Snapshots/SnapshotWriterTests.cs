@@ -24,6 +24,7 @@ public sealed class SnapshotWriterTests
             new SnapshotVm { Id = "vm4", Host = "h 2", OwnMode = OwnMode.Manual },
             new SnapshotVm { Id = "vm5", Host = "h 2", OwnMode = OwnMode.Partial },
             new SnapshotVm { Id = "vm6", Host = "h 2", OwnMode = OwnMode.Full },
+            new SnapshotVm { Id = "vm7", Host = "h 2", IsPaused = true },
         ],
         Rules =
         [

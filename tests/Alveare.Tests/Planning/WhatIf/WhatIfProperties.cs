@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Alveare.Planning.Balancing;
 using Alveare.Planning.Clusters;
 using Alveare.Planning.Snapshots;
@@ -48,6 +49,36 @@ public sealed class WhatIfProperties
         // One that only should hold is in no machine's way.
         Assert.True(hasFailed || BrokenMusts(after) <= BrokenMusts(new ClusterState(new Cluster(snapshot))));
     });
+
+    /// <summary>What a machine that runs would do, a paused one leaves to the others; the question is asked of both, so that there is something to leave.</summary>
+    [Fact]
+    public void APausedMachineStaysWhateverIsAsked()
+    {
+        var moved = 0;
+        Gen.Select(ClusterGen.Any, Gen.Int[0, 99]).Sample(
+            (snapshot, some) =>
+            {
+                var vm = snapshot.Vms[some % snapshot.Vms.Length];
+                var paused = snapshot with { Vms = snapshot.Vms.Replace(vm, vm with { IsPaused = true }) };
+                var host = new HostQuestion { Host = vm.Host };
+                var elsewhere = new HostQuestion { Host = snapshot.Hosts.First(h => h.Id != vm.Host).Id };
+                ImmutableArray<PlannedMove> Moves(ClusterSnapshot of) =>
+                [
+                    .. Answering.Balance(of, new() { Level = 5 }).Moves,
+                    .. Answering.Maintenance(of, host).Moves,
+                    .. Answering.Maintenance(of, elsewhere).Moves,
+                    .. Answering.Fail(of, elsewhere).Moves,
+                ];
+                Interlocked.Add(ref moved, Moves(snapshot).Count(m => m.Vm == vm.Id));
+                Assert.DoesNotContain(Moves(paused), m => m.Vm == vm.Id);
+                var stuck = Answering.Maintenance(paused, host).Stuck.Single(s => s.Vm == vm.Id);
+                Assert.All(stuck.Reasons, r => Assert.StartsWith("it is paused", r.Reason, StringComparison.Ordinal));
+                Assert.Equal(Answering.Fail(snapshot, host).Moves.AsEnumerable(), Answering.Fail(paused, host).Moves);
+                Assert.DoesNotContain(Answering.Power(paused, new()).Steps, s => s.Host == vm.Host);
+            },
+            iter: 100);
+        Assert.True(moved > 100);
+    }
 
     private static int BrokenMusts(ClusterState state) =>
         Enumerable.Range(0, state.Cluster.Rules.Count).Where(r => state.Cluster.Rules[r].IsMust).Sum(r => state.Cluster.Rules.Broken(r, state.At));
