@@ -10,7 +10,7 @@ namespace Alveare.Api.Resources;
 /// <summary>A machine's log, read from its host.</summary>
 internal static class LogRoute
 {
-    public static ApiRoute Vm => new("GET", "vms/{id}/log", "Virtual machines", "A machine's log: what its serial console said, from the beginning.", ReadAsync)
+    public static ApiRoute Vm => new("GET", "vms/{id}/log", "Virtual machines", "A machine's log, from its beginning: its starts on whatever host with QEMU's command lines, and why each QEMU ended.", ReadAsync)
     {
         Id = "vmLog", MediaType = "text/plain",
     };
@@ -21,7 +21,7 @@ internal static class LogRoute
         call.Engine.Tasks.Authorize(call.Session, Privilege.VmConsole, "vm.log", vm.Id, vm.Name);
         var host = vm.Host ?? throw new FaultException(new InvalidState(vm.Name, "on no host", "registered on one, which reads its files"));
         await using var log = await call.Engine.Hosts.OpenAsync(host, new HostChannel(vm.Id, HostChannelKind.Log), call.Aborted);
-        // Guests write bytes of any kind there: nothing may take them for a page.
+        // Names and QEMU's own words are in it: nothing may take them for a page.
         call.Http.Response.ContentType = "text/plain; charset=utf-8";
         await log.CopyToAsync(call.Http.Response.Body, call.Aborted);
     }

@@ -82,7 +82,7 @@ internal static class VmCommands
         var limit = Takes.Number("--cpu-limit", "CPU in MHz that it never exceeds; 0 for no limit");
         var shares = Takes.SharesBySize("--cpu-shares", "What it weighs against others when CPU is short: low, normal (1000 per virtual CPU), high or a number");
         var memory = Takes.Size("--memory-reservation", "Memory that is left to it when memory is short");
-        var memoryLimit = Takes.SizeOrZero("--memory-limit", "Memory that its process never exceeds; 0 for no limit");
+        var memoryLimit = Takes.SizeOrZero("--memory-limit", "Memory that its process is held to, where the host can: see docs/how-to/resource-controls.md; 0 for no limit");
         var memoryShares = Takes.SharesBySize("--memory-shares", "What it weighs against others when memory is short: low, normal (10 per MiB), high or a number");
         var disk = Takes.Number("--disk", "Which disk the following are about, from 1; without it they are about every disk");
         var iops = Takes.Number("--iops-limit", "Reads and writes a second that a disk never exceeds; 0 for no limit");

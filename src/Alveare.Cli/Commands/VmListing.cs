@@ -80,7 +80,7 @@ internal static class VmListing
     private static Command Log(CliCommands commands)
     {
         var vm = Takes.Existing(commands, "vm");
-        return commands.New("log", "Print a machine's log (its serial console)", [vm], async run =>
+        return commands.New("log", "Print a machine's log: its starts with QEMU's command lines, and why each QEMU ended", [vm], async run =>
         {
             var id = await run.IdOfAsync("vm", run.Value(vm));
             await using var log = await run.AskAsync(c => c.OpenAsync($"vms/{id}/log", run.Interrupted));

@@ -5,7 +5,7 @@ namespace Alveare.Model.Clusters;
 /// <summary>What a cluster does by itself.</summary>
 public enum BalanceMode
 {
-    /// <summary>Placement and moves are recommended; an administrator applies them.</summary>
+    /// <summary>A machine starts on its own host or on the one that is named, or not at all; moves are recommended and an administrator applies them.</summary>
     Manual,
 
     /// <summary>Machines that start are placed; moves are recommended.</summary>
