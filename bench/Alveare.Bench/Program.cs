@@ -6,15 +6,14 @@ using Alveare.Bench.Scale;
 using Alveare.Cli.Client;
 using Alveare.Lab;
 
-const string Usage =
-    """
-    usage: ./alveare bench [power|migration|statistics|idle|center|scale|shares]...
+string[] all = ["power", "migration", "statistics", "idle", "center", "scale", "shares", "balance"];
+var usage =
+    $"""
+    usage: ./alveare bench [{string.Join('|', all)}]...
 
     Prints ratios of things measured side by side in this run. Without a name: all. Needs root and a machine with nothing else to do;
     the load is printed with the results.
     """;
-
-string[] all = ["power", "migration", "statistics", "idle", "center", "scale", "shares"];
 if (args is [ScaleLoad.Word, var center, var seconds])
 {
     await ScaleLoad.RunAsync(new Uri(center), TimeSpan.FromSeconds(int.Parse(seconds, CultureInfo.InvariantCulture)));
@@ -23,13 +22,13 @@ if (args is [ScaleLoad.Word, var center, var seconds])
 
 if (args is ["-h" or "--help"])
 {
-    Console.WriteLine(Usage);
+    Console.WriteLine(usage);
     return 0;
 }
 
 if (args.FirstOrDefault(a => !all.Contains(a)) is { } unknown)
 {
-    await Console.Error.WriteLineAsync($"alveare bench: there is no measure '{unknown}'.\n{Usage}");
+    await Console.Error.WriteLineAsync($"alveare bench: there is no measure '{unknown}'.\n{usage}");
     return 2;
 }
 
@@ -64,6 +63,8 @@ static async Task<IReadOnlyList<Line>> MeasureAsync(string name)
         return await CenterMeasure.RunAsync();
     if (name == "scale")
         return await ScaleMeasure.RunAsync();
+    if (name == "balance")
+        return await BalanceMeasure.RunAsync();
     // A lab of its own for each: what one measure leaves behind must not weigh on the next.
     await using var lab = await BenchLab.StartAsync();
     return name switch

@@ -33,11 +33,16 @@ internal sealed class Usage
     private double CpuSeconds() => CpuSecondsOf(_pid);
 
     /// <summary>CPU time that a process has used since it began.</summary>
-    public static double CpuSecondsOf(int pid)
+    public static double CpuSecondsOf(int pid) => CpuSeconds($"/proc/{pid}/stat", first: 11);
+
+    /// <summary>CPU time of this process' children that have ended.</summary>
+    public static double CpuSecondsOfEnded() => CpuSeconds("/proc/self/stat", first: 13);
+
+    // The name in parentheses may hold blanks; after it utime and stime are the 12th and 13th field, cutime and cstime the 14th and 15th.
+    private static double CpuSeconds(string file, int first)
     {
-        // The name in parentheses may hold blanks; utime and stime are the 12th and 13th field after it.
-        var stat = File.ReadAllText($"/proc/{pid}/stat");
+        var stat = File.ReadAllText(file);
         var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-        return (double.Parse(fields[11], CultureInfo.InvariantCulture) + double.Parse(fields[12], CultureInfo.InvariantCulture)) / TicksPerSecond;
+        return (double.Parse(fields[first], CultureInfo.InvariantCulture) + double.Parse(fields[first + 1], CultureInfo.InvariantCulture)) / TicksPerSecond;
     }
 }
