@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Security.Cryptography;
 using Alveare.Bench.Report;
 using Alveare.Core;
@@ -13,8 +12,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Alveare.Bench.Measures;
 
-/// <summary>A center's engine over its real store with a thousand simulated machines on four hosts that report statistics as real ones do.
-/// The simulated hosts live in the same process, so their share is in the figures.</summary>
+/// <summary>A center with a thousand simulated machines on four hosts. Its engine runs in this process over its real store, with hosts that report statistics as
+/// real ones do, so that their share is in the figures. Then the center's own program is killed and started again on the same store.</summary>
 internal static class CenterMeasure
 {
     private const int Hosts = 4;
@@ -28,31 +27,35 @@ internal static class CenterMeasure
         var state = Directory.CreateTempSubdirectory("alveare-bench").FullName;
         try
         {
-            await using var store = new SqliteStore(Path.Combine(state, "center.db"));
-            var site = SimulatedSite.Open(TimeProvider.System);
-            var ids = new IdSource(RandomNumberGenerator.Fill);
-            await using (var engine = NewEngine(store, site, ids))
-                await FillAsync(engine, site);
-
-            var start = Stopwatch.GetTimestamp();
-            await using var again = NewEngine(store, site, ids);
-            await again.StartAsync(CancellationToken.None);
-            var started = Stopwatch.GetElapsedTime(start);
-            await ReportStatisticsAsync(site, rounds: 1);
-            GC.Collect();
-            var usage = new Usage(Environment.ProcessId);
-            await ReportStatisticsAsync(site, rounds: (int)(Watched / StatisticsInterval));
-            return
-            [
-                Line.Limit($"engine with {Machines} machines, restart to serving", started.TotalMilliseconds, 2_000, "ms"),
-                Line.Limit($"engine with {Machines} machines, CPU", usage.CpuPercent(), 1, "% of a core"),
-                Line.Limit($"engine with {Machines} machines, memory (PSS)", usage.MemoryMb(), 250, "MB"),
-            ];
+            var lines = await MeasureEngineAsync(state);
+            var restart = await CenterRestart.MeasureAsync(state, Machines);
+            return [Line.Limit($"center with {Machines} machines, from its start after kill -9 to serving", restart.TotalMilliseconds, 2_000, "ms"), .. lines];
         }
         finally
         {
             Directory.Delete(state, recursive: true);
         }
+    }
+
+    private static async Task<IReadOnlyList<Line>> MeasureEngineAsync(string state)
+    {
+        await using var store = new SqliteStore(Path.Combine(state, "center.db"));
+        var site = SimulatedSite.Open(TimeProvider.System);
+        var ids = new IdSource(RandomNumberGenerator.Fill);
+        await using (var engine = NewEngine(store, site, ids))
+            await FillAsync(engine, site);
+
+        await using var again = NewEngine(store, site, ids);
+        await again.StartAsync(CancellationToken.None);
+        await ReportStatisticsAsync(site, rounds: 1);
+        GC.Collect();
+        var usage = new Usage(Environment.ProcessId);
+        await ReportStatisticsAsync(site, rounds: (int)(Watched / StatisticsInterval));
+        return
+        [
+            Line.Limit($"engine with {Machines} machines, CPU", usage.CpuPercent(), 1, "% of a core"),
+            Line.Limit($"engine with {Machines} machines, memory (PSS)", usage.MemoryMb(), 250, "MB"),
+        ];
     }
 
     private static Engine NewEngine(SqliteStore store, SimulatedSite site, IdSource ids) =>
