@@ -79,7 +79,7 @@ public sealed class HostSessions : IAsyncDisposable
     {
         var session = Get(host);
         _ = session.Link;
-        var deadline = _clock.GetUtcNow() + Patience;
+        var began = _clock.GetTimestamp();
         var wasLost = false;
         while (true)
         {
@@ -91,7 +91,7 @@ public sealed class HostSessions : IAsyncDisposable
             catch (FaultException e) when (e.Fault is HostNotConnected)
             {
                 wasLost = true;
-                if (outcome(await ObserveAgainAsync(host, $"{command.GetType().Name} on host '{session.Name}'", deadline, cancellation)) is { } reply)
+                if (outcome(await ObserveAgainAsync(host, $"{command.GetType().Name} on host '{session.Name}'", began, cancellation)) is { } reply)
                     return reply;
             }
             catch (FaultException) when (wasLost)
@@ -109,7 +109,7 @@ public sealed class HostSessions : IAsyncDisposable
 
     /// <summary>As <see cref="RefreshAsync"/>, waiting for a host that is away. <see cref="Interrupted"/> fault when it does not come back in time.</summary>
     public Task<HostSnapshot> ObserveUntilKnownAsync(EntityId host, string what, CancellationToken cancellation) =>
-        ObserveAgainAsync(host, what, _clock.GetUtcNow() + Patience, cancellation);
+        ObserveAgainAsync(host, what, _clock.GetTimestamp(), cancellation);
 
     /// <summary>Opens a console or log of a machine as a byte stream.</summary>
     public Task<Stream> OpenAsync(EntityId host, HostChannel channel, CancellationToken cancellation) => Get(host).Link.OpenAsync(channel, cancellation);
@@ -196,9 +196,9 @@ public sealed class HostSessions : IAsyncDisposable
             ? new HostNotConnected(known.Name, "an administrator disconnected it")
             : new NotFound("host", host.ToString()));
 
-    private async Task<HostSnapshot> ObserveAgainAsync(EntityId host, string what, DateTimeOffset deadline, CancellationToken cancellation)
+    private async Task<HostSnapshot> ObserveAgainAsync(EntityId host, string what, long began, CancellationToken cancellation)
     {
-        using var patience = new CancellationTokenSource(Max(deadline - _clock.GetUtcNow()), _clock);
+        using var patience = new CancellationTokenSource(Max(Patience - _clock.GetElapsedTime(began)), _clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, patience.Token);
         try
         {

@@ -18,8 +18,8 @@ internal sealed class StrayRegistrations(MachineGround ground, EventLog events, 
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan AfterFailure = TimeSpan.FromMinutes(1);
 
-    // The last task for each machine that was seen astray since.
-    private readonly Dictionary<EntityId, string> _tasks = [];
+    // The last task for each machine that was seen astray since, and when it began.
+    private readonly Dictionary<EntityId, (string Id, long BeganAt)> _tasks = [];
 
     /// <summary>Looks after it until the engine ends.</summary>
     public async Task RunAsync(CancellationToken end)
@@ -66,8 +66,8 @@ internal sealed class StrayRegistrations(MachineGround ground, EventLog events, 
 
     private bool HasJustFailed(EntityId machine) =>
         _tasks.TryGetValue(machine, out var task)
-        && ground.Tasks.List().FirstOrDefault(t => t.Id == task) is { State: TaskState.Failed, EndedAt: { } ended }
-        && ground.Clock.GetUtcNow() - ended < AfterFailure;
+        && ground.Clock.GetElapsedTime(task.BeganAt) < AfterFailure
+        && ground.Tasks.List().Any(t => t.Id == task.Id && t.State == TaskState.Failed);
 
     private async Task TakeAwayAsync(VirtualMachine vm, IReadOnlyList<EntityId> strays)
     {
@@ -75,7 +75,7 @@ internal sealed class StrayRegistrations(MachineGround ground, EventLog events, 
         try
         {
             task = await ground.Tasks.SubmitAsync(Session.System, new UnregisterElsewhere { Target = vm.Id });
-            _tasks[vm.Id] = task.Id;
+            _tasks[vm.Id] = (task.Id, ground.Clock.GetTimestamp());
         }
         catch (FaultException e)
         {

@@ -20,7 +20,7 @@ internal sealed class MigrationSettling(MachineGround ground, EntityId machine, 
     /// <param name="goesOn">Called each time that it still goes on at the source.</param>
     public async Task<Whereabouts> FindAsync(Func<HostMigration, Task> goesOn, CancellationToken cancellation)
     {
-        var bothAnswered = ground.Clock.GetUtcNow();
+        var bothAnswered = ground.Clock.GetTimestamp();
         var isGivenUp = false;
         while (true)
         {
@@ -30,10 +30,10 @@ internal sealed class MigrationSettling(MachineGround ground, EntityId machine, 
             if (found is Whereabouts.OnTarget or Whereabouts.OnSource or Whereabouts.Off or Whereabouts.Nowhere)
                 return found;
             if (source.Answers && target.Answers)
-                bothAnswered = ground.Clock.GetUtcNow();
+                bothAnswered = ground.Clock.GetTimestamp();
             if (isGivenUp)
                 return found;
-            if (ground.Clock.GetUtcNow() - bothAnswered > HostSessions.Patience)
+            if (ground.Clock.GetElapsedTime(bothAnswered) > HostSessions.Patience)
             {
                 // What can still be decided without the host that is away is decided now.
                 await CancelOnAsync(move.Source);

@@ -19,7 +19,7 @@ internal sealed class LoadRecord(IStore store, TimeProvider clock)
             _past[EntityId.Parse(stored.Key)] = ModelJson.Read<StoredLoad>(stored.Json).Hours();
     }
 
-    /// <summary>The hours of a cluster that are over, oldest first.</summary>
+    /// <summary>The hours of a cluster that are over, the one that was noted last at the end.</summary>
     public ImmutableArray<HourLoad> Of(EntityId cluster)
     {
         lock (_gate)

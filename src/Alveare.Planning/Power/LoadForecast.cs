@@ -12,6 +12,9 @@ public static class LoadForecast
     public const int Weeks = 4;
     public const int HoursPerWeek = 7 * 24;
 
+    /// <summary>How many hours are kept: a week more than is looked at.</summary>
+    private const int Kept = (Weeks + 1) * HoursPerWeek;
+
     public static long HourOf(DateTimeOffset moment) => (long)Math.Floor((moment - DateTimeOffset.UnixEpoch).TotalHours);
 
     /// <summary>The load that is expected of an hour; null when no earlier week is known. Of three weeks or more the highest and the lowest are left out,
@@ -35,9 +38,11 @@ public static class LoadForecast
         return most;
     }
 
-    /// <summary>A past with one more hour, and without what is too old to say anything.</summary>
+    /// <summary>A past with one more hour, in the order in which they were noted; of too many the one that was noted first is left out.</summary>
+    /// <remarks>What the hours are called decides nothing: a clock that is wrong for a while, by years and in either direction, costs as many hours as it was wrong
+    /// for, and those that it named wrongly go in their turn.</remarks>
     public static ImmutableArray<HourLoad> With(IEnumerable<HourLoad> past, HourLoad hour) =>
-        [.. past.Where(p => p.Hour != hour.Hour && p.Hour > hour.Hour - ((Weeks + 1) * HoursPerWeek) && p.Hour < hour.Hour).Append(hour).OrderBy(p => p.Hour)];
+        [.. past.Where(p => p.Hour != hour.Hour).TakeLast(Kept - 1), hour];
 
     private static double RobustMean(IEnumerable<double> values)
     {

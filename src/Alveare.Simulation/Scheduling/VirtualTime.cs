@@ -10,6 +10,7 @@ public sealed class VirtualTime(Scheduler scheduler, Random dice) : TimeProvider
 
     private readonly SortedSet<VirtualTimer> waiting = [];
     private long now;
+    private TimeSpan wrong;
     private long created;
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
@@ -17,9 +18,12 @@ public sealed class VirtualTime(Scheduler scheduler, Random dice) : TimeProvider
     /// <summary>Virtual time since the beginning.</summary>
     public TimeSpan Elapsed => new(now);
 
-    public override DateTimeOffset GetUtcNow() => Epoch + Elapsed;
+    public override DateTimeOffset GetUtcNow() => Epoch + Elapsed + wrong;
 
     public override long GetTimestamp() => now;
+
+    /// <summary>Somebody sets the date: no time passes by that.</summary>
+    public void Set(DateTimeOffset date) => wrong += date - GetUtcNow();
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {

@@ -40,20 +40,22 @@ internal sealed class BalanceSite(MachineSite site, PushedTime time) : IAsyncDis
     public VirtualMachine Vm(string name) => site.Vm(name);
 
     /// <summary>Statistics of every host for so long, one sample each 20 s.</summary>
-    public void Tell(TimeSpan span, Func<VirtualMachine, double> cpuPercent)
+    /// <param name="dated">What the hosts' clocks say; by default they are right.</param>
+    public void Tell(TimeSpan span, Func<VirtualMachine, double> cpuPercent, Func<Host, DateTimeOffset>? dated = null)
     {
         for (var told = TimeSpan.Zero; told < span; told += Step)
         {
             foreach (var host in site.Now.OfType<Host>())
             {
+                var at = dated?.Invoke(host) ?? time.GetUtcNow();
                 var running = site.Now.OfType<VirtualMachine>().Where(v => v.Host == host.Id && v.Power == PowerState.On);
                 site.Engine.Statistics.Add(new StatisticsSampled(
-                    new HostSample { Host = host.Id, At = time.GetUtcNow() },
+                    new HostSample { Host = host.Id, At = at },
                     [
                         .. running.Select(v => new MachineSample
                         {
                             Machine = v.Id,
-                            At = time.GetUtcNow(),
+                            At = at,
                             CpuPercent = cpuPercent(v),
                             MemoryConsumed = Bytes.FromMib(400),
                             MemoryActive = Bytes.FromMib(100),

@@ -206,6 +206,54 @@ public sealed class ClusterBalancingTests
     }
 
     [Theory]
+    [InlineData(1970)]
+    [InlineData(2099)]
+    public async Task AClockThatIsSetChangesNothing(int year)
+    {
+        var set = new DateTimeOffset(year, 1, 1, 0, 0, 0, TimeSpan.Zero);
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
+        cluster.Tell(Long / 2, _ => 150);
+        cluster.Time.Set(set);
+        cluster.Tell(Long / 2, _ => 150);
+        await cluster.BalanceAsync();
+        Assert.All([1, 2, 3], host => Assert.InRange(cluster.CountOn(host), 2, 3));
+        Assert.All(cluster.Migrations, task => Assert.Equal(TaskState.Succeeded, task.State));
+
+        // What rests goes on resting, and does not rest for a century when the clock is right again.
+        var moved = cluster.Migrations.Select(t => t.Target).ToHashSet();
+        cluster.Time.Set(DateTimeOffset.UtcNow);
+        cluster.Tell(TimeSpan.FromMinutes(4), v => moved.Contains(v.Id) ? 0 : 200);
+        await cluster.BalanceAsync();
+        Assert.Equal(moved.Count, cluster.Migrations.Count(t => moved.Contains(t.Target)));
+        cluster.Tell(Long, v => moved.Contains(v.Id) && v.Host == cluster.Site.Host(2) ? 200 : 1);
+        await cluster.BalanceAsync();
+        Assert.True(cluster.Migrations.Count(t => moved.Contains(t.Target)) > moved.Count);
+
+        // What is old is old, though by the date it was just now.
+        cluster.Tell(Long, v => v.Host == cluster.Site.Host(1) ? 200 : 1);
+        cluster.Time.Push(TimeSpan.FromMinutes(2));
+        cluster.Time.Set(cluster.Time.GetUtcNow() - TimeSpan.FromMinutes(2));
+        var before = cluster.Migrations.Count;
+        await cluster.BalanceAsync();
+        Assert.Equal(before, cluster.Migrations.Count);
+    }
+
+    [Fact]
+    public async Task HostsWhoseClocksAreWrongAreBalancedLikeOthers()
+    {
+        var dice = new Random(7);
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
+        cluster.Tell(Long, _ => 150, host => host.Name switch
+        {
+            "h1" => DateTimeOffset.UnixEpoch,
+            "h2" => DateTimeOffset.MaxValue,
+            _ => DateTimeOffset.UnixEpoch + TimeSpan.FromDays(dice.Next(50_000)),
+        });
+        await cluster.BalanceAsync();
+        Assert.All([1, 2, 3], host => Assert.InRange(cluster.CountOn(host), 2, 3));
+    }
+
+    [Theory]
     [InlineData(double.NaN)]
     [InlineData(double.PositiveInfinity)]
     [InlineData(-5)]

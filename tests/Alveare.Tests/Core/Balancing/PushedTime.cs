@@ -1,11 +1,12 @@
 namespace Alveare.Tests.Core.Balancing;
 
-/// <summary>The real clock, put ahead by as much as a test likes; timers run as they do.</summary>
+/// <summary>The real clock, put ahead by as much as a test likes, and set as somebody sets a wrong one; timers run as they do.</summary>
 internal sealed class PushedTime : TimeProvider
 {
     private long _ahead;
+    private long _wrong;
 
-    public override DateTimeOffset GetUtcNow() => System.GetUtcNow() + Ahead;
+    public override DateTimeOffset GetUtcNow() => System.GetUtcNow() + Ahead + new TimeSpan(Interlocked.Read(ref _wrong));
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
@@ -13,5 +14,9 @@ internal sealed class PushedTime : TimeProvider
 
     private TimeSpan Ahead => new(Interlocked.Read(ref _ahead));
 
+    /// <summary>Time passes.</summary>
     public void Push(TimeSpan by) => Interlocked.Add(ref _ahead, by.Ticks);
+
+    /// <summary>The date alone is another: no time passes.</summary>
+    public void Set(DateTimeOffset now) => Interlocked.Add(ref _wrong, (now - GetUtcNow()).Ticks);
 }

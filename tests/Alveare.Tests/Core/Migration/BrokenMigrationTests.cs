@@ -1,3 +1,4 @@
+using Alveare.Core.Hosts;
 using Alveare.Core.Waiting;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -202,6 +203,28 @@ public sealed class BrokenMigrationTests
 
         site.Simulation.Hosts[0].Boot();
         await site.UntilAsync(now => now.Get<VirtualMachine>(id) is { IsStale: false, Power: PowerState.Off }, "the host says that it is off");
+    });
+
+    [Theory]
+    [InlineData(1970)]
+    [InlineData(2099)]
+    public void AClockThatIsSetMakesNobodyWaitLongerOrLessLong(int year) => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await MachineSite.OpenAsync(scheduler);
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        var began = TimeSpan.Zero;
+        var ended = await site.EndWithAsync(new MigrateVm { Target = id }, _ =>
+        {
+            site.Simulation.Hosts[0].Crash();
+            began = scheduler.Time.Elapsed;
+            site.Simulation.World.Begin("Setting the clock", async () =>
+            {
+                await Task.Delay(HostSessions.Patience / 2, scheduler.Time);
+                scheduler.Time.Set(new DateTimeOffset(year, 1, 1, 0, 0, 0, TimeSpan.Zero));
+            });
+        });
+        Assert.IsType<Interrupted>(ended.Fault);
+        Assert.InRange(scheduler.Time.Elapsed - began, HostSessions.Patience, 2 * HostSessions.Patience);
     });
 
     [Fact]
