@@ -12,7 +12,7 @@ public static class SimulateCommand
 
           --seed N       the (first) seed, 0 or more
           --seeds COUNT  run COUNT seeds from N on, all cores at once; stops at the first that breaks an invariant
-          --balancing    hours of a cluster that balances itself, instead of minutes of a small site
+          --balancing    days of a cluster that balances itself, instead of minutes of a small site
           --power        days and nights of a cluster whose hosts sleep and are woken
           --verbose      print the history of every seed, step by step
 

@@ -22,8 +22,13 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
     /// <summary>How many of its moves a cluster's migration network carries at once.</summary>
     public const int MovesPerCluster = 8;
 
+    /// <summary>How many of all clusters' moves a datastore bears at once: each has the guest's caches written and its disks opened on another host. One cluster alone
+    /// comes to no more; it is several that share a datastore that wait for each other.</summary>
+    public const int MovesPerDatastore = 8;
+
     private readonly SlotBudget _hosts = new(MovesPerHost);
     private readonly SlotBudget _networks = new(MovesPerCluster);
+    private readonly SlotBudget _datastores = new(MovesPerDatastore);
     private readonly MoveTargets _targets = new(ground);
 
     /// <summary>Makes the moves and waits until all that began have ended. Answers how each ended, in the order of the moves; null for one that
@@ -51,6 +56,7 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
             await Task.WhenAll(before);
             using var hosts = await _hosts.TakeAsync([move.From, move.To], cancellation);
             using var network = await _networks.TakeAsync([cluster], cancellation);
+            using var datastores = await _datastores.TakeAsync(DatastoresOf(move), cancellation);
             if (isOld() || cancellation.IsCancellationRequested || ground.Now.Find(move.Vm) is not VirtualMachine vm || vm.Host != move.From)
                 return null;
             return await MoveAsync(vm, move, session, cancellation);
@@ -60,6 +66,10 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
             return null;
         }
     }
+
+    private EntityId[] DatastoresOf(ClusterMove move) => ground.Now.Find(move.Vm) is VirtualMachine vm
+        ? [.. _targets.MovingWith(vm, move.From).Select(v => v.Config.Datastore).Distinct()]
+        : [];
 
     private async Task<TaskRecord?> MoveAsync(VirtualMachine vm, ClusterMove move, Session session, CancellationToken cancellation)
     {

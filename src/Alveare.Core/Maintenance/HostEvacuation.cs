@@ -26,6 +26,9 @@ internal sealed class HostEvacuation(MachineGround ground, MaintenancePlanner pl
     /// <param name="keepsPreferences">Whether a plan by which a rule that only should hold is broken is a fault too.</param>
     public async Task EmptyAsync(EntityId host, string why, TaskContext context, bool keepsPreferences = false)
     {
+        // Those that were promised room before the host took no machine any more still come, and are not seen here until then.
+        context.Report(null, "waiting for machines that are on their way to it");
+        await ground.Rooms.FreeAsync(host, context.Cancellation);
         var emptying = new Emptying(host, $"host '{ground.NameOf(host)}', which {why}", Left(host).Count, context);
         var plan = planner.Plan(host);
         if (keepsPreferences)
@@ -33,7 +36,7 @@ internal sealed class HostEvacuation(MachineGround ground, MaintenancePlanner pl
         context.Report(0, plan.InWords());
         events.Add(EventSeverity.Info, "host.evacuation-plan", $"By the plan {plan.InWords()}.", host, context.Session.User);
         ImmutableArray<Outcome> outcomes = [];
-        // Again for those that came by a migration which was under way, or that were busy, or whose target is full by now; and without those that could not make
+        // Again for those that were busy, or whose target is full by now; and without those that could not make
         // room.
         for (var round = 0; round < Rounds && Left(host).Count > 0 && !context.Cancellation.IsCancellationRequested; round++)
         {

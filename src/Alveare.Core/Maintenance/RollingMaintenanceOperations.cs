@@ -61,7 +61,7 @@ internal sealed class RollingMaintenanceOperations(MachineGround ground, EventLo
             foreach (var host in batch)
             {
                 context.Cancellation.ThrowIfCancellationRequested();
-                await EnterAsync(host, context);
+                await EnterAsync(operation.Target, host, context);
                 entered.Add(host);
             }
 
@@ -79,13 +79,17 @@ internal sealed class RollingMaintenanceOperations(MachineGround ground, EventLo
             throw new FaultException(fault);
     }
 
-    private async Task EnterAsync(EntityId host, TaskContext context)
+    private async Task EnterAsync(EntityId cluster, EntityId host, TaskContext context)
     {
         var ended = await ground.Tasks.RunAsync(new EnterMaintenance { Target = host }, null, context);
         if (ended.Fault is { } fault)
             throw new FaultException(fault);
-        if (ended.State == TaskState.Cancelled)
-            throw new OperationCanceledException(context.Cancellation);
+        if (ended.State != TaskState.Cancelled)
+            return;
+        context.Cancellation.ThrowIfCancellationRequested();
+        // Somebody cancelled this step alone.
+        throw new FaultException(new Interrupted(
+            $"Rolling maintenance of cluster '{ground.NameOf(cluster)}'", $"{ended.Id}, which was to put host '{ground.NameOf(host)}' into maintenance, was cancelled"));
     }
 
     /// <summary>Lets every one of the hosts run machines again, also when one of them cannot; answers which those are, or null.</summary>

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Alveare.Core.Inventory;
 using Alveare.Core.Statistics;
+using Alveare.Core.Waiting;
 using Alveare.Model;
 using Alveare.Model.Clusters;
 using Alveare.Model.Faults;
@@ -59,6 +60,13 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         return rehearsal;
     }
 
+    /// <summary>Ends when nothing of a host's room is promised: each machine that was has come, or will not. Ask it of a host that is promised no more.</summary>
+    internal async Task FreeAsync(EntityId host, CancellationToken cancellation)
+    {
+        while (PromiseOn(host) is { } promise)
+            await promise.Ended.OrCancelledAsync(cancellation);
+    }
+
     /// <summary>What the resource pools of a cluster have promised, also to machines on their way into it.</summary>
     internal ClusterPools PoolsOf(InventorySnapshot now, Cluster cluster) => PoolsOf(now, cluster, null);
 
@@ -68,6 +76,12 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
     {
         lock (_gate)
             _promises.Remove(promise);
+    }
+
+    private PromisedRoom? PromiseOn(EntityId host)
+    {
+        lock (_gate)
+            return _promises.Find(p => p.Host == host);
     }
 
     private ClusterPools PoolsOf(InventorySnapshot now, Cluster cluster, EntityId? exceptFor)
@@ -197,6 +211,7 @@ public sealed class PromisedRoom : IDisposable
 {
     private readonly HostRooms _rooms;
     private readonly Task _settled;
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <param name="settled">The inventory by which it was promised is on disk, or cannot be.</param>
     internal PromisedRoom(HostRooms rooms, ImmutableArray<RoomShare> machines, EntityId host, Task settled) =>
@@ -221,5 +236,12 @@ public sealed class PromisedRoom : IDisposable
         }
     }
 
-    public void Dispose() => _rooms.GiveBack(this);
+    /// <summary>Done when it is given back.</summary>
+    internal Task Ended => _ended.Task;
+
+    public void Dispose()
+    {
+        _rooms.GiveBack(this);
+        _ended.TrySetResult();
+    }
 }

@@ -17,7 +17,8 @@ public sealed class DemandWaves
     private DemandWaves(int seed, Func<Random, Wave> draw) => (this.seed, this.draw) = (seed, draw);
 
     /// <summary>Machines that have nothing in common.</summary>
-    public static DemandWaves Unlike(int seed) => new(seed, Wave.Unlike);
+    /// <param name="day">How long a day with its night lasts.</param>
+    public static DemandWaves Unlike(int seed, TimeSpan day) => new(seed, dice => Wave.Unlike(dice, day));
 
     /// <summary>Machines of one CPU, most of which have much to do by day and little by night.</summary>
     /// <param name="day">How long a day with its night lasts; it begins at midnight.</param>
@@ -36,11 +37,11 @@ public sealed class DemandWaves
 
     private sealed record Wave(double HoursOfDay, int Cpus, double Ground, double Height, double Phase, double TrendPerHour, int BurstIn100Hours)
     {
-        public static Wave Unlike(Random dice)
+        public static Wave Unlike(Random dice, TimeSpan day)
         {
             var cpus = dice.Next(1, 5);
             return new(
-                24,
+                day.TotalHours,
                 cpus,
                 40 * cpus * dice.NextDouble(),
                 60 * cpus * dice.NextDouble(),

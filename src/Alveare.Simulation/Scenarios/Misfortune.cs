@@ -8,11 +8,19 @@ namespace Alveare.Simulation.Scenarios;
 /// <summary>What goes wrong in a scenario, by the dice; everything is mended after a while but the dead.</summary>
 internal sealed class Misfortune(World world, ScenarioSite site, EngineRuns engines, Promises promises)
 {
+    private readonly HashSet<(Model.EntityId Machine, Model.EntityId Host)> byHand = [];
+
     private Random Dice => world.Dice;
 
     private SimulatedSite Site => site.Site;
 
     public void Strike() => world.Nature.Enter(() => world.Begin("Misfortune", StrikeAsync));
+
+    /// <summary>As <c>kill -9</c>; it is started again soon.</summary>
+    public void KillEngine() => world.Nature.Enter(() => world.Begin("Misfortune", KillEngineAsync));
+
+    /// <summary>Whether somebody told this host to start this machine behind the engine's back.</summary>
+    public bool HasStarted(Model.EntityId machine, Model.EntityId host) => byHand.Contains((machine, host));
 
     /// <summary>Mends everything that is broken.</summary>
     public async Task MendAsync()
@@ -131,12 +139,33 @@ internal sealed class Misfortune(World world, ScenarioSite site, EngineRuns engi
         try
         {
             await other.ExecuteAsync(new RegisterMachine(qemu.Config), null, CancellationToken.None);
+            byHand.Add((qemu.Machine, other.Id));
             await other.ExecuteAsync(new StartMachine(qemu.Machine, 0), null, CancellationToken.None);
             world.Tell($"{other.Name}: started {qemu.Name} by hand");
         }
         catch (FaultException e)
         {
             world.Tell($"{other.Name}: refused to start {qemu.Name} by hand: {e.Fault.Code}");
+        }
+    }
+
+    /// <summary>Somebody tells a host to start a machine that runs nowhere.</summary>
+    public async Task StartSomethingAsync(Model.EntityId on)
+    {
+        var host = Site.Hosts.First(h => h.Id == on);
+        foreach (var (machine, config) in Site.Hosts.SelectMany(h => h.Disk.Machines).Where(m => Site.Executions.Of(m.Key).Count == 0).OrderBy(m => m.Key).ToList())
+        {
+            try
+            {
+                if (!host.Disk.Machines.ContainsKey(machine))
+                    await host.ExecuteAsync(new RegisterMachine(config), null, CancellationToken.None);
+                await host.ExecuteAsync(new StartMachine(machine, 0), null, CancellationToken.None);
+                return;
+            }
+            catch (FaultException e)
+            {
+                world.Tell($"{host.Name}: refused to start {config.Path} by hand: {e.Fault.Code}");
+            }
         }
     }
 

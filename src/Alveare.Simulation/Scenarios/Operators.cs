@@ -5,6 +5,7 @@ using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
 using Alveare.Simulation.Scheduling;
 using Alveare.Simulation.Worlds;
 
@@ -72,10 +73,26 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
     }
 
     /// <summary>Asks for an operation, and does not wait for what becomes of it.</summary>
-    public void Ask(Operation operation)
+    /// <param name="session">In whose name; by default the system's.</param>
+    public void Ask(Operation operation, Session? session = null)
     {
         if (engines.Current is { } run)
-            Submit(run, operation);
+            Submit(run, operation, session);
+    }
+
+    /// <summary>Cancels a task that is under way, if there is one of such an operation.</summary>
+    public void Cancel(params ReadOnlySpan<string> operations)
+    {
+        if (engines.Current is not { } run)
+            return;
+        foreach (var task in run.Engine.Tasks.List().Where(t => !t.HasEnded))
+        {
+            if (operations.Contains(task.Operation))
+            {
+                Cancel(run, task);
+                return;
+            }
+        }
     }
 
     private static List<VirtualMachine> Running(EngineRun run) =>
@@ -132,9 +149,10 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
             Submit(run, operation);
     }
 
-    private void Submit(EngineRun run, Operation operation) => realm.Enter(() => world.Begin("An operator", () => SubmitAsync(run, operation)));
+    private void Submit(EngineRun run, Operation operation, Session? session = null) =>
+        realm.Enter(() => world.Begin("An operator", () => SubmitAsync(run, operation, session ?? Session.System)));
 
-    private async Task SubmitAsync(EngineRun run, Operation operation)
+    private async Task SubmitAsync(EngineRun run, Operation operation, Session session)
     {
         var name = operation.Declaration().Name;
         var target = run.Engine.Inventory.Current.Find(operation.Target)?.Name;
@@ -144,7 +162,7 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
         try
         {
             world.Tell($"{name} {target}: asked for{Details(operation)}");
-            var task = await run.Realm.RunAsync(() => run.Engine.Tasks.SubmitAsync(Session.System, operation));
+            var task = await run.Realm.RunAsync(() => run.Engine.Tasks.SubmitAsync(session, operation));
             promises.Accepted.Add(task.Id);
             world.Tell($"{name} {target}: accepted as {task.Id}");
             var ended = await run.Realm.RunAsync(() => run.Engine.Tasks.WaitAsync(task.Id, CancellationToken.None));
@@ -159,8 +177,12 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
 
     private void CancelSomething(EngineRun run)
     {
-        if (run.Engine.Tasks.List().FirstOrDefault(t => !t.HasEnded) is not { } task)
-            return;
+        if (run.Engine.Tasks.List().FirstOrDefault(t => !t.HasEnded) is { } task)
+            Cancel(run, task);
+    }
+
+    private void Cancel(EngineRun run, TaskRecord task)
+    {
         try
         {
             run.Realm.Enter(() => run.Engine.Tasks.Cancel(Session.System, task.Id));

@@ -1,9 +1,11 @@
 using Alveare.Model;
 using Alveare.Model.Clusters;
 using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
 using Alveare.Planning.Rules;
+using Alveare.Simulation.Sites;
 using Alveare.Simulation.Worlds;
 
 namespace Alveare.Simulation.Scenarios;
@@ -19,7 +21,10 @@ internal sealed class RuleWatch(World world, ScenarioSite site, EngineRuns engin
 
     private readonly Dictionary<string, Standing> standings = new(StringComparer.Ordinal);
 
-    private Model.Inventory.Cluster? Cluster => engines.Current?.Engine.Inventory.Current.Find(site.Cluster!.Value) as Model.Inventory.Cluster;
+    private Model.Inventory.Cluster? drawn;
+
+    // As it was at the first look, whatever an engine knows of it later.
+    private Model.Inventory.Cluster? Cluster => engines.Current is { } run ? drawn ??= run.Engine.Inventory.Current.Get<Model.Inventory.Cluster>(site.Cluster!.Value) : null;
 
     /// <summary>Some machines are to be apart, one is to be on all hosts but one, and some are to be together: two or more that must, and two that should.</summary>
     /// <param name="mostTogether">Of those that must.</param>
@@ -92,24 +97,33 @@ internal sealed class RuleWatch(World world, ScenarioSite site, EngineRuns engin
         return before with { BrokenSince = moment };
     }
 
-    // Balancing brings machines together one by one, and whether others could make room for them is not looked at here.
+    // Whether others could make room for them is not looked at here.
     private bool CouldBeKept(Model.Inventory.Cluster cluster, ClusterRule rule)
     {
         var members = ClusterRules.MembersOf(cluster, rule).Where(m => PlaceOf(m) is not null).ToList();
         var hosts = site.Site.Hosts.Select(h => h.Id).ToList();
-        var memory = members.Sum(m => site.Site.Executions.Of(m)[0].Spec.Memory.Value);
-        return site.Site.Hosts.Any(h => h.Agent is not null
-            && h.Living.Where(q => !members.Contains(q.Machine)).Sum(q => q.Spec.Memory.Value) + memory <= h.Facts.MemoryForGuests.Value
+        var specs = members.Select(m => site.Site.Executions.Of(m)[0].Spec).ToList();
+        return site.Site.Hosts.Any(h => h.Agent is not null && !IsInMaintenance(h.Id)
+            && Has(h, [.. h.Living.Where(q => !members.Contains(q.Machine)).Select(q => q.Spec), .. specs])
             && !ClusterRules.BrokenBy(cluster, members, h.Id, hosts, PlaceOf).Any(b => b.IsWorse));
     }
 
-    // By a migration of one of them that is under way, or did not succeed. Where they only should be together by a start too: the host may have been full.
+    private bool IsInMaintenance(EntityId host) => engines.Current!.Engine.Inventory.Current.Get<Host>(host).Maintenance != HostMaintenance.None;
+
+    private static bool Has(SimulatedHost host, IReadOnlyCollection<MachineSpec> machines) =>
+        machines.Sum(s => s.Memory.Value) <= host.Facts.MemoryForGuests.Value
+        && machines.Sum(s => s.Resources.Cpu.Reservation.Value) <= host.Facts.CpuCapacity.Value;
+
+    // By a migration of one of them that is under way, or did not succeed. Where they only should be together by a start too, because the host may have been
+    // full, and by leaving a host that goes into maintenance.
     private bool MayBePartedBy(Model.Inventory.Cluster cluster, ClusterRule rule, DateTimeOffset lastLook)
     {
         var members = ClusterRules.MembersOf(cluster, rule);
         return engines.Current!.Engine.Tasks.List().Any(t => members.Contains(t.Target) && !(t.EndedAt < lastLook)
-            && (t.Operation == "vm.migrate" ? t.State != TaskState.Succeeded : t.Operation == "vm.power-on" && !rule.IsMust));
+            && (t.Operation == "vm.migrate" ? t.State != TaskState.Succeeded || (!rule.IsMust && IsForMaintenance(t)) : t.Operation == "vm.power-on" && !rule.IsMust));
     }
+
+    private static bool IsForMaintenance(TaskRecord task) => task.Reason?.Contains("which goes into maintenance", StringComparison.Ordinal) == true;
 
     private Dictionary<string, BrokenRule> Broken(Model.Inventory.Cluster cluster) =>
         ClusterRules.Broken(cluster, [.. site.Site.Hosts.Select(h => h.Id)], PlaceOf).ToDictionary(b => b.Name, StringComparer.Ordinal);

@@ -21,7 +21,7 @@ public sealed class SimulatedHost : IHost
     {
         plant.Power.Connect(facts.Id, CardOf(facts.Id), PowerOff, Boot);
         this.plant = plant;
-        Facts = facts;
+        Facts = Says = facts;
         Fingerprint = Convert.ToHexString(facts.Id.Uuid.ToByteArray()) + Convert.ToHexString(facts.Id.Uuid.ToByteArray());
         local = LinkFrom(facts.Id);
         StartAgent();
@@ -32,6 +32,9 @@ public sealed class SimulatedHost : IHost
     public string Name => Facts.HostName;
 
     public HostFacts Facts { get; }
+
+    /// <summary>What its agent says that it is, once it starts; the truth unless somebody sets it.</summary>
+    public HostFacts Says { get; set; }
 
     /// <summary>MAC address of the card that wakes it.</summary>
     public string Card => CardOf(Id);
@@ -71,7 +74,7 @@ public sealed class SimulatedHost : IHost
         if (Agent is not null || !IsUp)
             return;
         plant.World.Tell($"{Name}: agent starts");
-        Agent = Agent.Start(plant, Facts, Disk);
+        Agent = Agent.Start(plant, Says, Disk);
     });
 
     /// <summary>The machine loses its power: agent and QEMUs are gone; locks stay as they are.</summary>

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Alveare.Tests.Simulation;
 
-/// <summary>Hours of a cluster that balances itself, with load in waves and hosts that crash: what must hold does, whatever the seed.</summary>
+/// <summary>Days of a cluster that balances itself, with load in waves, hosts in maintenance and hosts that crash: what must hold does, whatever the seed.</summary>
 public sealed class BalanceScenarioTests
 {
     // More are run by `./alveare simulate --balancing`.
@@ -16,16 +16,35 @@ public sealed class BalanceScenarioTests
         Assert.True(broken is null, broken?.ToString());
     }
 
+    [Theory]
+    [InlineData(ClusterDefect.RulesAreIgnored, "a rule that was kept is broken")]
+    [InlineData(ClusterDefect.RestIsIgnored, "times in an hour")]
+    [InlineData(ClusterDefect.RoomIsOverpromised, "runs machines of")]
+    [InlineData(ClusterDefect.RoomIsOverpromised, "promises its machines")]
+    [InlineData(ClusterDefect.NothingIsMoved, "are not as even")]
+    [InlineData(ClusterDefect.MaintenanceIsIgnored, "is in maintenance, and")]
+    public void AProgrammedMistakeIsFoundBySomeSeed(ClusterDefect defect, string how) => Assert.Contains(
+        Enumerable.Range(0, 200),
+        seed => BalanceScenario.Run(seed, defect: defect).Violations.Any(v => v.Contains(how, StringComparison.OrdinalIgnoreCase)));
+
     [Fact]
     public void TheSameSeedGivesTheSameHistory()
     {
-        var (once, again) = (BalanceScenario.Run(3, hours: 1, keepHistory: true), BalanceScenario.Run(3, hours: 1, keepHistory: true));
+        var (once, again) = (BalanceScenario.Run(3, days: 1, keepHistory: true), BalanceScenario.Run(3, days: 1, keepHistory: true));
         Assert.Equal(once.History, again.History);
         Assert.Equal(once.Turns, again.Turns);
     }
 
     [Fact]
     public void MachinesDoMove() => Assert.Contains(Enumerable.Range(0, 20), seed => Tells(seed, "balancing moved"));
+
+    [Fact]
+    public void HostsDoGoIntoMaintenanceAndOutAgain()
+    {
+        var histories = Enumerable.Range(0, 5).SelectMany(seed => BalanceScenario.Run(seed, keepHistory: true).History).ToList();
+        foreach (var what in new[] { "host.enter-maintenance", "host.exit-maintenance", "cluster.rolling-maintenance" })
+            Assert.Contains(histories, l => l.Contains(what, StringComparison.Ordinal) && l.Contains("Succeeded", StringComparison.Ordinal));
+    }
 
     [Fact]
     public void GroupsDoMove() => Assert.Contains(Enumerable.Range(0, 20), seed => Tells(seed, "a rule keeps it together with"));

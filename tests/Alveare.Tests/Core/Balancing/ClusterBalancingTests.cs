@@ -1,3 +1,4 @@
+using Alveare.Core.Balancing;
 using Alveare.Core.Inventory;
 using Alveare.Core.Store;
 using Alveare.Model;
@@ -315,6 +316,45 @@ public sealed class ClusterBalancingTests
         // The other machine does as well, and this one rests until the time is over.
         await cluster.BalanceAsync();
         Assert.Equal(3, cluster.Migrations.Count(t => t.Target == tried));
+    }
+
+    [Fact]
+    public async Task ClustersThatShareADatastoreWaitForEachOthersMoves()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full, hosts: 12, machines: 0);
+        var site = cluster.Site;
+        var second = site.Now.Get<Cluster>(site.Cluster) with { Id = new EntityId(EntityKind.Cluster, Guid.NewGuid()), Name = "second" };
+        await site.Engine.Inventory.ApplyAsync(now => InventoryEdit.Of(
+            [second, .. Enumerable.Range(7, 6).Select(n => now.Get<Host>(site.Host(n)) with { Parent = second.Id })]));
+        foreach (var host in (int[])[1, 2, 3, 7, 8, 9])
+        {
+            for (var n = 1; n <= 4; n++)
+                await site.CreateAsync($"vm{host}-{n}", host, on: true);
+        }
+
+        cluster.Tell(Long, _ => 150);
+        var most = 0;
+        var gate = new Lock();
+        var isFull = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        site.Hosts.On<PrepareIncoming>(
+            async carryOut =>
+            {
+                lock (gate)
+                {
+                    most = Math.Max(most, cluster.Migrations.Count(t => !t.HasEnded));
+                    if (most >= MoveRunner.MovesPerDatastore)
+                        isFull.TrySetResult();
+                }
+
+                await isFull.Task.WaitAsync(Patience.Longest, TestContext.Current.CancellationToken);
+                return await carryOut();
+            },
+            times: int.MaxValue);
+        await Task.WhenAll(cluster.BalanceAsync(), site.SucceedAsync(new BalanceCluster { Target = second.Id }));
+        Assert.Equal(MoveRunner.MovesPerDatastore, most);
+        // More than that wanted to be made: two to each of three hosts of both clusters.
+        Assert.True(cluster.Migrations.Count > MoveRunner.MovesPerDatastore);
+        Assert.All(cluster.Migrations, task => Assert.Equal(TaskState.Succeeded, task.State));
     }
 
     [Fact]

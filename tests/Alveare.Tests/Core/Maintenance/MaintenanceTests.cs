@@ -7,6 +7,7 @@ using Alveare.Model.Machines;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
 using Alveare.Planning.Migration;
+using Alveare.Tests.Core.Balancing;
 using Alveare.Tests.Core.Machines;
 using Xunit;
 
@@ -42,6 +43,63 @@ public sealed class MaintenanceTests
         var fault = await site.FailAsync<HostNotEmptied>(new EnterMaintenance { Target = site.Host(1) });
         Assert.Contains("'small' stays", Assert.Single(fault.Staying));
         Assert.Equal((HostMaintenance.None, site.Host(1), site.Host(2)), (site.Now.Get<Host>(site.Host(1)).Maintenance, site.Vm(small).Host!.Value, site.Vm(big).Host!.Value));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task AMachineThatIsOnItsWayToTheHostComesAndLeavesAgain(bool isRunning)
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        var id = await site.CreateAsync("a", host: 1, on: isRunning);
+        var held = isRunning ? site.Hosts.Hold<PrepareIncoming>() : site.Hosts.Hold<RegisterMachine>();
+        var coming = await site.SubmitAsync(isRunning ? new MigrateVm { Target = id, Host = site.Host(2) } : new PowerOn { Target = id, Host = site.Host(2) });
+        await held.ArrivedAsync();
+        var entering = await site.SubmitAsync(new EnterMaintenance { Target = site.Host(2) });
+        await site.UntilTaskAsync(entering, t => t.Step?.Contains("on their way", StringComparison.Ordinal) == true, "it waits");
+        held.Release();
+        Assert.Equal((TaskState.Succeeded, site.Host(2)), ((await site.EndAsync(coming)).State, site.Engine.Tasks.Get(coming.Id).Result!.Value));
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(entering)).State);
+        Assert.Empty(site.Now.MachinesOn(site.Host(2)));
+        Assert.Empty(site.Simulation.Hosts[1].Living);
+        Assert.Equal(PowerState.On, site.Vm(id).Power);
+    }
+
+    [Fact]
+    public async Task AWaitForAMachineOnItsWayIsCancelled()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        var id = await site.CreateAsync("a", host: 1);
+        var held = site.Hosts.Hold<RegisterMachine>();
+        var coming = await site.SubmitAsync(new PowerOn { Target = id, Host = site.Host(2) });
+        await held.ArrivedAsync();
+        var entering = await site.SubmitAsync(new EnterMaintenance { Target = site.Host(2) });
+        await site.UntilTaskAsync(entering, t => t.Step?.Contains("on their way", StringComparison.Ordinal) == true, "it waits");
+        site.Cancel(entering);
+        Assert.Equal(TaskState.Cancelled, (await site.EndAsync(entering)).State);
+        held.Release();
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(coming)).State);
+        Assert.Equal((HostMaintenance.None, site.Host(2)), (site.Now.Get<Host>(site.Host(2)).Maintenance, site.Vm(id).Host!.Value));
+    }
+
+    [Fact]
+    public async Task AfterItsEndBalancingFillsTheHostAgain()
+    {
+        var aWhile = TimeSpan.FromMinutes(30);
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
+        cluster.Tell(aWhile, _ => 150);
+        await cluster.BalanceAsync();
+        Assert.InRange(cluster.CountOn(2), 2, 3);
+        await cluster.Site.SucceedAsync(new EnterMaintenance { Target = cluster.Site.Host(2) });
+        cluster.Tell(aWhile, _ => 150);
+        await cluster.BalanceAsync();
+        Assert.Equal(0, cluster.CountOn(2));
+
+        await cluster.Site.SucceedAsync(new ExitMaintenance { Target = cluster.Site.Host(2) });
+        cluster.Tell(aWhile, _ => 150);
+        await cluster.BalanceAsync();
+        Assert.All([1, 2, 3], host => Assert.InRange(cluster.CountOn(host), 2, 3));
+        Assert.All(cluster.Migrations, task => Assert.Equal(TaskState.Succeeded, task.State));
     }
 
     [Fact]
@@ -92,6 +150,22 @@ public sealed class MaintenanceTests
         await site.UntilAsync(now => now.OfType<Host>().Any(h => h.Maintenance == HostMaintenance.In), "a host is in maintenance");
         site.Cancel(rolling);
         Assert.Equal(TaskState.Cancelled, (await site.EndAsync(rolling)).State);
+        Assert.All(site.Now.OfType<Host>(), h => Assert.Equal(HostMaintenance.None, h.Maintenance));
+    }
+
+    [Fact]
+    public async Task ARollOneOfWhoseStepsIsCancelledEndsForThatReason()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2);
+        await site.CreateAsync("a", host: 1, on: true);
+        var held = site.Hosts.Hold<PrepareIncoming>();
+        var rolling = await site.SubmitAsync(new RollingMaintenance { Target = site.Cluster });
+        await held.ArrivedAsync();
+        var step = site.Engine.Tasks.List().First(t => t.Operation == "host.enter-maintenance" && !t.HasEnded);
+        site.Cancel(step);
+        held.Release();
+        var ended = await site.EndAsync(rolling);
+        Assert.Contains($"{step.Id}, which was to put host 'h1' into maintenance, was cancelled", Assert.IsType<Interrupted>(ended.Fault).Message, StringComparison.Ordinal);
         Assert.All(site.Now.OfType<Host>(), h => Assert.Equal(HostMaintenance.None, h.Maintenance));
     }
 
