@@ -50,4 +50,24 @@ public sealed class PowerTests
         await MachineRoom.ExecuteAsync(host, new ResumeMachine(machine.Id));
         Assert.True(await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken) >= before);
     }
+
+    [Fact]
+    public async Task AResetMachineBeginsAnewInTheSameProcess()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(host, "tick");
+        var pid = Assert.Single(room.LivingProcesses());
+        using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
+        while (await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken) < 3)
+            continue;
+
+        var reset = (MachineReply)await MachineRoom.ExecuteAsync(host, new ResetMachine(machine.Id));
+
+        Assert.Equal(PowerState.On, reset.Machine.Power);
+        while (await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken) != 1)
+            continue;
+        Assert.Equal(2u, await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken));
+        Assert.Equal(pid, Assert.Single(room.LivingProcesses()));
+    }
 }
