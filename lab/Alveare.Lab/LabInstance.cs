@@ -39,6 +39,7 @@ public sealed class LabInstance
         File.SetUnixFileMode(Plan.State, (UnixFileMode)0b111_101_101);
         Directory.CreateDirectory(Plan.SharedDirectory);
         Directory.CreateDirectory(Plan.MountPoint);
+        Directory.CreateDirectory(Plan.TemporaryDirectory);
         if (!File.Exists(Plan.PasswordFile))
             WritePassword();
         if (Network.Exists)

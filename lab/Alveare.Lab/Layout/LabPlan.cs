@@ -58,6 +58,9 @@ public sealed record LabPlan
     /// <summary>Where each host has the shared storage mounted, in its own mount namespace; empty outside.</summary>
     public string MountPoint => Path.Combine(State, "datastore");
 
+    /// <summary>Temporary files of the programs: what one that is killed leaves goes with the lab.</summary>
+    public string TemporaryDirectory => Path.Combine(State, "tmp");
+
     public string NamespaceOf(string host) => $"{Name}-{host}";
 
     public string StateOf(string program) => Path.Combine(State, program);

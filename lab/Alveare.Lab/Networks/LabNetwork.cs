@@ -7,6 +7,7 @@ namespace Alveare.Lab.Networks;
 /// <summary>The lab's cables: network namespaces, two bridges, and a veth pair from each namespace to each bridge it is on.</summary>
 public sealed class LabNetwork(LabPlan plan)
 {
+    private const string Names = "/run/netns";
     private const string Management = "mgmt";
     private const string Uplink = "uplink";
 
@@ -16,7 +17,7 @@ public sealed class LabNetwork(LabPlan plan)
     /// <summary>The client's own end of the port group.</summary>
     private const string ClientDevice = "guests";
 
-    public bool Exists => plan.Namespaces.All(n => File.Exists($"/run/netns/{n}"));
+    public bool Exists => plan.Namespaces.All(n => File.Exists($"{Names}/{n}"));
 
     /// <summary>Builds everything anew; what is left of an earlier, half built one goes first.</summary>
     public async Task BuildAsync()
@@ -53,8 +54,11 @@ public sealed class LabNetwork(LabPlan plan)
     {
         if (Directory.Exists($"/sys/class/net/{plan.RootDevice}"))
             await Command.TryAsync("ip", ["link", "delete", plan.RootDevice]);
-        foreach (var name in plan.Namespaces.Where(n => File.Exists($"/run/netns/{n}")))
+        foreach (var name in plan.Namespaces.Where(n => File.Exists($"{Names}/{n}")))
             await Command.RunAsync("ip", ["netns", "delete", name]);
+        // The first name on a machine makes the directory a mount, which nobody takes away with the last one.
+        if (Directory.Exists(Names) && !Directory.EnumerateFileSystemEntries(Names).Any())
+            await Command.TryAsync("umount", [Names]);
     }
 
     /// <summary>Pulls or plugs a host's cable to the management network: the center loses it.</summary>

@@ -83,6 +83,8 @@ public sealed partial class LabProgram(LabPlan plan, string name, string namespa
         ];
         // Every step becomes the next one by exec, so the process started here is the program, in a session of its own.
         var start = new ProcessStartInfo("setsid", command) { UseShellExecute = false, WorkingDirectory = "/" };
+        // A .NET program has sockets there for those who diagnose it, and one that is killed leaves them.
+        start.Environment["TMPDIR"] = plan.TemporaryDirectory;
         foreach (var (key, value) in environment)
             start.Environment[key] = value;
         var process = System.Diagnostics.Process.Start(start)!;

@@ -21,11 +21,10 @@ internal sealed partial class AgentProcess : IAsyncDisposable
         string[] command = [Program, "--state", StateOf(room, name), "--name", name, .. arguments];
         // ip becomes the program that it runs: the process is the agent.
         string[] all = @namespace is null ? command : ["ip", "netns", "exec", @namespace, .. command];
-        return new AgentProcess(Process.Start(new ProcessStartInfo(all[0], all[1..])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!);
+        var start = new ProcessStartInfo(all[0], all[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        // The runtime's own sockets, which one that is killed leaves, go with the room.
+        start.Environment["TMPDIR"] = room.Path;
+        return new AgentProcess(Process.Start(start)!);
     }
 
     /// <summary>Waits for the ready line and makes of it what an administrator would type to join the host.</summary>

@@ -9,6 +9,8 @@ internal static class TickingGuest
 {
     public const int DiskSize = 1 << 20;
 
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
     // Assembled with: as --32 tick.s -o tick.o && ld -m elf_i386 -Ttext 0x7c00 --oformat binary tick.o
     //
     //     .code16
@@ -127,7 +129,7 @@ internal static class TickingGuest
     public static async Task<uint> NextCountAsync(StreamReader serial, CancellationToken cancellation)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(MachineRoom.Patience);
+        limit.CancelAfter(Patience);
         while (await serial.ReadLineAsync(limit.Token) is { } line)
         {
             if (line.Length >= 8 && uint.TryParse(line.AsSpan(line.Length - 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var count))

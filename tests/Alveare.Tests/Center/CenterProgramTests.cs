@@ -124,6 +124,8 @@ public sealed partial class CenterProgramTests : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        // The runtime's own sockets, which one that is killed leaves, go with the test.
+        start.Environment["TMPDIR"] = _directory.FullName;
         start.Environment["ALVEARE_ADMIN_PASSWORD"] = password ?? "";
         var process = Process.Start(start)!;
         _started.Add(process);
