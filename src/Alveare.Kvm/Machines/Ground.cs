@@ -114,11 +114,19 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
             now = held.Read();
         if (now.Epoch < minEpoch)
             throw new FaultException(new StaleEpoch(machine, minEpoch, now.Epoch));
+        RequireOwn(now, machine);
+        if (TryPublish(held, now.Epoch + 1, owned: true, survives))
+            return now.Epoch + 1;
+        // Somebody was faster, and may have released it again since.
+        now = held.Read();
+        RequireOwn(now, machine);
+        throw new FaultException(new MachineLocked(machine, now.OwnerName ?? "a host that has released it since", now.Epoch));
+    }
+
+    private void RequireOwn(LockRecord now, string machine)
+    {
         if (now.Owner is { } owner && owner != host)
             throw new FaultException(new MachineLocked(machine, now.OwnerName ?? owner.ToString(), now.Epoch));
-        return TryPublish(held, now.Epoch + 1, owned: true, survives)
-            ? now.Epoch + 1
-            : throw new FaultException(new MachineLocked(machine, "another host that was faster", now.Epoch + 1));
     }
 
     /// <summary>Gives up a lock that is held at <paramref name="epoch"/>; answers the epoch after that.</summary>

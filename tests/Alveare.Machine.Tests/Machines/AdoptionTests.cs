@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Alveare.Core.Hosts;
+using Alveare.Kvm;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -157,6 +158,41 @@ public sealed class AdoptionTests
 
         Assert.Equal("a", Assert.IsType<MachineLocked>(refused.Fault).Owner);
         Assert.Single(room.LivingProcesses());
+    }
+
+    [Fact]
+    public async Task OfTwoHostsThatAreToldToStartAMachineAtOnceOneDoesAndTheOtherNamesIt()
+    {
+        await using var room = MachineRoom.Open();
+        var hosts = new Dictionary<string, KvmHost> { ["a"] = await room.OpenHostAsync("a"), ["b"] = await room.OpenHostAsync("b") };
+        var machine = await room.CreateTickingAsync(hosts["a"], "tick");
+        await MachineRoom.ExecuteAsync(hosts["b"], new RegisterMachine(machine.Config));
+
+        for (var round = 0; round < 3; round++)
+        {
+            var refusals = await Task.WhenAll(hosts.Values.Select(host => Task.Run(() => RefusalAsync(host, machine), Cancellation)));
+
+            var winner = hosts.Keys.ElementAt(Array.IndexOf(refusals, null));
+            Assert.Equal(winner, Assert.IsType<MachineLocked>(Assert.Single(refusals, r => r is not null)).Owner);
+            Assert.Equal(room.ProcessOf(winner), Assert.Single(room.LivingProcesses()));
+            using (var serial = await MachineRoom.OpenSerialAsync(hosts[winner], machine.Id))
+                await TickingGuest.NextCountAsync(serial, Cancellation);
+            await MachineRoom.ExecuteAsync(hosts[winner], new StopMachine(machine.Id));
+        }
+    }
+
+    // Null where it started.
+    private static async Task<Fault?> RefusalAsync(IHost host, HostMachine machine)
+    {
+        try
+        {
+            await MachineRoom.ExecuteAsync(host, new StartMachine(machine.Id, 0));
+            return null;
+        }
+        catch (FaultException e)
+        {
+            return e.Fault;
+        }
     }
 
     /// <summary>Starts a machine; answers the events that a watcher of the host is told before that.</summary>
