@@ -1,6 +1,5 @@
 using Alveare.Core.Hosts;
 using Alveare.Kvm;
-using Alveare.Kvm.Customization;
 using Alveare.Machine.Tests.Guest;
 using Alveare.Machine.Tests.Migration;
 using Alveare.Machine.Tests.Room;
@@ -149,19 +148,10 @@ public sealed class BallooningTests
             Name = name,
             Cpus = 1,
             Memory = Bytes.FromMib(MemoryMib),
-            Disks = [new DiskSpec($"{name}.qcow2", Bytes.FromMib(512), DiskFormat.Qcow2)],
             Resources = controls,
         };
-        var machine = ((MachineReply)await MachineRoom.ExecuteAsync(host, new CreateMachine(room.ConfigOf(name), spec))).Machine;
-        var directory = Path.Combine(room.DatastorePath, name);
-        File.Copy(await GuestImage.GetAsync(), Path.Combine(directory, $"{name}.qcow2"), overwrite: true);
-        var customization = new GuestCustomization
-        {
-            HostName = name,
-            Commands = ["dd if=/dev/zero of=/root/file bs=1M count=300", "(while :; do cat /root/file > /dev/null; done) &"],
-        };
-        File.WriteAllBytes(Path.Combine(directory, "seed.img"), await SeedImage.MakeAsync(SeedText.Write(spec, customization), room.Path, Cancellation));
-        await MachineRoom.ExecuteAsync(host, new ReconfigureMachine(machine.Id, machine.Spec! with { CustomizationSeed = "seed.img" }));
+        var machine = await LinuxMachine.CreateAsync(
+            room, host, spec, "dd if=/dev/zero of=/root/file bs=1M count=300", "(while :; do cat /root/file > /dev/null; done) &");
         await MachineRoom.ExecuteAsync(host, new StartMachine(machine.Id, 0));
         return (machine.Id, Assert.Single(room.LivingProcesses().Except(others)));
     }

@@ -1,6 +1,4 @@
-using Alveare.Core.Hosts;
 using Alveare.Machine.Tests.Room;
-using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 using Xunit;
 
@@ -14,7 +12,7 @@ public sealed class EndTests
         await using var room = MachineRoom.Open();
         var host = await room.OpenHostAsync("a");
         var machine = await room.StartTickingAsync(host, "tick");
-        var raised = NextEventAsync(host);
+        var raised = MachineRoom.NextEventAsync(host);
 
         MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
 
@@ -32,7 +30,7 @@ public sealed class EndTests
         await using var room = MachineRoom.Open();
         var host = await room.OpenHostAsync("a");
         var machine = await room.StartTickingAsync(host, "tick");
-        var raised = NextEventAsync(host);
+        var raised = MachineRoom.NextEventAsync(host);
         using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
         await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken);
 
@@ -59,18 +57,5 @@ public sealed class EndTests
         while (await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken) != 1)
             continue;
         Assert.Equal(pid, Assert.Single(room.LivingProcesses()));
-    }
-
-    private static async Task<HostEventRaised> NextEventAsync(IHost host)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(MachineRoom.Patience);
-        await foreach (var change in host.WatchAsync(limit.Token))
-        {
-            if (change is HostEventRaised raised)
-                return raised;
-        }
-
-        throw new InvalidOperationException("The watch ended.");
     }
 }

@@ -156,6 +156,20 @@ internal sealed class MachineRoom : IAsyncDisposable
     public static async Task RemovedAsync(IHost host, EntityId machine) =>
         await WatchUntilAsync(host, s => s.Machines.All(m => m.Id != machine));
 
+    /// <summary>The next event that a host raises.</summary>
+    public static async Task<HostEventRaised> NextEventAsync(IHost host)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        limit.CancelAfter(Patience);
+        await foreach (var change in host.WatchAsync(limit.Token))
+        {
+            if (change is HostEventRaised raised)
+                return raised;
+        }
+
+        throw new InvalidOperationException("The watch ended.");
+    }
+
     private static async Task WatchUntilAsync(IHost host, Func<HostSnapshot, bool> expected)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
