@@ -4,7 +4,10 @@ using System.Text.Json;
 namespace Alveare.Kvm.Guest;
 
 /// <summary>The guest agent did not answer as its protocol says: it is not there, hangs, or is not what it should be.</summary>
-public sealed class AgentException(string reason) : Exception(reason);
+public class AgentException(string reason) : Exception(reason);
+
+/// <summary>The connection to the guest agent ended: QEMU, which holds its other end for as long as it runs, is gone.</summary>
+public sealed class AgentEndedException(string reason) : AgentException(reason);
 
 /// <summary>One short conversation with the agent inside a guest, over its virtio port.</summary>
 /// <remarks>Whatever comes from there was written by the guest: sizes are bounded, every wait is bounded by the caller's token, and
@@ -127,12 +130,12 @@ public sealed class AgentConnection : IDisposable
         }
         catch (SocketException e)
         {
-            throw new AgentException(e.Message);
+            throw new AgentEndedException(e.Message);
         }
 
         taken += end;
         if (end == 0)
-            throw new AgentException("the connection ended");
+            throw new AgentEndedException("the connection ended");
         if (taken > MaxBytes)
             throw new AgentException($"it said more than {MaxBytes} bytes");
     }

@@ -42,9 +42,9 @@ public static class GuestAgent
             {
                 return await agent.ReadAnswerAsync(refusal.Token) is null ? "its agent refused" : null;
             }
-            catch (OperationCanceledException)
+            catch (Exception e) when (e is OperationCanceledException or AgentEndedException)
             {
-                // Silence is consent.
+                // Silence is consent, and so is the end of a guest that was quick.
                 return null;
             }
         }

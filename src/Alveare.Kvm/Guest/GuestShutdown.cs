@@ -21,9 +21,9 @@ public static class GuestShutdown
                 return;
             await run.Qmp.ExecuteAsync("system_powerdown", cancellation: cancellation);
         }
-        catch (QmpClosedException) when (run.Qmp.Closed.IsCompleted)
+        catch (QmpClosedException e) when (e.IsGone)
         {
-            // The guest was so quick that its QEMU ended before the agent's silence was long enough.
+            // The machine is off, or about to be.
         }
         catch (Exception e) when (e is QmpException or QmpClosedException)
         {

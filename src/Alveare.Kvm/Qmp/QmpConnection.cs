@@ -84,7 +84,7 @@ public sealed class QmpConnection : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            throw new QmpClosedException($"QEMU did not answer '{command}' in {(timeout ?? DefaultTimeout).TotalSeconds} s");
+            throw new QmpClosedException($"QEMU did not answer '{command}' in {(timeout ?? DefaultTimeout).TotalSeconds} s", isGone: false);
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
@@ -99,6 +99,8 @@ public sealed class QmpConnection : IAsyncDisposable
         await line.DisposeAsync();
         Close();
     }
+
+    private bool MayBeMadeAnew => !isDisposed && IsAlive?.Invoke() == true;
 
     private static QmpException Refusal(string command, JsonElement error) =>
         new(command, error.GetProperty("class").GetString() ?? "", error.GetProperty("desc").GetString() ?? "");
@@ -172,8 +174,8 @@ public sealed class QmpConnection : IAsyncDisposable
         await writing.WaitAsync();
         try
         {
-            Fail(TakePending(keepsOn: true));
-            for (var delay = FirstRetry; !isDisposed && IsAlive?.Invoke() == true; delay = delay < LastRetry ? delay * 2 : LastRetry)
+            Fail(TakePending(keepsOn: true), isGone: !MayBeMadeAnew);
+            for (var delay = FirstRetry; MayBeMadeAnew; delay = delay < LastRetry ? delay * 2 : LastRetry)
             {
                 try
                 {
@@ -208,7 +210,7 @@ public sealed class QmpConnection : IAsyncDisposable
     private void Close()
     {
         closed.TrySetResult();
-        Fail(TakePending(keepsOn: false));
+        Fail(TakePending(keepsOn: false), isGone: true);
     }
 
     private IEnumerable<TaskCompletionSource<JsonElement>> TakePending(bool keepsOn)
@@ -221,11 +223,11 @@ public sealed class QmpConnection : IAsyncDisposable
         }
     }
 
-    private static void Fail(IEnumerable<TaskCompletionSource<JsonElement>> unanswered)
+    private static void Fail(IEnumerable<TaskCompletionSource<JsonElement>> unanswered, bool isGone)
     {
         foreach (var answer in unanswered)
         {
-            answer.TrySetException(new QmpClosedException("QEMU ended before it answered"));
+            answer.TrySetException(new QmpClosedException(isGone ? "QEMU ended before it answered" : "QEMU broke its control connection off before it answered", isGone));
             // Nobody may be waiting any more.
             _ = answer.Task.Exception;
         }
@@ -286,7 +288,7 @@ public sealed class QmpConnection : IAsyncDisposable
                 await line.DisposeAsync();
                 throw e switch
                 {
-                    OperationCanceledException when !cancellation.IsCancellationRequested => new QmpClosedException($"QEMU did not greet in {patience.TotalSeconds} s"),
+                    OperationCanceledException when !cancellation.IsCancellationRequested => new QmpClosedException($"QEMU did not greet in {patience.TotalSeconds} s", isGone: false),
                     IOException or JsonException => new QmpClosedException($"QEMU broke its control socket off before it greeted: {e.Message}"),
                     _ => e,
                 };

@@ -13,4 +13,9 @@ public sealed class QmpException(string command, string errorClass, string descr
 }
 
 /// <summary>The connection to QEMU ended before the answer came: the process is gone, or it hangs past the time allowed.</summary>
-public sealed class QmpClosedException(string reason) : Exception(reason);
+/// <param name="isGone">Whether the connection ended, rather than the patience of who waited.</param>
+public sealed class QmpClosedException(string reason, bool isGone = true) : Exception(reason)
+{
+    /// <summary>Whether the connection ended: nobody is there any more.</summary>
+    public bool IsGone { get; } = isGone;
+}

@@ -82,12 +82,14 @@ public sealed class GuestAgentTests
     public async Task NobodyThereIsNoAnswer() => Assert.Null(await GuestAgent.ReadFactsAsync("/nowhere/agent"));
 
     [Fact]
-    public async Task AShutdownThatIsRefusedSaysSoAndSilenceIsConsent()
+    public async Task AShutdownThatIsRefusedSaysSoAndSilenceIsConsentAndSoIsTheEndOfQemu()
     {
         using var refusing = FakeAgent.Answering(_ => """{"error":{"class":"GenericError","desc":"no"}}""");
         using var silent = new FakeAgent(request => FakeAgent.Proper(request) is { } proper ? [proper] : []);
 
         Assert.NotNull(await GuestAgent.ShutDownAsync(refusing.Path));
         Assert.Null(await GuestAgent.ShutDownAsync(silent.Path));
+        using var quick = new FakeAgent(request => FakeAgent.Proper(request) is { } proper ? [proper] : throw new IOException("The guest is off."));
+        Assert.Null(await GuestAgent.ShutDownAsync(quick.Path));
     }
 }
