@@ -49,7 +49,7 @@ internal sealed class ScaleSite : IAsyncDisposable
 
     private ScaleSite()
     {
-        _simulation.World.CpuDemand = DemandWaves.Unlike(seed: 1).Percent;
+        _simulation.World.CpuDemand = DemandWaves.Unlike(seed: 1, day: TimeSpan.FromHours(24)).Percent;
         _store = new SqliteStore(Path.Combine(_state, "center.db"));
         Engine = new Engine(_store, _simulation, _simulation, TimeProvider.System, new IdSource(RandomNumberGenerator.Fill), NullLoggerFactory.Instance);
     }
