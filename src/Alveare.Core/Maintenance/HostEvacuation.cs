@@ -130,10 +130,25 @@ internal sealed class HostEvacuation(MachineGround ground, MaintenancePlanner pl
     /// <summary>Moves one machine with its group, if it is still where it was; answers why it stays, or null.</summary>
     private async Task<string?> MigrateAsync(Emptying emptying, EntityId vm, EntityId from, EntityId? target, string why)
     {
+        await IdleAsync(vm, emptying.Context);
         using var slot = await emptying.Slots.TakeAsync([emptying.Host], CancellationToken.None);
         return emptying.Context.Cancellation.IsCancellationRequested || ground.Now.Find(vm) is not VirtualMachine there || there.Host != from
             ? null
             : await ground.Tasks.WhyNotAsync(new MigrateVm { Target = vm, Host = target, WithGroup = true }, why, emptying.Context);
+    }
+
+    /// <summary>Waits for what somebody else does with a machine: one that has just come is still its task's.</summary>
+    private async Task IdleAsync(EntityId vm, TaskContext context)
+    {
+        try
+        {
+            while (ground.Now.Find(vm) is VirtualMachine { BusyTask: { } task })
+                await ground.Tasks.WaitAsync(task, context.Cancellation);
+        }
+        catch (OperationCanceledException) when (context.Cancellation.IsCancellationRequested)
+        {
+            // Nothing more is begun.
+        }
     }
 
     /// <param name="Why">Why it stays; null when it has moved.</param>
