@@ -9,7 +9,7 @@ namespace Alveare.Kvm.Qmp;
 /// <remarks>The end of the connection (<see cref="Closed"/>) is how the death of the process is noticed: the kernel closes its sockets
 /// whatever it died of. Where the process lives the connection is made anew: QEMU 7.2 breaks it off when it cannot write (tcp_chr_write), as one for which
 /// the kernel has no memory. Event handlers run on the reader, one after the other, and must not wait for an answer of the same connection.
-/// Commands bear no id, for QEMU answers them in their order (but for those out of band, which are not used): it reads its control socket
+/// Commands after the first bear no id, for QEMU answers them in their order (but for those out of band, which are not used): it reads its control socket
 /// byte by byte, each with a turn of its main loop (7.2: monitor_can_read, about 20 us), so a command's length is its price.</remarks>
 public sealed class QmpConnection : IAsyncDisposable
 {
@@ -242,10 +242,11 @@ public sealed class QmpConnection : IAsyncDisposable
     /// <summary>One connection, negotiated.</summary>
     private sealed class Line : IAsyncDisposable
     {
-        private static readonly byte[] Negotiation = """{"execute":"qmp_capabilities"}"""u8.ToArray();
+        private static readonly byte[] Negotiation = """{"execute":"qmp_capabilities","id":0}"""u8.ToArray();
 
         private readonly Socket socket;
         private readonly NetworkStream stream;
+        private readonly Queue<JsonElement> early = new();
         private readonly PipeReader reader;
 
         private Line(Socket socket)
@@ -278,10 +279,16 @@ public sealed class QmpConnection : IAsyncDisposable
                 if (await line.ReadAsync(limit.Token) is not { } greeting || !greeting.TryGetProperty("QMP", out _))
                     throw new QmpClosedException("QEMU closed its control socket without a greeting");
                 await line.WriteAsync(Negotiation, limit.Token);
-                // Before it is answered there are no events.
-                if (await line.ReadAsync(limit.Token) is null)
-                    throw new QmpClosedException("QEMU closed its control socket before it had negotiated");
-                return line;
+                // Events may come before its answer, and so may the answer of a command of whoever was connected before.
+                while (await line.ReadMessageAsync(limit.Token) is { } message)
+                {
+                    if (message.TryGetProperty("id", out _))
+                        return line;
+                    if (message.TryGetProperty("event", out _))
+                        line.early.Enqueue(message);
+                }
+
+                throw new QmpClosedException("QEMU closed its control socket before it had negotiated");
             }
             catch (Exception e)
             {
@@ -298,7 +305,10 @@ public sealed class QmpConnection : IAsyncDisposable
         public ValueTask WriteAsync(ReadOnlyMemory<byte> command, CancellationToken cancellation) => stream.WriteAsync(command, cancellation);
 
         /// <summary>The next line as JSON, or null at the end.</summary>
-        public async Task<JsonElement?> ReadAsync(CancellationToken cancellation)
+        public async ValueTask<JsonElement?> ReadAsync(CancellationToken cancellation) =>
+            early.TryDequeue(out var message) ? message : await ReadMessageAsync(cancellation);
+
+        private async Task<JsonElement?> ReadMessageAsync(CancellationToken cancellation)
         {
             while (true)
             {

@@ -23,6 +23,9 @@ internal sealed class FakeQemu : IDisposable
 
     public string Path => System.IO.Path.Combine(directory, "qmp");
 
+    /// <summary>What it says between its greeting and the answer to the negotiation.</summary>
+    public string[] BeforeNegotiated { get; init; } = [];
+
     public int Connections => Volatile.Read(ref connections);
 
     public void Dispose()
@@ -59,7 +62,15 @@ internal sealed class FakeQemu : IDisposable
             foreach (var text in Encoding.UTF8.GetString(buffer, 0, length).Replace("}{", "}\n{", StringComparison.Ordinal).Split('\n'))
             {
                 var command = JsonDocument.Parse(text).RootElement.GetProperty("execute").GetString()!;
-                if ((command == "qmp_capabilities" ? """{"return": {}}""" : answer(command)) is not { } line)
+                if (command == "qmp_capabilities")
+                {
+                    foreach (var message in BeforeNegotiated)
+                        await SendAsync(message);
+                    await SendAsync("""{"return": {}, "id": 0}""");
+                    continue;
+                }
+
+                if (answer(command) is not { } line)
                     return;
                 await SendAsync(line);
             }

@@ -31,6 +31,19 @@ public sealed class QmpConnectionTests
     }
 
     [Fact]
+    public async Task WhatComesBeforeTheNegotiationIsAnsweredTakesNoAnswersPlaceAndNoEventIsMissed()
+    {
+        using var qemu = new FakeQemu(command => $$"""{"return": "{{command}}"}""")
+        {
+            BeforeNegotiated = ["""{"event": "STOP"}""", """{"return": "of a command of the one before"}""", """{"event": "RESUME"}"""],
+        };
+        var events = new ConcurrentQueue<string>();
+        await using var connection = await QmpConnection.ConnectAsync(qemu.Path, e => events.Enqueue(e.Name), Patience, Cancellation);
+        Assert.Equal("one", (await connection.ExecuteAsync("one", cancellation: Cancellation)).GetString());
+        Assert.Equal(["STOP", "RESUME"], events);
+    }
+
+    [Fact]
     public async Task AConnectionThatTalksNonsenseIsMadeAnew()
     {
         using var qemu = new FakeQemu(command => command == "odd" ? """{"return": nan}""" : """{"return": 1}""");
