@@ -36,8 +36,7 @@ internal sealed class HostEvacuation(MachineGround ground, MaintenancePlanner pl
         context.Report(0, plan.InWords());
         events.Add(EventSeverity.Info, "host.evacuation-plan", $"By the plan {plan.InWords()}.", host, context.Session.User);
         ImmutableArray<Outcome> outcomes = [];
-        // Again for those that were busy, or whose target is full by now; and without those that could not make
-        // room.
+        // Again for those whose target is full by now, and without those that could not make room.
         for (var round = 0; round < Rounds && Left(host).Count > 0 && !context.Cancellation.IsCancellationRequested; round++)
         {
             if (round > 0)
