@@ -153,8 +153,11 @@ public sealed class QemuProcess
     /// <summary>Ends the process at once. It is gone when <see cref="AwaitEndAsync"/> returns.</summary>
     public void Kill()
     {
-        if (Run.ReadExitStatus() is null && IsOurs(Run, Pid))
-            Native.Kill(Pid, Native.SigKill);
+        if (Run.ReadExitStatus() is not null || !IsOurs(Run, Pid))
+            return;
+        // Whoever waits for the end of the connection need not ask whether it lives.
+        Qmp.IsAlive = null;
+        Native.Kill(Pid, Native.SigKill);
     }
 
     /// <summary>Waits until the process holds nothing any more: no file, no lock. How it ended may not be written down yet.</summary>
