@@ -49,13 +49,11 @@ public sealed class EndTests
         var machine = await room.StartTickingAsync(host, "tick");
         var pid = Assert.Single(room.LivingProcesses());
         using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
-        while (await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken) < 3)
-            continue;
+        await TickingGuest.CountsUntilAsync(serial, n => n >= 3, TestContext.Current.CancellationToken);
 
         await serial.BaseStream.WriteAsync("r"u8.ToArray(), TestContext.Current.CancellationToken);
 
-        while (await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken) != 1)
-            continue;
+        await TickingGuest.CountsUntilAsync(serial, n => n == 1, TestContext.Current.CancellationToken);
         Assert.Equal(pid, Assert.Single(room.LivingProcesses()));
     }
 }

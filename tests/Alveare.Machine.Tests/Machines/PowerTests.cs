@@ -59,14 +59,12 @@ public sealed class PowerTests
         var machine = await room.StartTickingAsync(host, "tick");
         var pid = Assert.Single(room.LivingProcesses());
         using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
-        while (await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken) < 3)
-            continue;
+        await TickingGuest.CountsUntilAsync(serial, n => n >= 3, TestContext.Current.CancellationToken);
 
         var reset = (MachineReply)await MachineRoom.ExecuteAsync(host, new ResetMachine(machine.Id));
 
         Assert.Equal(PowerState.On, reset.Machine.Power);
-        while (await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken) != 1)
-            continue;
+        await TickingGuest.CountsUntilAsync(serial, n => n == 1, TestContext.Current.CancellationToken);
         Assert.Equal(2u, await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken));
         Assert.Equal(pid, Assert.Single(room.LivingProcesses()));
     }

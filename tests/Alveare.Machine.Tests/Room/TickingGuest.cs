@@ -125,6 +125,13 @@ internal static class TickingGuest
         return BitConverter.ToUInt32(count);
     }
 
+    /// <summary>Reads counts of a serial line until one is as wanted.</summary>
+    public static async Task CountsUntilAsync(StreamReader serial, Func<uint, bool> isWanted, CancellationToken cancellation)
+    {
+        while (!isWanted(await NextCountAsync(serial, cancellation)))
+            continue;
+    }
+
     /// <summary>The next whole count on a serial line.</summary>
     public static async Task<uint> NextCountAsync(StreamReader serial, CancellationToken cancellation)
     {

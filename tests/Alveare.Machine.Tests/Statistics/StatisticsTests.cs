@@ -17,8 +17,7 @@ public sealed class StatisticsTests
         var host = await room.OpenHostAsync("a");
         var machine = await room.StartTickingAsync(host, "tick");
         using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
-        while (await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken) < 20)
-            continue;
+        await TickingGuest.CountsUntilAsync(serial, n => n >= 20, TestContext.Current.CancellationToken);
 
         var (all, sample) = await ReadAsync(host, machine.Id);
 
@@ -71,8 +70,7 @@ public sealed class StatisticsTests
 
         await MachineRoom.ExecuteAsync(host, new ResumeMachine(machine.Id));
         var from = await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken);
-        while (await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken) < from + 100)
-            continue;
+        await TickingGuest.CountsUntilAsync(serial, n => n >= from + 100, TestContext.Current.CancellationToken);
 
         // It reads at its boot alone, and writes with every tick.
         var (_, moving) = await ReadAsync(host, machine.Id);
