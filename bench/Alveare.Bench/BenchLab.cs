@@ -69,7 +69,7 @@ internal sealed class BenchLab : IAsyncDisposable
     }
 
     /// <summary>Where a host keeps what it needs of a running machine.</summary>
-    public string RunDirectory(string host, VmDto machine) => Path.Combine(Plan.StateOf(host), "run", machine.Spec!.Uuid.ToString("N"));
+    public string RunDirectory(string host, VmDto machine) => Path.Combine(Plan.RunOf(host), machine.Spec!.Uuid.ToString("N"));
 
     /// <summary>The arguments a host started a machine's QEMU with.</summary>
     public IReadOnlyList<string> CommandOf(string host, VmDto machine)

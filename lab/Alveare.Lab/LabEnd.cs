@@ -22,13 +22,14 @@ public sealed class LabEnd(LabPlan plan)
         await Task.WhenAll(Inside().Select(p => p.KillAsync(Patience)));
     }
 
-    /// <summary>Ends everything and removes namespaces, control groups and the state directory.</summary>
+    /// <summary>Ends everything and removes namespaces, control groups, the mount and the state directory.</summary>
     public async Task RemoveAsync()
     {
         var (hosts, machines) = (HostIds().ToList(), Machines().ToList());
         await EndProcessesAsync();
         await new LabNetwork(plan).RemoveAsync();
         await ControlGroups.RemoveAsync(hosts, machines);
+        await MemoryMount.RemoveAsync(plan.RunMount);
         if (Directory.Exists(plan.State))
             Directory.Delete(plan.State, recursive: true);
     }
@@ -55,7 +56,7 @@ public sealed class LabEnd(LabPlan plan)
     }
 
     private IEnumerable<string> RunDirectories() =>
-        plan.Hosts.Select(h => Path.Combine(plan.StateOf(h), "run")).Where(Directory.Exists).SelectMany(Directory.EnumerateDirectories);
+        plan.Hosts.Select(plan.RunOf).Where(Directory.Exists).SelectMany(Directory.EnumerateDirectories);
 
     // As the hosts said when they were ready.
     private IEnumerable<string> HostIds() =>

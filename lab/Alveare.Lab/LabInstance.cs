@@ -40,6 +40,7 @@ public sealed class LabInstance
         Directory.CreateDirectory(Plan.SharedDirectory);
         Directory.CreateDirectory(Plan.MountPoint);
         Directory.CreateDirectory(Plan.TemporaryDirectory);
+        await MemoryMount.EnsureAsync(Plan.RunMount);
         if (!File.Exists(Plan.PasswordFile))
             WritePassword();
         if (Network.Exists)
@@ -56,7 +57,7 @@ public sealed class LabInstance
     /// <summary>Starts a host's agent unless it runs; answers whether it was started.</summary>
     public Task<bool> EnsureHostAsync(string name) => Hosts[name].EnsureAsync(
         [
-            "--state", Hosts[name].State, "--listen", $"{Plan.AddressOf(name, Plan.Management)}:7443", "--name", name, "--uplink", "uplink0",
+            "--state", Hosts[name].State, "--run", Plan.RunOf(name), "--listen", $"{Plan.AddressOf(name, Plan.Management)}:7443", "--name", name, "--uplink", "uplink0",
             "--migration-address", Plan.AddressOf(name, Plan.Uplink), "--password-file", Plan.PasswordFile,
             "--statistics-interval", Plan.StatisticsSeconds.ToString(CultureInfo.InvariantCulture),
         ],

@@ -16,6 +16,7 @@ namespace Alveare.Host;
 /// <summary>What the agent was told on its command line.</summary>
 internal sealed record AgentSettings(
     string State,
+    string? Run,
     IPEndPoint Listen,
     string Name,
     string? Uplink,
@@ -41,7 +42,7 @@ internal static class Agent
         await using var host = await KvmHost.OpenAsync(Options(settings, state, trust), cancellation);
         var facts = (await host.ObserveAsync(cancellation)).Facts;
         if (facts.AcceleratorWarning is { } warning)
-            log.LogWarning("Machines run in software emulation, which is slow: {Reason}", warning);
+            log.LogWarning("{Warning}", warning);
         foreach (var missing in host.Warnings)
             log.LogWarning("{Warning}", missing);
         if (settings.Uplink is null)
@@ -74,6 +75,7 @@ internal static class Agent
         HostId = trust.Id,
         HostName = settings.Name,
         StateDirectory = state.Path,
+        RunDirectory = Path.GetFullPath(settings.Run ?? $"/run/alveare/{trust.Id}"),
         MigrationAddress = MigrationAddress(settings),
         Uplink = settings.Uplink,
         UplinkSpeed = settings.UplinkSpeed,

@@ -4,6 +4,11 @@ using Alveare.HostLink;
 using Alveare.Running;
 
 var state = ProgramRun.StateOption("/var/lib/alveare/host");
+var run = new Option<string?>("--run")
+{
+    Description = "Directory of what running machines alone need, such as their sockets; no other agent's. Default: /run/alveare/ID, with this host's id.",
+    HelpName = "DIR",
+};
 var listen = ProgramRun.ListenOption(HostLinkOptions.DefaultPort);
 var logLevel = ProgramRun.LogLevelOption();
 var name = new Option<string>("--name") { Description = "Name of this host.", DefaultValueFactory = _ => Environment.MachineName };
@@ -51,11 +56,12 @@ var powerDown = new Option<string?>("--power-down-command")
 
 var command = new RootCommand("The agent of an Alveare host: runs virtual machines for the center that the host was joined to.")
 {
-    state, listen, name, uplink, uplinkSpeed, migrationAddress, passwordFile, statistics, powerDown, logLevel,
+    state, run, listen, name, uplink, uplinkSpeed, migrationAddress, passwordFile, statistics, powerDown, logLevel,
 };
 return await ProgramRun.InvokeAsync(command, args, (given, cancellation) => Agent.RunAsync(
     new AgentSettings(
         given.GetValue(state)!,
+        given.GetValue(run),
         given.GetValue(listen)!,
         given.GetValue(name)!,
         given.GetValue(uplink),

@@ -31,7 +31,7 @@ internal sealed class Adoption(
         foreach (var machine in registry.Machines)
             machines.AddVisiting(Describe(machine, runs.ContainsKey(machine.Id)));
         foreach (var machine in machines.All.Where(m => !runs.ContainsKey(m.Id)))
-            ReleaseForgottenLock(machine);
+            AdoptWithoutRun(machine);
         RestoreSurroundings(runs.Values);
         var adoptions = runs.Values.Select(AdoptAsync).ToArray();
         await Task.WhenAny(Task.WhenAll(adoptions), Task.Delay(Patience));
@@ -54,12 +54,22 @@ internal sealed class Adoption(
     private HostMachine Describe(RegisteredMachine machine, bool mayRun) =>
         listing.Describe(machine) with { Power = mayRun ? PowerState.Unknown : PowerState.Off };
 
-    /// <summary>After a crash of the whole host there is a lock of ours and no process.</summary>
-    private void ReleaseForgottenLock(Machine machine)
+    /// <summary>After a crash of the whole host there is a lock of ours and no process. Where somebody removed the run directory there is one.</summary>
+    private void AdoptWithoutRun(Machine machine)
     {
         // Without readable files there is no telling; the lock is looked at again when the machine is started.
-        if (machine.Current.Spec is null || ground.TryReadLock(machine.Current.Config) is not { } held || held.Owner != host)
+        if (machine.Current.Spec is not { } spec || ground.TryReadLock(machine.Current.Config) is not { } held || held.Owner != host)
             return;
+        var run = new RunDirectory(runRoot, spec.Uuid);
+        if (QemuProcess.FindStray(run) is { } pid)
+        {
+            machine.Change(m => m with { Power = PowerState.Unknown, LockEpoch = held.Epoch });
+            Raise(
+                "vm.out-of-reach", machine,
+                $"Virtual machine '{machine.Name}' runs as process {pid} and cannot be controlled: its directory '{run.Path}' was removed. Shut its guest down or end the process, then restart the agent.");
+            return;
+        }
+
         var released = ground.Release(machine.Current.Config, held.Epoch);
         machine.Change(m => m with { LockEpoch = released });
         Raise("vm.died", machine, $"Virtual machine '{machine.Name}' ran when this host went down; it is powered off now.");
@@ -76,7 +86,7 @@ internal sealed class Adoption(
             if (machines.TryFind(EntityId.Vm(run.Machine)) is not { } known)
                 return;
             known.Change(m => m with { Power = PowerState.Off });
-            ReleaseForgottenLock(known);
+            AdoptWithoutRun(known);
             return;
         }
 

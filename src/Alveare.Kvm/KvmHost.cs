@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 using Alveare.Core.Hosts;
 using Alveare.Kvm.Accelerators;
 using Alveare.Kvm.Cgroups;
@@ -105,8 +106,15 @@ public sealed class KvmHost : IHost
 
     public static async Task<KvmHost> OpenAsync(KvmOptions options, CancellationToken cancellation)
     {
-        var runRoot = Path.Combine(options.StateDirectory, "run");
-        Directory.CreateDirectory(runRoot);
+        var runRoot = options.RunDirectory;
+        if (Encoding.UTF8.GetByteCount(runRoot) > RunDirectory.MaxRootLength)
+        {
+            throw new FaultException(new HostOperationFailed(
+                "Starting the host agent", $"the path of the run directory '{runRoot}' is too long: unix sockets live below it, expected at most {RunDirectory.MaxRootLength} bytes"));
+        }
+
+        // QEMU's user passes through to its own.
+        Directory.CreateDirectory(runRoot, (UnixFileMode)0b111_001_001);
         var qemu = await QemuInstallation.FindAsync(cancellation)
             ?? throw new FaultException(new HostOperationFailed("Starting the host agent", "QEMU is not installed (package qemu-system-x86)"));
         var user = QemuUser.Find();

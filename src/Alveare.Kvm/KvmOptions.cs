@@ -12,8 +12,16 @@ public sealed record KvmOptions
 
     public required string HostName { get; init; }
 
-    /// <summary>Registry and run directories. Its path must be short: unix sockets live below it.</summary>
+    /// <summary>What this host must know for good, such as which machines are registered.</summary>
     public required string StateDirectory { get; init; }
+
+    /// <summary>Run directories of machines, worth nothing once they have ended, so better in memory than on a disk. Must be this agent's alone, and
+    /// its path short: unix sockets live below it.</summary>
+    public string RunDirectory
+    {
+        get => field ?? Path.Combine(StateDirectory, "run");
+        init;
+    }
 
     /// <summary>IP address other hosts send memory to.</summary>
     public required string MigrationAddress { get; init; }

@@ -6,12 +6,13 @@ namespace Alveare.Bench.Bare;
 /// directory of the bench and disks at their place outside the host's mount namespace.</summary>
 internal sealed class BareCommand(LabPlan plan, IReadOnlyList<string> command, string runDirectory)
 {
-    public (IReadOnlyList<string> Command, string ControlSocket) In(string directory)
+    /// <summary>The command with its sockets in a new directory, where the hosts have theirs.</summary>
+    public (IReadOnlyList<string> Command, string ControlSocket, string Directory) In(string name)
     {
-        Directory.CreateDirectory(directory);
+        var directory = Directory.CreateDirectory(plan.RunOf(name)).FullName;
         string[] moved = [.. command.Select(a => a
             .Replace(runDirectory, directory, StringComparison.Ordinal)
             .Replace(plan.MountPoint, plan.SharedDirectory, StringComparison.Ordinal))];
-        return (moved, Path.Combine(directory, "qmp.sock"));
+        return (moved, Path.Combine(directory, "qmp.sock"), directory);
     }
 }

@@ -208,7 +208,7 @@ internal static class MigrationMeasure
 
         private Task<BareQemu> LaunchAsync(int place, IReadOnlyList<string> more)
         {
-            var (moved, socket) = new BareCommand(lab.Plan, command, runDirectory).In(Path.Combine(lab.Plan.State, $"bare-{_started++}"));
+            var (moved, socket, _) = new BareCommand(lab.Plan, command, runDirectory).In($"bare-{_started++}");
             // A host lets the guest go by a command of its own; here QEMU does it, at the start and when all memory has arrived.
             var itself = moved.Where(a => a != "-S").Select(a => a.Replace($"ifname={bridgeTap}", $"ifname={_taps[place]}", StringComparison.Ordinal));
             string[] inside = ["nsenter", $"--net=/run/netns/{_namespaces[place]}", .. itself, .. more];

@@ -15,6 +15,7 @@ internal static class PowerMeasure
     // its first minute.
     private const int WarmUps = 45;
     private const int Many = 50;
+    private const int ManyRounds = 6;
     private const int AtOnce = 8;
     private const string Host = "h1";
 
@@ -39,15 +40,16 @@ internal static class PowerMeasure
             await lab.Site.RunAsync("vm.power-on", other.Id, Paused.DeepClone().AsObject());
             var atOnce = await TimeAsync(() => lab.Site.RunAsync("vm.destroy", other.Id, new JsonObject { ["powerOff"] = true }));
 
-            var directory = Path.Combine(lab.Plan.State, "bare");
-            var (command, socket) = bare.In(directory);
+            var (command, socket, directory) = bare.In("bare");
             BareQemu qemu = null!;
             var bareStart = await TimeAsync(async () => qemu = await BareQemu.StartAsync(command, socket));
             var bareStop = await TimeAsync(qemu.QuitAsync);
             await qemu.DisposeAsync();
+            var files = CopyOf(Path.Combine(lab.Plan.SharedDirectory, template.Name));
             var bareRemove = await TimeAsync(() =>
             {
                 Directory.Delete(directory, recursive: true);
+                Directory.Delete(files, recursive: true);
                 return Task.CompletedTask;
             });
             if (round < WarmUps)
@@ -77,7 +79,7 @@ internal static class PowerMeasure
         await lab.Site.RunAsync("vm.power-on", first.Id, Paused.DeepClone().AsObject());
         var command = new BareCommand(lab.Plan, lab.CommandOf(Host, first), lab.RunDirectory(Host, first));
         await lab.Site.RunAsync("vm.power-off", first.Id);
-        for (var round = 0; round < 2; round++)
+        for (var round = 0; round < ManyRounds; round++)
         {
             var machines = new List<string>();
             ours.Add(await TimeAsync(() => EachAsync(async number =>
@@ -96,7 +98,7 @@ internal static class PowerMeasure
             var started = new List<BareQemu>();
             bare.Add(await TimeAsync(() => EachAsync(async number =>
             {
-                var (moved, socket) = command.In(Path.Combine(lab.Plan.State, $"bare-{number}"));
+                var (moved, socket, _) = command.In($"bare-{number}");
                 var qemu = await BareQemu.StartAsync(moved, socket);
                 lock (started)
                     started.Add(qemu);
@@ -105,6 +107,15 @@ internal static class PowerMeasure
         }
 
         return [Line.Of($"{Many} machines created and started, {AtOnce} at once", ours, bare, 1.5)];
+    }
+
+    /// <summary>Copies a directory beside itself, for QEMU by hand to have files to destroy like a machine of a host's.</summary>
+    private static string CopyOf(string directory)
+    {
+        var copy = Directory.CreateDirectory($"{directory}-bare").FullName;
+        foreach (var file in Directory.GetFiles(directory))
+            File.Copy(file, Path.Combine(copy, Path.GetFileName(file)));
+        return copy;
     }
 
     private static Task EachAsync(Func<int, Task> work) => Parallel.ForEachAsync(

@@ -63,6 +63,11 @@ public sealed record LabPlan
 
     public string NamespaceOf(string host) => $"{Name}-{host}";
 
+    /// <summary>Where a file system in memory is mounted for the hosts' run directories, as <c>/run</c> is on a machine of its own.</summary>
+    public string RunMount => Path.Combine(State, "run");
+
+    public string RunOf(string host) => Path.Combine(RunMount, host);
+
     public string StateOf(string program) => Path.Combine(State, program);
 
     public string LogOf(string program) => Path.Combine(State, $"{program}.log");

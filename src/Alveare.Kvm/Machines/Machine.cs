@@ -61,10 +61,10 @@ public sealed class Machine(HostState state, HostMachine initial) : IDisposable
     /// <summary>Its QEMU; a fault while it is off.</summary>
     public MachineRun RequireRun() => Run ?? throw new FaultException(new InvalidPowerState(Name, PowerState.Off, PowerStates.Running));
 
-    /// <summary>A fault while it runs.</summary>
+    /// <summary>A fault while it runs, also out of this agent's reach.</summary>
     public void RequireOff()
     {
-        if (Run is not null)
+        if (Run is not null || Current.Power == PowerState.Unknown)
             throw new FaultException(new InvalidPowerState(Name, Current.Power == PowerState.Off ? PowerState.On : Current.Power, PowerStates.Off));
     }
 

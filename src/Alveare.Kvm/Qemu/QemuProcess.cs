@@ -137,6 +137,11 @@ public sealed class QemuProcess
         return null;
     }
 
+    /// <summary>The id of a living QEMU whose run directory was removed, or null when there is none: every process is looked at.</summary>
+    public static int? FindStray(RunDirectory run) => Directory.EnumerateDirectories("/proc")
+        .Select(path => int.TryParse(Path.GetFileName(path), CultureInfo.InvariantCulture, out var pid) && IsOurs(run, pid) ? pid : (int?)null)
+        .FirstOrDefault(pid => pid is not null);
+
     /// <summary>What the process has resident now; nothing when it is gone.</summary>
     public Bytes ReadMemory()
     {

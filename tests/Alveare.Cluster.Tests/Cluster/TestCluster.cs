@@ -160,7 +160,7 @@ public sealed class TestCluster : IAsyncLifetime
     public IReadOnlyList<string> HostsWithQemu(VmDto machine) => [.. Plan.Hosts.Where(h => QemuOn(h, machine) is not null)];
 
     public string RunDirectory(string host, VmDto machine) =>
-        Path.Combine(Plan.StateOf(host), "run", machine.Spec!.Uuid.ToString("N"));
+        Path.Combine(Plan.RunOf(host), machine.Spec!.Uuid.ToString("N"));
 
     /// <summary>Id of the host that the newest record of the on-disk lock names, or null when it is free.</summary>
     public string? LockOwner()

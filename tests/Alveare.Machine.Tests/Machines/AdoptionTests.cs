@@ -121,6 +121,64 @@ public sealed class AdoptionTests
     }
 
     [Fact]
+    public async Task AMachineWhoseRunDirectoryWentWithTheHostsMemoryIsOffAndCanBeStarted()
+    {
+        await using var room = MachineRoom.Open();
+        var first = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(first, "tick");
+        await first.DisposeAsync();
+        MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
+        await room.EndedAsync("a");
+        Directory.Delete(Path.Combine(room.Path, "a", "run"), recursive: true);
+
+        var second = await room.OpenHostAsync("a");
+
+        var found = Assert.Single((await second.ObserveAsync(Cancellation)).Machines);
+        Assert.Equal((PowerState.Off, machine.LockEpoch + 1), (found.Power, found.LockEpoch));
+        var died = Assert.Single(await EventsUntilStartedAsync(second, machine));
+        Assert.Equal("vm.died", died.Kind);
+        Assert.Contains("host went down", died.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AMachineWhoseRunDirectoryWasRemovedWhileItRunsKeepsItsLock()
+    {
+        await using var room = MachineRoom.Open();
+        var first = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(first, "tick");
+        await first.DisposeAsync();
+        var pid = Assert.Single(room.LivingProcesses());
+        var run = Path.Combine(room.Path, "a", "run", machine.Spec!.Uuid.ToString("N"));
+        Directory.Move(run, run + ".away");
+
+        var second = await room.OpenHostAsync("a");
+
+        var found = Assert.Single((await second.ObserveAsync(Cancellation)).Machines);
+        Assert.Equal((PowerState.Unknown, machine.LockEpoch), (found.Power, found.LockEpoch));
+        Assert.Equal(pid, Assert.Single(room.LivingProcesses()));
+        var told = await MachineRoom.NextEventAsync(second);
+        Assert.Equal("vm.out-of-reach", told.Kind);
+        Assert.Contains($"process {pid}", told.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<FaultException>(() => MachineRoom.ExecuteAsync(second, new StartMachine(machine.Id, 0)));
+        Assert.Equal(pid, Assert.Single(room.LivingProcesses()));
+
+        await second.DisposeAsync();
+        Directory.Move(run + ".away", run);
+        var third = await room.OpenHostAsync("a");
+        Assert.Equal(PowerState.On, Assert.Single((await third.ObserveAsync(Cancellation)).Machines).Power);
+    }
+
+    [Fact]
+    public async Task AnAgentWhoseRunDirectoryHasTooLongAPathSaysSo()
+    {
+        await using var room = MachineRoom.Open();
+
+        var fault = await Assert.ThrowsAsync<FaultException>(() => room.OpenHostAsync(new string('x', 60)));
+
+        Assert.Contains("at most 62 bytes", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task ARestartedAgentAdoptsTwentyMachinesThatStandStill()
     {
         const int Machines = 20;
