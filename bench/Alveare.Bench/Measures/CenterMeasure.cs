@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Alveare.Bench.Report;
+using Alveare.Bench.Scale;
 using Alveare.Core;
 using Alveare.Core.Security;
 using Alveare.Core.Store;
@@ -47,7 +48,7 @@ internal static class CenterMeasure
 
         await using var again = NewEngine(store, site, ids);
         await again.StartAsync(CancellationToken.None);
-        await ReportStatisticsAsync(site, rounds: 1);
+        await StatisticsHour.ReportAsync(site, again);
         GC.Collect();
         var usage = new Usage(Environment.ProcessId);
         await ReportStatisticsAsync(site, rounds: (int)(Watched / StatisticsInterval));

@@ -3,7 +3,6 @@ using System.Security.Cryptography;
 using Alveare.Api;
 using Alveare.Core;
 using Alveare.Core.Inventory;
-using Alveare.Core.Statistics;
 using Alveare.Core.Store;
 using Alveare.Model;
 using Alveare.Model.Clusters;
@@ -23,9 +22,10 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Alveare.Bench.Scale;
 
 /// <summary>How large the simulated site is.</summary>
-internal sealed record ScaleShape(int Clusters, int HostsPerCluster, int MachinesPerHost)
+/// <param name="Clusters">The number of hosts of each.</param>
+internal sealed record ScaleShape(IReadOnlyList<int> Clusters, int MachinesPerHost)
 {
-    public int Hosts => Clusters * HostsPerCluster;
+    public int Hosts => Clusters.Sum();
 
     public int Machines => Hosts * MachinesPerHost;
 }
@@ -68,7 +68,7 @@ internal sealed class ScaleSite : IAsyncDisposable
         {
             await site.FillAsync(shape);
             await site.ServeAsync();
-            await site.ReportAnHourAsync();
+            await StatisticsHour.ReportAsync(site._simulation, site.Engine);
             site._statistics = site.ReportAsync(site._end.Token);
             return site;
         }
@@ -76,20 +76,6 @@ internal sealed class ScaleSite : IAsyncDisposable
         {
             await site.DisposeAsync();
             throw;
-        }
-    }
-
-    /// <summary>Lets every host report an hour's samples at once: what is kept then is what a center keeps that has run for longer.</summary>
-    private async Task ReportAnHourAsync()
-    {
-        for (var round = 0; round < StatisticsHistory.Kept; round++)
-        {
-            foreach (var host in _simulation.Hosts)
-                host.Agent!.RaiseStatistics();
-            // Until the last of them has come: what waits on its way weighs too.
-            var last = _simulation.Hosts[^1].Id;
-            while (Engine.Statistics.Host(last).Count <= round)
-                await Task.Delay(1);
         }
     }
 
@@ -108,8 +94,8 @@ internal sealed class ScaleSite : IAsyncDisposable
     private async Task FillAsync(ScaleShape shape)
     {
         var objects = new List<Entity>();
-        for (var number = 1; number <= shape.Clusters; number++)
-            objects.AddRange(await ClusterAsync(number, shape));
+        for (var number = 1; number <= shape.Clusters.Count; number++)
+            objects.AddRange(await ClusterAsync(number, shape.Clusters[number - 1], shape.MachinesPerHost));
         await Engine.StartAsync(CancellationToken.None);
         await Engine.Users.CreateAsync(User, Password, Role.Administrator);
         await Engine.Inventory.ApplyAsync(_ => InventoryEdit.Of([.. objects]));
@@ -124,22 +110,23 @@ internal sealed class ScaleSite : IAsyncDisposable
     }
 
     // Each cluster has its storage to itself, and so is a datacenter of its own.
-    private async Task<IEnumerable<Entity>> ClusterAsync(int number, ScaleShape shape)
+    private async Task<IEnumerable<Entity>> ClusterAsync(int number, int hostCount, int machinesPerHost)
     {
+        var before = _simulation.Hosts.Count * machinesPerHost;
         var datacenter = IdOf(EntityKind.Datacenter, number);
         var cluster = new Cluster
         {
             Id = IdOf(EntityKind.Cluster, number), Name = $"c{number:D2}", Parent = datacenter, Balancing = new BalanceSettings { Mode = BalanceMode.Full },
         };
-        var hosts = Enumerable.Range(1, shape.HostsPerCluster).Select(n => _simulation.AddHost($"c{number:D2}-h{n:D2}", Bytes.FromGib(256), cpuThreads: 32)).ToList();
+        var hosts = Enumerable.Range(1, hostCount).Select(n => _simulation.AddHost($"c{number:D2}-h{n:D2}", Bytes.FromGib(256), cpuThreads: 32)).ToList();
         var path = $"/c{number:D2}";
         var datastore = EntityId.Datastore(IdOf(EntityKind.Datastore, number).Uuid);
         _simulation.AddDatastore(path, Bytes.FromGib(1 << 20), [.. hosts]).Id = datastore;
         for (var host = 0; host < hosts.Count; host++)
         {
             await TellAsync(hosts[host], new MountDatastore(datastore, $"ds{number:D2}", path));
-            for (var machine = 0; machine < shape.MachinesPerHost; machine++)
-                await StartAsync(hosts[host], datastore, (((number * shape.HostsPerCluster) + host) * shape.MachinesPerHost) + machine);
+            for (var machine = 0; machine < machinesPerHost; machine++)
+                await StartAsync(hosts[host], datastore, before + (host * machinesPerHost) + machine);
         }
 
         return

@@ -11,6 +11,18 @@ namespace Alveare.Machine.Tests.Machines;
 
 public sealed class AdoptionTests
 {
+
+    /// <summary>Starts a machine, ends its agent, and kills its QEMU after that.</summary>
+    private static async Task<HostMachine> RunUntilKilledAsync(MachineRoom room)
+    {
+        var host = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(host, "tick");
+        await host.DisposeAsync();
+        MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
+        await room.EndedAsync("a");
+        return machine;
+    }
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -39,11 +51,7 @@ public sealed class AdoptionTests
     public async Task AMachineThatDiedWithoutAnAgentIsOffAndCanBeStartedAgain()
     {
         await using var room = MachineRoom.Open();
-        var first = await room.OpenHostAsync("a");
-        var machine = await room.StartTickingAsync(first, "tick");
-        await first.DisposeAsync();
-        MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
-        await room.EndedAsync("a");
+        var machine = await RunUntilKilledAsync(room);
 
         var second = await room.OpenHostAsync("a");
 
@@ -80,12 +88,8 @@ public sealed class AdoptionTests
     public async Task OfAMachineThatWasDestroyedWhenTheAgentEndedNothingIsLeft()
     {
         await using var room = MachineRoom.Open();
-        var first = await room.OpenHostAsync("a");
-        await room.StartTickingAsync(first, "tick");
-        await first.DisposeAsync();
         // As an agent leaves it that is killed before it has removed the run directory.
-        MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
-        await room.EndedAsync("a");
+        await RunUntilKilledAsync(room);
         Directory.Delete(Path.Combine(room.DatastorePath, "tick"), recursive: true);
         Directory.Delete(Path.Combine(room.Path, "a", "machines"), recursive: true);
 
@@ -101,11 +105,7 @@ public sealed class AdoptionTests
     public async Task ARunWhoseRecordWentWithTheHostsPowerIsOverAndItsMachineCanBeStarted(string? record)
     {
         await using var room = MachineRoom.Open();
-        var first = await room.OpenHostAsync("a");
-        var machine = await room.StartTickingAsync(first, "tick");
-        await first.DisposeAsync();
-        MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
-        await room.EndedAsync("a");
+        var machine = await RunUntilKilledAsync(room);
         var path = Path.Combine(room.Path, "a", "run", machine.Spec!.Uuid.ToString("N"), "run.json");
         Assert.True(File.Exists(path));
         if (record is null)
@@ -124,11 +124,7 @@ public sealed class AdoptionTests
     public async Task AMachineWhoseRunDirectoryWentWithTheHostsMemoryIsOffAndCanBeStarted()
     {
         await using var room = MachineRoom.Open();
-        var first = await room.OpenHostAsync("a");
-        var machine = await room.StartTickingAsync(first, "tick");
-        await first.DisposeAsync();
-        MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
-        await room.EndedAsync("a");
+        var machine = await RunUntilKilledAsync(room);
         Directory.Delete(Path.Combine(room.Path, "a", "run"), recursive: true);
 
         var second = await room.OpenHostAsync("a");
