@@ -120,8 +120,6 @@ internal sealed class Adoption(
         {
             var running = await PowerControl.ReadPowerAsync(run);
             machine.Change(m => m with { Power = running });
-            // The last agent may have ended between writing limits down and telling QEMU.
-            await DiskThrottle.ApplyAsync(run.Qmp, machine.Current.Spec?.Disks ?? [], _ => true);
         }
         catch (Exception e) when (e is QmpException or QmpClosedException)
         {

@@ -75,9 +75,8 @@ public sealed class KvmHost : IHost
         nursery = new Nursery(setup.RunRoot);
         var launcher = new Launcher(setup, nursery, ground, surroundings, log, options.Time);
         enforcement = new ResourceEnforcement(
-            state, machines, groups, new TapShaping(options.HostId), config => BlockDevices.WhyNoWeights(ground.PathOf(config)), facts, () => registry.Content.Pools)
+            state, machines, groups, new TapShaping(options.HostId), new UplinkShares(options.Uplink, options.UplinkSpeed), config => BlockDevices.WhyNoWeights(ground.PathOf(config)), facts, () => registry.Content.Pools)
         {
-            Uplink = new UplinkShares(options.Uplink, options.UplinkSpeed),
             TranslationCache = () => state.Current.Facts.Accelerator == Accelerator.Emulation ? Bytes.FromMib(options.TranslationCacheMib) : Bytes.Zero,
         };
         reconfiguration = new Reconfiguration(ground, images, enforcement);

@@ -89,8 +89,18 @@ internal static class PoolCommands
         private readonly Option<int?> _memoryShares = Takes.Shares("--memory-shares", "What it weighs against its siblings when memory is short", ShareScale.NormalPoolMemory);
         private readonly Option<string?> _memoryExpandable = Takes.Choice("--memory-expandable", "Whether it asks the pool above for the memory that it lacks", Yes, "no");
 
+        private readonly Option<int?> _iops = Takes.Number("--iops-limit", "Reads and writes a second that its machines' disks never exceed together; 0 for no limit");
+        private readonly Option<long?> _diskBandwidth = Takes.Rate("--disk-bandwidth-limit", "Bytes read and written a second that its machines' disks never exceed together; 0 for no limit");
+        private readonly Option<int?> _diskShares = Takes.Shares("--disk-shares", "What its machines' disks weigh together where a disk of the host is short", ShareScale.NormalPoolDisk);
+        private readonly Option<long?> _out = Takes.Rate("--out-limit", "Bytes a second that its machines never send more of together; 0 for no limit");
+        private readonly Option<long?> _in = Takes.Rate("--in-limit", "Bytes a second that its machines are never sent more of together; 0 for no limit");
+        private readonly Option<int?> _nicShares = Takes.Shares("--nic-shares", "What its machines' network cards weigh together where the host's uplink is full", ShareScale.NormalPoolNic);
+
         public IEnumerable<Option> Options =>
-            [_cpuReservation, _cpuLimit, _cpuShares, _cpuExpandable, _memoryReservation, _memoryLimit, _memoryShares, _memoryExpandable];
+        [
+            _cpuReservation, _cpuLimit, _cpuShares, _cpuExpandable, _memoryReservation, _memoryLimit, _memoryShares, _memoryExpandable,
+            _iops, _diskBandwidth, _diskShares, _out, _in, _nicShares,
+        ];
 
         public JsonObject Fill(Run run, JsonObject body)
         {
@@ -102,7 +112,13 @@ internal static class PoolCommands
                 ("memoryReservation", run.Value(_memoryReservation)),
                 ("memoryLimit", run.Value(_memoryLimit)),
                 ("memoryShares", run.Value(_memoryShares)),
-                ("memoryExpandable", Flag(run.Value(_memoryExpandable)))))
+                ("memoryExpandable", Flag(run.Value(_memoryExpandable))),
+                ("iopsLimit", run.Value(_iops)),
+                ("diskBandwidthLimit", run.Value(_diskBandwidth)),
+                ("diskShares", run.Value(_diskShares)),
+                ("outLimit", run.Value(_out)),
+                ("inLimit", run.Value(_in)),
+                ("nicShares", run.Value(_nicShares))))
             {
                 body[name] = value!.DeepClone();
             }

@@ -5,6 +5,7 @@ using Alveare.Core.Tasks;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
 using Alveare.Model.Operations;
 using Alveare.Model.Resources;
 
@@ -130,7 +131,18 @@ internal sealed class PoolOperations(MachineGround ground)
         Require(pool, "the memory reservation", $"{memory.Reservation}", memory.Reservation >= Bytes.Zero && memory.Reservation <= MostMemory, $"0 to {MostMemory}");
         Require(pool, "the memory limit", $"{memory.Limit}", memory.Limit is not { } all || (all >= memory.Reservation && all.Value > 0 && all <= MostMemory), $"none, or not below the reservation of {memory.Reservation}");
         Require(pool, "the memory shares", $"{memory.Shares}", memory.Shares is null or (>= 1 and <= ShareScale.Max), $"1 to {ShareScale.Max}");
+        var (disk, network) = (pool.Controls.Disk, pool.Controls.Network);
+        Require(pool, "the IOPS limit", $"{disk.IopsLimit}", disk.IopsLimit is null or (>= MachineLimits.MinIops and <= MachineLimits.MaxIops), $"none, or {MachineLimits.MinIops} to {MachineLimits.MaxIops} a second");
+        RequireRate(pool, "the disk bandwidth limit", disk.BandwidthLimit);
+        Require(pool, "the disk shares", $"{disk.Shares}", disk.Shares is null or (>= 1 and <= ShareScale.Max), $"1 to {ShareScale.Max}");
+        RequireRate(pool, "the limit of what its machines send", network.OutLimit);
+        RequireRate(pool, "the limit of what its machines are sent", network.InLimit);
+        Require(pool, "the shares of network cards", $"{network.Shares}", network.Shares is null or (>= 1 and <= ShareScale.Max), $"1 to {ShareScale.Max}");
     }
+
+    private static void RequireRate(ResourcePool pool, string argument, Bytes? limit) => Require(
+        pool, argument, $"{limit?.Value} bytes/s", limit is not { } most || (most >= MachineLimits.MinBandwidth && most <= MachineLimits.MaxBandwidth),
+        $"none, or {MachineLimits.MinBandwidth}/s to {MachineLimits.MaxBandwidth}/s");
 
     // What is promised in it already must go on to fit.
     private static void RequireRoom<T>(ResourcePool pool, string resource, T promised, T reservation, T? limit, bool isExpandable, bool isAboveReservation, bool isAboveLimit)

@@ -94,7 +94,11 @@ public sealed class PoolSharing
         return PoolDivvying.Divvy(
             new SharedWhole(facts.Sum(f => (double)f.CpuCapacity.Value), running.ToDictionary(v => v.Id, v => CpuOf(v, hosts[v.Host!.Value]))),
             new SharedWhole(facts.Sum(f => (double)f.MemoryForGuests.Value), running.ToDictionary(v => v.Id, MemoryOf)),
-            [.. pools.Select(p => new HostPool(p.Id, p.Parent, p.Controls.Cpu, [.. members[p.Id]]) { Memory = p.Controls.Memory })],
+            rate => running.Where(v => !rate.DevicesOf(v.Spec!).IsEmpty).ToDictionary(v => v.Id, v => rate.ClaimOf(v.Spec!, _ground.Statistics.LatestOfMachine(v.Id))),
+            [.. pools.Select(p => new HostPool(p.Id, p.Parent, p.Controls.Cpu, [.. members[p.Id]])
+            {
+                Memory = p.Controls.Memory, Disk = p.Controls.Disk, Network = p.Controls.Network,
+            })],
             machines.ToDictionary(v => v.Id, v => v.Host!.Value));
     }
 

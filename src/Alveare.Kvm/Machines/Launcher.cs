@@ -83,7 +83,7 @@ public sealed class Launcher(QemuSetup setup, Nursery nursery, Ground ground, Su
 
     /// <summary>Before the guest executes: it has no time without its limits.</summary>
     private static Task ThrottleAsync(MachineSpec spec, MachineRun run) =>
-        ConverseAsync(spec, run, () => DiskThrottle.ApplyAsync(run.Qmp, spec.Disks, DiskThrottle.IsLimited));
+        ConverseAsync(spec, run, () => DiskThrottle.BeginAsync(run.Qmp, spec.Disks));
 
     /// <summary>Lets the guest of a QEMU that answers execute.</summary>
     private static Task BeginAsync(MachineSpec spec, MachineRun run) => ConverseAsync(spec, run, async () =>

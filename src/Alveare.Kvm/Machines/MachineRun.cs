@@ -27,7 +27,7 @@ public sealed class MachineRun
     /// <param name="isAdopted">An earlier agent started it.</param>
     public MachineRun(QemuProcess process, RunRecord record, bool isAdopted = false)
     {
-        (Process, Record, MayBeShaped, Balloon) = (process, record, isAdopted, new Balloon(process.Qmp));
+        (Process, Record, IsAdopted, Balloon) = (process, record, isAdopted, new Balloon(process.Qmp));
         Qmp.EventReceived += Balloon.OnEvent;
     }
 
@@ -48,8 +48,8 @@ public sealed class MachineRun
     /// <summary>Called once QEMU is gone, with the epoch at which the lock is still held.</summary>
     public Action<long>? OnGone { get; set; }
 
-    /// <summary>Its taps may have queues that limit them: not so those that were made for it and never limited.</summary>
-    public bool MayBeShaped { get; set; }
+    /// <summary>An earlier agent started it: what its devices are held to is not known.</summary>
+    public bool IsAdopted { get; }
 
     /// <summary>Completes when QEMU has ended and the machine is off. Its run directory is gone when the machine can be entered.</summary>
     public Task Ended => ended.Task;

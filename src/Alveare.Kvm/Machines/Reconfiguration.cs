@@ -1,4 +1,5 @@
 using Alveare.Core.Tasks;
+using Alveare.Kvm.Files;
 using Alveare.Kvm.Qemu;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -26,10 +27,9 @@ public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEn
         RequireRoom(machine, run, set.Resources.Memory);
         var config = machine.Current.Config;
         ground.WriteSpec(config, set.ApplyTo(ground.ReadSpec(machine)));
-        var before = machine.Current.Spec!;
         machine.Change(m => m with { Spec = set.ApplyTo(m.Spec!) });
         enforcement.Apply(machine);
-        await ThrottleAsync(machine, run, before, machine.Current.Spec!);
+        await enforcement.ThrottledAsync(run);
     }
 
     // What a process has taken cannot be taken from it without somewhere to swap it to, unless its guest gives it back.
@@ -39,15 +39,6 @@ public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEn
             return;
         if (enforcement.LeastMemoryOf(run) is var least && limit < least)
             throw new FaultException(new InvalidArgument($"Virtual machine '{machine.Name}'", "the memory limit", $"{limit}", $"at least the {least} that its QEMU takes now and its guest cannot give back"));
-    }
-
-    private static async Task ThrottleAsync(Machine machine, MachineRun run, MachineSpec before, MachineSpec now)
-    {
-        for (var i = 0; i < now.Disks.Length; i++)
-        {
-            if (now.Disks[i].Control != before.Disks[i].Control)
-                await PowerControl.CommandAsync(machine, run, DiskThrottle.Command, DiskThrottle.Of(i, now.Disks[i].Control));
-        }
     }
 
     public async Task ReconfigureAsync(Machine machine, MachineSpec wanted, CancellationToken cancellation)

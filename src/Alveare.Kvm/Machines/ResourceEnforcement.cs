@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using Alveare.Kvm.Cgroups;
 using Alveare.Kvm.Networks;
 using Alveare.Model;
+using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 using Alveare.Model.Resources;
@@ -10,28 +11,28 @@ using Alveare.Planning.Sharing;
 
 namespace Alveare.Kvm.Machines;
 
-/// <summary>Holds running machines to what they and their resource pools are promised and held to, by their control groups and the balloons of their guests,
-/// and their network cards by queues.</summary>
-/// <remarks>What each is held to is reckoned by <see cref="CpuSharing"/> and <see cref="MemorySharing"/>.</remarks>
+/// <summary>Holds running machines to what they and their resource pools are promised and held to, by their control groups and the balloons of their
+/// guests.</summary>
+/// <remarks>What each is held to is reckoned by <see cref="CpuSharing"/> and <see cref="MemorySharing"/>; disks and network cards are
+/// <see cref="DeviceEnforcement"/>'s.</remarks>
 /// <param name="groups">Null where the machine has no control groups to offer.</param>
 /// <param name="whyNoWeights">Why the disk below a file is not shared by weight, or null when it is.</param>
 /// <param name="facts">What the host has.</param>
 /// <param name="pools">This host's part of them, as it was told last.</param>
 public sealed class ResourceEnforcement(
-    HostState state, MachineTable machines, IControlGroups? groups, TapShaping taps, Func<DatastorePath, string?> whyNoWeights, HostFacts facts,
+    HostState state, MachineTable machines, IControlGroups? groups, TapShaping taps, UplinkShares uplink, Func<DatastorePath, string?> whyNoWeights, HostFacts facts,
     Func<ImmutableArray<HostPool>> pools)
 {
     private readonly CpuSharing cpu = new(facts.CpuClock, facts.CpuCapacity);
     private readonly MemorySharing memory = new(facts.MemoryForGuests);
     private readonly Lock gate = new();
+    private readonly DeviceEnforcement devices = new(groups, taps, uplink, whyNoWeights, (machine, why) => Report(state, machine, why));
 
     // What each run is held to already: most are not touched by another's coming.
     private readonly ConditionalWeakTable<MachineRun, InForce> inForce = [];
     private IReadOnlyDictionary<MachineRun, MachineDemand> demands = new Dictionary<MachineRun, MachineDemand>();
+    private IReadOnlyDictionary<MachineRun, DeviceWork> work = new Dictionary<MachineRun, DeviceWork>();
     private CommonLimits? common;
-
-    /// <summary>What the machines' network cards share.</summary>
-    public required UplinkShares Uplink { get; init; }
 
     /// <summary>The most that QEMU keeps of code that it has translated; nothing where the guests' instructions are executed by the CPU.</summary>
     public required Func<Bytes> TranslationCache { get; init; }
@@ -39,6 +40,19 @@ public sealed class ResourceEnforcement(
     /// <summary>The runs whose guests are asked what they use of memory before the host divides: those that have a limit, or are yet to be held to it.</summary>
     public IReadOnlyList<MachineRun> Held => [.. machines.All.Select(m => m.Run).OfType<MachineRun>().Where(
         r => r.Balloon.IsAwaited || (inForce.TryGetValue(r, out var present) && present is { IsWhole: false } or { Limits.Memory.Most: not null }))];
+
+    /// <summary>The runs whose devices' work must be known before the host divides: those of machines in pools, where a pool is held to some of it.</summary>
+    public IReadOnlyList<MachineRun> Rated
+    {
+        get
+        {
+            var told = pools();
+            if (!DeviceEnforcement.IsRated(told))
+                return [];
+            var pooled = told.SelectMany(p => p.Machines).ToHashSet();
+            return [.. machines.All.Where(m => pooled.Contains(m.Id)).Select(m => m.Run).OfType<MachineRun>()];
+        }
+    }
 
     /// <summary>What a machine's process cannot be brought below: what it takes, or with a balloon what its guest needs.</summary>
     public Bytes LeastMemoryOf(MachineRun run)
@@ -51,20 +65,27 @@ public sealed class ResourceEnforcement(
     public void Apply(Machine changed) => Divide(changed);
 
     /// <summary>Divides anew by what machines want now; one that is not among them is taken to want everything.</summary>
-    /// <param name="wanted">Null for what they wanted last.</param>
-    public void Divide(IReadOnlyDictionary<MachineRun, MachineDemand>? wanted = null)
+    /// <param name="done">What the devices of those in <see cref="Rated"/> did.</param>
+    public void Divide(IReadOnlyDictionary<MachineRun, MachineDemand> wanted, IReadOnlyDictionary<MachineRun, DeviceWork> done)
     {
         lock (gate)
-            demands = wanted ?? demands;
+            (demands, work) = (wanted, done);
         Divide(changed: null);
     }
+
+    /// <summary>Divides anew by what machines wanted last.</summary>
+    public void Divide() => Divide(changed: null);
+
+    /// <summary>Ends when the QEMU of a machine that has changed has been told the limits of its disks.</summary>
+    /// <exception cref="FaultException">It did not take them.</exception>
+    public Task ThrottledAsync(MachineRun run) => devices.ThrottledAsync(run);
 
     private void Divide(Machine? changed)
     {
         // One at a time: an older division must not come last.
         lock (gate)
         {
-            var running = machines.All.Where(m => m is { Run: not null, Current.Spec: not null }).Select(m => new Running(m, m.Run!, m.Current.Spec!)).ToList();
+            var running = machines.All.Where(m => m is { Run: not null, Current.Spec: not null }).Select(m => new RunningMachine(m, m.Run!, m.Current.Spec!)).ToList();
             var told = pools();
             var isHeld = told.Any(p => p.Memory?.Limit is not null);
             // What a group has taken is asked where it matters: a machine that starts is waited for.
@@ -83,16 +104,11 @@ public sealed class ResourceEnforcement(
             if (changed is not null || together != common)
                 groups?.Apply(together);
             common = together;
-            if (Uplink.Divide(running.SelectMany(r => r.Spec.Nics)) is { } why && changed is { Current.Spec: { } spec } && spec.Nics.Any(n => n.Control.Shares is not null))
-                Report(changed, $"shares of network cards do nothing, because {why}");
-            if (changed is null)
-                return;
-            Shape(changed);
-            WeighDisks(changed, running.Sum(r => DiskShares(r.Spec)));
+            devices.Divide(running, told, work, changed);
         }
     }
 
-    private Sharer SharerOf(Running one, Bytes taken)
+    private Sharer SharerOf(RunningMachine one, Bytes taken)
     {
         one.Run.Balloon.See(taken);
         return new(
@@ -107,42 +123,7 @@ public sealed class ResourceEnforcement(
     // Beside what it has translated QEMU 7.2 took 25 MiB for a small guest; the rest is for page tables and what comes with size.
     private double OverheadOf(Bytes memory) => TranslationCache().Value + Bytes.FromMib(40).Value + (memory.Value / 256.0);
 
-    private void WeighDisks(Machine machine, long all)
-    {
-        if (machine is not { Run: { } run, Current: { Spec: { } spec, Config: var config } })
-            return;
-        var isWeighed = groups?.WeighDisks(run.Record.Attachments.ControlGroups, DiskShares(spec), all) ?? false;
-        if (spec.Disks.All(d => d.Control.Shares is null))
-            return;
-        if (!isWeighed)
-            Report(machine, "this host's control groups have no weights of disks (io.weight, io.bfq.weight or blkio.bfq.weight)");
-        else if (whyNoWeights(config) is { } why)
-            Report(machine, $"shares of disks do nothing, because {why}");
-    }
-
-    private static long DiskShares(MachineSpec spec) => ShareScale.DiskShares(spec.Disks.Select(d => d.Control));
-
-    private void Shape(Machine machine)
-    {
-        if (machine is not { Run: { } run, Current.Spec: { Nics.IsEmpty: false } spec })
-            return;
-        var isLimited = spec.Nics.Any(n => n.Control is not { Out: null, In: null });
-        // A machine that starts is waited for: where there is nothing to limit and nothing to lift, the kernel is not asked.
-        if (!isLimited && !run.MayBeShaped)
-            return;
-        run.MayBeShaped = true;
-        if (taps.Apply(spec, run.Record.Attachments.Taps) is { } why)
-        {
-            if (isLimited)
-                Report(machine, why);
-        }
-        else
-        {
-            run.MayBeShaped = isLimited;
-        }
-    }
-
-    private void Apply(Running one, GroupLimits limits, bool isChanged)
+    private void Apply(RunningMachine one, GroupLimits limits, bool isChanged)
     {
         // Not in mid-migration: the balloon goes with the guest, and where it arrives it is asked for more or less.
         if (limits.Memory.Guest is { } target && target != one.Run.Balloon.State?.Has && one.Machine.Current is { Power: PowerState.On, Migration: null })
@@ -169,16 +150,19 @@ public sealed class ResourceEnforcement(
             Report(one.Machine, "this host does not know the clock of its CPUs, which a limit is measured by");
     }
 
-    private void Report(Machine machine, string why) => state.Publish(new HostEventRaised(
+    private void Report(Machine machine, string why) => Report(state, machine, why);
+
+    private static void Report(HostState state, Machine machine, string why) => state.Publish(new HostEventRaised(
         "vm.resources-not-enforced", machine.Id, $"Not all resource controls of virtual machine '{machine.Name}' are in force: {why}.", IsProblem: true));
 
     // Not whole: some of it the kernel refused.
     private sealed record InForce(GroupLimits Limits, bool IsWhole);
+}
 
-    private sealed record Running(Machine Machine, MachineRun Run, MachineSpec Spec)
-    {
-        /// <summary>At a wall it could not move: where it leaves its balloon stands still and a guest that waits for memory cannot be stopped, and where it
-        /// arrives it may have more than its limit until it has given back there what it is to.</summary>
-        public bool IsMoving => Machine.Current is { Power: PowerState.Off } or { Migration: not null } || Run.Balloon.IsAwaited;
-    }
+/// <summary>A machine, its run and what it is made of, at one moment.</summary>
+internal sealed record RunningMachine(Machine Machine, MachineRun Run, MachineSpec Spec)
+{
+    /// <summary>At a wall it could not move: where it leaves its balloon stands still and a guest that waits for memory cannot be stopped, and where it
+    /// arrives it may have more than its limit until it has given back there what it is to.</summary>
+    public bool IsMoving => Machine.Current is { Power: PowerState.Off } or { Migration: not null } || Run.Balloon.IsAwaited;
 }

@@ -19,17 +19,17 @@ public sealed class TapShaping(EntityId host)
 
     private readonly DeviceNames names = new(host);
 
-    /// <summary>Brings the queues of a machine's taps to what its cards are held to; answers why that cannot be had, or null.</summary>
-    public string? Apply(MachineSpec machine, ImmutableArray<string> taps)
+    /// <summary>Brings the queues of a machine's taps to what its cards, in the same order, are held to; answers why that cannot be had, or null.</summary>
+    public string? Apply(ImmutableArray<NicControl> nics, ImmutableArray<string> taps)
     {
         try
         {
             using var links = new Links();
             using var control = new TrafficControl();
-            for (var nic = 0; nic < Math.Min(taps.Length, machine.Nics.Length); nic++)
+            for (var nic = 0; nic < Math.Min(taps.Length, nics.Length); nic++)
             {
-                LimitIn(control, taps[nic], machine.Nics[nic].Control.In);
-                LimitOut(links, control, taps[nic], machine.Nics[nic].Control.Out);
+                LimitIn(control, taps[nic], nics[nic].In);
+                LimitOut(links, control, taps[nic], nics[nic].Out);
             }
 
             return null;

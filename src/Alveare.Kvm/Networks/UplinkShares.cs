@@ -1,11 +1,16 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Net.NetworkInformation;
-using Alveare.Model.Machines;
 using Alveare.Model.Resources;
 using Alveare.Planning.Sharing;
 
 namespace Alveare.Kvm.Networks;
+
+/// <summary>A network card on a host's uplink.</summary>
+/// <param name="Mac">Its address, by which its frames are known.</param>
+/// <param name="Shares">What it weighs.</param>
+/// <param name="Limit">The most bytes a second that it sends; null for any number.</param>
+public readonly record struct UplinkCard(string Mac, double Shares, long? Limit);
 
 /// <summary>Divides a host's uplink among the network cards of its running machines by their shares, once one of them is given any: without, the uplink is
 /// left as the kernel has it.</summary>
@@ -20,7 +25,7 @@ public sealed class UplinkShares(string? uplink, int? speed)
     private const long BytesOfMegabit = 1_000_000 / 8;
 
     private Ground? ground;
-    private ImmutableArray<NicSpec> inForce = [];
+    private ImmutableArray<UplinkCard> inForce = [];
     private bool mayBeLeftOver = true;
 
     // Of each card by its address, and what each number was told last.
@@ -28,18 +33,18 @@ public sealed class UplinkShares(string? uplink, int? speed)
     private Dictionary<ushort, UplinkPart> told = [];
 
     /// <summary>Divides anew among these cards, all that run; answers why that cannot be had, or null.</summary>
-    public string? Divide(IEnumerable<NicSpec> running)
+    /// <param name="isShared">Somebody has been given shares.</param>
+    public string? Divide(ImmutableArray<UplinkCard> running, bool isShared)
     {
         try
         {
-            var wanted = running.ToList();
             if (uplink is null)
             {
                 Lift();
-                return wanted.Any(n => n.Control.Shares is not null) ? "this host has no uplink that its machines could share (--uplink)" : null;
+                return isShared ? "this host has no uplink that its machines could share (--uplink)" : null;
             }
 
-            if (!wanted.Any(n => n.Control.Shares is not null))
+            if (!isShared)
             {
                 Lift();
                 return null;
@@ -52,7 +57,7 @@ public sealed class UplinkShares(string? uplink, int? speed)
             }
 
             // Two cards of one address are one to the uplink.
-            Divide(uplink, new Ground(Links.IndexOf(uplink), capacity), [.. wanted.DistinctBy(n => n.Mac).OrderBy(n => n.Mac, StringComparer.Ordinal).Take(SharedQueue.LastCard - SharedQueue.FirstCard)]);
+            Divide(uplink, new Ground(Links.IndexOf(uplink), capacity), [.. running.DistinctBy(n => n.Mac).OrderBy(n => n.Mac, StringComparer.Ordinal).Take(SharedQueue.LastCard - SharedQueue.FirstCard)]);
             return null;
         }
         catch (NetlinkException e)
@@ -65,7 +70,7 @@ public sealed class UplinkShares(string? uplink, int? speed)
         }
     }
 
-    private void Divide(string name, Ground wanted, ImmutableArray<NicSpec> nics)
+    private void Divide(string name, Ground wanted, ImmutableArray<UplinkCard> nics)
     {
         var isNew = ground != wanted;
         if (!isNew && inForce.SequenceEqual(nics))
@@ -133,10 +138,7 @@ public sealed class UplinkShares(string? uplink, int? speed)
         mayBeLeftOver = false;
     }
 
-    private static Claim ClaimOf(NicSpec nic) => new(0, nic.Control.Shares ?? ShareScale.NormalNic)
-    {
-        Limit = nic.Control.Out is { } limit ? limit.Average.Value : double.PositiveInfinity,
-    };
+    private static Claim ClaimOf(UplinkCard card) => new(0, card.Shares) { Limit = card.Limit ?? double.PositiveInfinity };
 
     private long? Capacity(string name) => speed is { } given
         ? given * BytesOfMegabit

@@ -14,24 +14,24 @@ public static class DiskThrottle
 {
     public const string Command = "block_set_io_throttle";
 
-    public static bool IsLimited(DiskControl control) => control.IopsLimit is not null || control.BandwidthLimit is not null;
-
-    /// <summary>Sets the limits of those disks that <paramref name="concerns"/> selects.</summary>
+    /// <summary>Sets the limits of a QEMU whose disks have none yet.</summary>
     /// <exception cref="QmpException">QEMU refused.</exception>
-    public static async Task ApplyAsync(QmpConnection qmp, ImmutableArray<DiskSpec> disks, Func<DiskControl, bool> concerns)
+    public static async Task BeginAsync(QmpConnection qmp, ImmutableArray<DiskSpec> disks)
     {
         for (var i = 0; i < disks.Length; i++)
         {
-            if (concerns(disks[i].Control))
+            if (disks[i].Control is not { IopsLimit: null, BandwidthLimit: null })
                 await qmp.ExecuteAsync(Command, Of(i, disks[i].Control));
         }
     }
 
+    /// <summary>How QEMU calls what is behind a disk: the backend of a virtio disk is its inner device's, which has a path but no id.</summary>
+    public static string BackendOf(int disk) => $"/machine/peripheral/{CommandLine.DiskDevice(disk)}/virtio-backend";
+
     /// <summary>The command's arguments for one disk; 0 is no limit.</summary>
     public static JsonObject Of(int disk, DiskControl control) => new()
     {
-        // The backend of a virtio disk is its inner device's, which has a path but no id.
-        ["id"] = $"/machine/peripheral/{CommandLine.DiskDevice(disk)}/virtio-backend",
+        ["id"] = BackendOf(disk),
         ["bps"] = control.BandwidthLimit?.Value ?? 0,
         ["bps_rd"] = 0,
         ["bps_wr"] = 0,

@@ -11,7 +11,8 @@ namespace Alveare.Kvm.Statistics;
 /// <param name="Active">Of what it has consumed; as old as the last regular sample.</param>
 public readonly record struct MachineUse(long UsedNanoseconds, long ReadyNanoseconds, Bytes Consumed, Bytes Active);
 
-/// <summary>Divides the host's CPU and memory among its machines anew every few seconds, by what each of them wants.</summary>
+/// <summary>Divides the host's CPU and memory among its machines anew every few seconds, and what pools leave their disks and network cards, by what each of
+/// them wants.</summary>
 /// <remarks>What a machine wants of CPU is what it used and what its virtual CPUs waited for (schedstat's run delay, which goes on while a quota holds them).</remarks>
 internal sealed class DivisionLoop(StatisticsSampler statistics, ResourceEnforcement enforcement, TimeProvider time, TimeSpan interval)
 {
@@ -20,6 +21,7 @@ internal sealed class DivisionLoop(StatisticsSampler statistics, ResourceEnforce
     private const double AtLeast = 0.02;
 
     private IReadOnlyDictionary<MachineRun, MachineUse> last = new Dictionary<MachineRun, MachineUse>();
+    private IReadOnlyDictionary<MachineRun, DeviceCounters> lastDevices = new Dictionary<MachineRun, DeviceCounters>();
     private long lastAt;
 
     public async Task RunAsync(CancellationToken end)
@@ -42,10 +44,13 @@ internal sealed class DivisionLoop(StatisticsSampler statistics, ResourceEnforce
         {
             // Memory of those that have a limit is taken from and given back to their guests by what they say now.
             await Task.WhenAll(enforcement.Held.Select(AskAsync));
+            var devices = await statistics.ReadDevicesAsync(enforcement.Rated);
             var (now, at) = (await statistics.ReadUseAsync(), time.GetTimestamp());
-            var nanoseconds = time.GetElapsedTime(lastAt, at).TotalNanoseconds;
-            enforcement.Divide(now.Where(r => last.ContainsKey(r.Key)).ToDictionary(r => r.Key, r => DemandOf(last[r.Key], r.Value, nanoseconds)));
-            (last, lastAt) = (now, at);
+            var elapsed = time.GetElapsedTime(lastAt, at);
+            enforcement.Divide(
+                now.Where(r => last.ContainsKey(r.Key)).ToDictionary(r => r.Key, r => DemandOf(last[r.Key], r.Value, elapsed.TotalNanoseconds)),
+                devices.Where(r => lastDevices.ContainsKey(r.Key)).ToDictionary(r => r.Key, r => r.Value.Since(lastDevices[r.Key], elapsed)));
+            (last, lastDevices, lastAt) = (now, devices, at);
         }
         catch (Exception e) when (e is IOException or NetlinkException)
         {

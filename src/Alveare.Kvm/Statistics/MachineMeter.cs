@@ -69,6 +69,22 @@ internal sealed class MachineMeter : IDisposable
         }
     }
 
+    /// <summary>What each device has done; null when QEMU does not answer in time.</summary>
+    /// <param name="disks">How many there are.</param>
+    public async Task<DeviceCounters?> TryReadDevicesAsync(int disks, IReadOnlyDictionary<int, LinkCounters> links)
+    {
+        try
+        {
+            return new DeviceCounters(
+                disks == 0 ? [] : await BlockStatistics.ReadEachAsync(Run.Qmp, disks, Patience),
+                [.. taps.Select(t => links.GetValueOrDefault(t).FromOtherEnd())]);
+        }
+        catch (Exception e) when (e is QmpException or QmpClosedException)
+        {
+            return null;
+        }
+    }
+
     public void Dispose() => process.Dispose();
 
     private async Task AskQemuAsync(long ran, bool askGuest, TimeSpan interval)

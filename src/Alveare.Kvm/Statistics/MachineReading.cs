@@ -1,7 +1,9 @@
+using System.Collections.Immutable;
 using Alveare.Kvm.Networks;
 using Alveare.Kvm.Qemu;
 using Alveare.Model;
 using Alveare.Model.Statistics;
+using Alveare.Planning.Sharing;
 
 namespace Alveare.Kvm.Statistics;
 
@@ -53,3 +55,20 @@ internal sealed record MachineReading(
 
 /// <summary>What a machine's disks have done, all together.</summary>
 internal readonly record struct DiskCounters(long ReadBytes, long WrittenBytes, long Reads, long Writes);
+
+/// <summary>What the devices of one machine have done since its start, each in order.</summary>
+internal sealed record DeviceCounters(ImmutableArray<DiskCounters> Disks, ImmutableArray<LinkCounters> Nics)
+{
+    /// <summary>What they did a second since an earlier reading of the same run.</summary>
+    public DeviceWork Since(DeviceCounters earlier, TimeSpan time)
+    {
+        var (disks, nics) = (Disks.Zip(earlier.Disks).ToList(), Nics.Zip(earlier.Nics).ToList());
+        return new DeviceWork(
+            [.. disks.Select(d => PerSecond(d.First.Reads + d.First.Writes - d.Second.Reads - d.Second.Writes))],
+            [.. disks.Select(d => PerSecond(d.First.ReadBytes + d.First.WrittenBytes - d.Second.ReadBytes - d.Second.WrittenBytes))],
+            [.. nics.Select(n => PerSecond(n.First.SentBytes - n.Second.SentBytes))],
+            [.. nics.Select(n => PerSecond(n.First.ReceivedBytes - n.Second.ReceivedBytes))]);
+
+        double PerSecond(long more) => Math.Max(0, more) / time.TotalSeconds;
+    }
+}

@@ -76,6 +76,27 @@ public sealed class StatisticsSampler(
         }
     }
 
+    /// <summary>What each device of these runs has done; of those that answer.</summary>
+    internal async Task<IReadOnlyDictionary<MachineRun, DeviceCounters>> ReadDevicesAsync(IReadOnlyCollection<MachineRun> runs)
+    {
+        if (runs.Count == 0)
+            return new Dictionary<MachineRun, DeviceCounters>();
+        await reading.WaitAsync(stopping.Token);
+        try
+        {
+            using var links = new Links();
+            FollowMachines(links, regular: false);
+            var counters = links.ReadCounters();
+            var read = await Task.WhenAll(meters.Where(m => runs.Contains(m.Value.Run)).Select(async m => (
+                m.Value.Run, Devices: await m.Value.TryReadDevicesAsync(machines.TryFind(m.Key)?.Current.Spec?.Disks.Length ?? 0, counters))));
+            return read.Where(r => r.Devices is not null).ToDictionary(r => r.Run, r => r.Devices!);
+        }
+        finally
+        {
+            reading.Release();
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await stopping.CancelAsync();

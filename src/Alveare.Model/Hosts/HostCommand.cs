@@ -65,8 +65,15 @@ public sealed record HostPool(EntityId Pool, EntityId? Parent, CpuControl Cpu, I
     /// <summary>As of its CPU; null where the center that says it does not divide memory.</summary>
     public MemoryControl? Memory { get; init; }
 
+    /// <summary>As of its CPU.</summary>
+    public DiskControl Disk { get; init; } = DiskControl.None;
+
+    /// <summary>As of its CPU.</summary>
+    public PoolNetworkControl Network { get; init; } = PoolNetworkControl.None;
+
     public bool Equals(HostPool? other) =>
-        other is not null && Pool == other.Pool && Parent == other.Parent && Cpu == other.Cpu && Memory == other.Memory && Machines.SequenceEqual(other.Machines);
+        other is not null && Pool == other.Pool && Parent == other.Parent && Cpu == other.Cpu && Memory == other.Memory && Disk == other.Disk && Network == other.Network
+        && Machines.SequenceEqual(other.Machines);
 
     public override int GetHashCode() => HashCode.Combine(Pool, Cpu);
 }

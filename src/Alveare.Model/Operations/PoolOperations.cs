@@ -28,6 +28,24 @@ public abstract record PoolChange : Operation
     /// <summary>Whether the pool may ask the one above for what it lacks.</summary>
     public bool? MemoryExpandable { get; init; }
 
+    /// <summary>Of reads and writes a second of all disks together; 0 for none.</summary>
+    public int? IopsLimit { get; init; }
+
+    /// <summary>Of bytes that all disks read and write in a second; 0 for none.</summary>
+    public Bytes? DiskBandwidthLimit { get; init; }
+
+    /// <summary>0 for normal: as four disks.</summary>
+    public int? DiskShares { get; init; }
+
+    /// <summary>Of bytes that all network cards send in a second; 0 for none.</summary>
+    public Bytes? OutLimit { get; init; }
+
+    /// <summary>Of bytes that all network cards are sent in a second; 0 for none.</summary>
+    public Bytes? InLimit { get; init; }
+
+    /// <summary>0 for normal: as four network cards.</summary>
+    public int? NicShares { get; init; }
+
     /// <summary>The controls after the change.</summary>
     public PoolControls Change(PoolControls present) => new()
     {
@@ -44,6 +62,18 @@ public abstract record PoolChange : Operation
             Limit = Optional.Changed(present.Memory.Limit, MemoryLimit),
             Shares = Optional.Changed(present.Memory.Shares, MemoryShares),
             IsExpandable = MemoryExpandable ?? present.Memory.IsExpandable,
+        },
+        Disk = new DiskControl
+        {
+            IopsLimit = Optional.Changed(present.Disk.IopsLimit, IopsLimit),
+            BandwidthLimit = Optional.Changed(present.Disk.BandwidthLimit, DiskBandwidthLimit),
+            Shares = Optional.Changed(present.Disk.Shares, DiskShares),
+        },
+        Network = new PoolNetworkControl
+        {
+            OutLimit = Optional.Changed(present.Network.OutLimit, OutLimit),
+            InLimit = Optional.Changed(present.Network.InLimit, InLimit),
+            Shares = Optional.Changed(present.Network.Shares, NicShares),
         },
     };
 }

@@ -16,6 +16,22 @@ public sealed record NicControl
     public int? Shares { get; init; }
 }
 
+/// <summary>What the network cards of a resource pool's machines are held to together, and weigh against others.</summary>
+public sealed record PoolNetworkControl
+{
+    /// <summary>No limit, normal shares.</summary>
+    public static readonly PoolNetworkControl None = new();
+
+    /// <summary>The most bytes of frames that the guests send in a second; null for none.</summary>
+    public Bytes? OutLimit { get; init; }
+
+    /// <summary>The most bytes of frames that the guests are sent in a second; null for none.</summary>
+    public Bytes? InLimit { get; init; }
+
+    /// <summary>Null for <see cref="ShareScale.NormalPoolNic"/>.</summary>
+    public int? Shares { get; init; }
+}
+
 /// <summary>A limit of traffic in one direction, in bytes and bytes a second of whole frames.</summary>
 /// <param name="Average">The most over time.</param>
 /// <param name="Peak">The most while a burst lasts; null for as fast as it goes.</param>

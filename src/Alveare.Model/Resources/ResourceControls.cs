@@ -19,6 +19,12 @@ public sealed record PoolControls
     public PoolCpuControl Cpu { get; init; } = new();
 
     public PoolMemoryControl Memory { get; init; } = new();
+
+    /// <summary>Of all disks of its machines together.</summary>
+    public DiskControl Disk { get; init; } = DiskControl.None;
+
+    /// <summary>Of all network cards of its machines together.</summary>
+    public PoolNetworkControl Network { get; init; } = PoolNetworkControl.None;
 }
 
 /// <summary>The CPU of a machine, in megahertz of all its virtual CPUs together.</summary>
@@ -89,10 +95,16 @@ public static class ShareScale
     /// <summary>Of a pool: as a machine with 16 GiB of memory.</summary>
     public const int NormalPoolMemory = 16 * 1024 * NormalMemory;
 
+    /// <summary>Of a pool: as four virtual disks.</summary>
+    public const int NormalPoolDisk = 4 * NormalDisk;
+
     public const int Max = 1_000_000;
 
     /// <summary>Of a network card; its scale ends at <see cref="MaxNic"/>.</summary>
     public const int NormalNic = 50;
+
+    /// <summary>Of a pool: as four network cards.</summary>
+    public const int NormalPoolNic = 4 * NormalNic;
     public const int MaxNic = 100;
 
     /// <summary>The disk shares that a machine has, in effect: those of its disks together.</summary>

@@ -49,7 +49,13 @@ public sealed record PortGroupDto(string Id, string Kind, string Name, string? P
 public sealed record PoolDto(string Id, string Kind, string Name, string? Parent, PoolControlsDto Controls) : ObjectDto(Id, Kind, Name, Parent);
 
 /// <summary>What a resource pool is promised, held to and weighs.</summary>
-public sealed record PoolControlsDto(PoolControlDto Cpu, PoolControlDto Memory);
+public sealed record PoolControlsDto(PoolControlDto Cpu, PoolControlDto Memory, PoolDiskControlDto Disk, PoolNetworkControlDto Network);
+
+/// <summary>Of all disks of a pool's machines together: requests and bytes a second. Limits are null for none, shares for normal.</summary>
+public sealed record PoolDiskControlDto(int? IopsLimit, long? BandwidthLimit, int? Shares);
+
+/// <summary>Of all network cards of a pool's machines together: bytes a second. Limits are null for none, shares for normal.</summary>
+public sealed record PoolNetworkControlDto(long? OutLimit, long? InLimit, int? Shares);
 
 /// <summary>One resource of a pool: megahertz of CPU, bytes of memory. Shares are null for normal.</summary>
 public sealed record PoolControlDto(long Reservation, long? Limit, int? Shares, bool IsExpandable);

@@ -58,10 +58,42 @@ public sealed class DiskControlTests
         await HoldsAsync(room.ProcessOf("b"), 90);
     }
 
-    private static async Task<HostMachine> CreateAsync(MachineRoom room, IHost host)
+    [Fact]
+    public async Task APoolsLimitIsOfAllItsMachinesByTheirSharesAlsoForTheNextAgent()
     {
-        var machine = await room.CreateTickingAsync(host, "reader");
-        ReadingGuest.WriteDisk(room.DiskOf("reader"));
+        await using var room = MachineRoom.Open();
+        var host = await room.OpenHostAsync("a");
+        var machines = new[] { await CreateAsync(room, host, "large"), await CreateAsync(room, host, "small") };
+        await SetAsync(host, machines[0].Id, new DiskControl { Shares = 2000 });
+        await MachineRoom.ExecuteAsync(host, Pool(90, machines));
+        var pids = new List<int>();
+        foreach (var machine in machines)
+        {
+            await MachineRoom.ExecuteAsync(host, new StartMachine(machine.Id, 0));
+            pids.Add(Assert.Single(room.LivingProcesses(), p => !pids.Contains(p)));
+        }
+
+        await ShareAsync(pids, [60, 30]);
+        await host.DisposeAsync();
+        host = await room.OpenHostAsync("a");
+        await ShareAsync(pids, [60, 30]);
+
+        // What one leaves the other has, within a division or two.
+        await MachineRoom.ExecuteAsync(host, new StopMachine(machines[0].Id));
+        await ExceedsAsync(pids[1], 50);
+        await HoldsAsync(pids[1], 90);
+        await MachineRoom.ExecuteAsync(host, new ApplyPools([]));
+        await ExceedsAsync(pids[1], 90);
+    }
+
+    private static ApplyPools Pool(int iops, HostMachine[] machines) => new([
+        new HostPool(new EntityId(EntityKind.ResourcePool, Guid.NewGuid()), null, new CpuControl(), [.. machines.Select(m => m.Id)]) { Disk = new DiskControl { IopsLimit = iops } },
+    ]);
+
+    private static async Task<HostMachine> CreateAsync(MachineRoom room, IHost host, string name = "reader")
+    {
+        var machine = await room.CreateTickingAsync(host, name);
+        ReadingGuest.WriteDisk(room.DiskOf(name));
         return machine;
     }
 
@@ -77,6 +109,18 @@ public sealed class DiskControlTests
             Assert.True(rates.Count < 8, $"{limit} a second are allowed, and it came to {string.Join(", ", rates)}");
             rates.Add(await RequestsPerSecondAsync(pid));
             Assert.True(rates[^1] <= limit * 1.1, $"{limit} a second are allowed, and it came to {rates[^1]}");
+        }
+    }
+
+    // As one limit holds: together never more than a tenth above it, and each its part as soon as the guests are given the CPU for it.
+    private static async Task ShareAsync(IReadOnlyList<int> pids, double[] parts)
+    {
+        var rates = new List<double[]>();
+        while (rates is [] || rates[^1].Zip(parts).Any(r => r.First < r.Second * 0.9))
+        {
+            Assert.True(rates.Count < 8, $"{string.Join(" and ", parts)} a second are due, and it came to {string.Join(", ", rates.Select(r => string.Join(" and ", r)))}");
+            rates.Add(await Task.WhenAll(pids.Select(RequestsPerSecondAsync)));
+            Assert.True(rates[^1].Sum() <= parts.Sum() * 1.1, $"{parts.Sum()} a second are allowed, and it came to {rates[^1].Sum()}");
         }
     }
 

@@ -45,6 +45,34 @@ public sealed class ShapingTests
     }
 
     [Fact]
+    public async Task APoolsLimitHoldsAndItsMachinesOwnWithinIt()
+    {
+        await using var room = MachineRoom.Open();
+        var host = await OpenAsync(room, "a");
+        var machine = await room.CreateEchoAsync(host, "echo", EchoGuest.Nic(7, "red"));
+        await MachineRoom.ExecuteAsync(host, Pool(machine.Id, new PoolNetworkControl { OutLimit = new(100_000) }));
+        await MachineRoom.ExecuteAsync(host, new StartMachine(machine.Id, 0));
+        using var client = new BridgeClient(new DeviceNames(host.Id).Bridge(Vni));
+        client.Ask(Guest);
+        await MachineRoom.UntilAsync(() => client.AnsweredAsync(Cancellation).Result > 10_000, "the guest answers");
+
+        Assert.InRange(await client.AnsweredAsync(Cancellation), 90_000, 110_000);
+        await MachineRoom.ExecuteAsync(host, Pool(machine.Id, new PoolNetworkControl { InLimit = new(300_000) }));
+        await SetAsync(host, machine.Id, new NicControl { Out = Limit(150_000) });
+        Assert.InRange(await client.AnsweredAsync(Cancellation), 135_000, 165_000);
+        Assert.Contains("tbf", Queues(host, machine.Id), StringComparison.Ordinal);
+        await SetAsync(host, machine.Id, NicControl.None);
+        await MachineRoom.ExecuteAsync(host, new ApplyPools([]));
+        Assert.True(await client.AnsweredAsync(Cancellation) > 400_000, "the guest answers faster than it was held to");
+        Assert.DoesNotContain("tbf", Queues(host, machine.Id), StringComparison.Ordinal);
+        Assert.DoesNotContain("ingress", Queues(host, machine.Id), StringComparison.Ordinal);
+    }
+
+    private static ApplyPools Pool(EntityId machine, PoolNetworkControl control) => new([
+        new HostPool(new EntityId(EntityKind.ResourcePool, new Guid("5c0f7a3e-0000-4000-8000-000000000003")), null, new CpuControl(), [machine]) { Network = control },
+    ]);
+
+    [Fact]
     public async Task LimitsGoWithTheMachineAreKeptByTheNextAgentAndEndWithTheTap()
     {
         await using var room = MachineRoom.Open();

@@ -19,7 +19,7 @@ public sealed class PoolSharingTests
     {
         await using var balanced = await BalanceSite.OpenAsync(BalanceMode.Manual, hosts: 2, machines: 4);
         var site = balanced.Site;
-        var pool = (await site.SucceedAsync(new CreatePool { Target = site.Cluster, Name = "prod", CpuReservation = new(4000), CpuLimit = new(4000), MemoryLimit = Bytes.FromMib(3000) })).Result!.Value;
+        var pool = (await site.SucceedAsync(new CreatePool { Target = site.Cluster, Name = "prod", CpuReservation = new(4000), CpuLimit = new(4000), MemoryLimit = Bytes.FromMib(3000), IopsLimit = 400, InLimit = Bytes.FromMib(1) })).Result!.Value;
         foreach (var name in new[] { "vm1", "vm2" })
             await site.SucceedAsync(new MoveToPool { Target = site.Vm(name).Id, Pool = pool });
         balanced.Tell(TimeSpan.FromMinutes(1), _ => 100);
@@ -27,6 +27,7 @@ public sealed class PoolSharingTests
         var whole = Assert.Single(Pools(balanced, 1));
         Assert.Equal((4000, 4000, 4000), (whole.Cpu.Reservation.Value, whole.Cpu.Limit!.Value.Value, whole.Cpu.Shares));
         Assert.Equal((Bytes.FromMib(3000), ShareScale.NormalPoolMemory), (whole.Memory!.Limit, whole.Memory.Shares));
+        Assert.Equal((new DiskControl { IopsLimit = 400 }, new PoolNetworkControl { InLimit = Bytes.FromMib(1) }), (whole.Disk, whole.Network));
         Assert.Equal(new[] { site.Vm("vm1").Id, site.Vm("vm2").Id }.Order(), whole.Machines);
         Assert.Empty(Pools(balanced, 2));
 
@@ -44,6 +45,8 @@ public sealed class PoolSharingTests
         Assert.True(first.Reservation > second.Reservation);
         // Both have as much memory, whatever they do with their CPU.
         Assert.All([1, 2], h => Assert.Equal(Bytes.FromMib(1500), Assert.Single(Pools(balanced, h)).Memory!.Limit));
+
+        Assert.Equal(400, new[] { 1, 2 }.Sum(h => Assert.Single(Pools(balanced, h)).Disk.IopsLimit));
 
         // A host that cannot be told now is told the next time, and all forget a pool that is gone.
         await site.SucceedAsync(new DestroyPool { Target = pool });

@@ -6,6 +6,7 @@ using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
+using Alveare.Model.Resources;
 using Alveare.Planning.Placement;
 using Alveare.Tests.Core.Machines;
 using Xunit;
@@ -40,6 +41,25 @@ public sealed class PoolTests
         await site.FailAsync<InvalidState>(new RemoveContainer { Target = EntityId.Root, Object = site.Cluster });
         await site.SucceedAsync(new Rename { Target = EntityId.Root, Object = inner, Name = "batch" });
         Assert.Equal("/site/cluster/batch", site.Now.PathOf(inner));
+    }
+
+    [Fact]
+    public async Task LimitsOfDisksAndNetworkAreSetAndLiftedOneByOne()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 1);
+        var pool = await CreateAsync(site, new CreatePool { Target = site.Cluster, Name = "prod", IopsLimit = 500, DiskBandwidthLimit = Bytes.FromMib(20), OutLimit = Bytes.FromMib(10), NicShares = 400 });
+        await site.SucceedAsync(new UpdatePool { Target = pool, IopsLimit = 0, DiskShares = 8000, InLimit = Bytes.FromMib(5) });
+        var controls = site.Now.Get<ResourcePool>(pool).Controls;
+        Assert.Equal(new DiskControl { BandwidthLimit = Bytes.FromMib(20), Shares = 8000 }, controls.Disk);
+        Assert.Equal(new PoolNetworkControl { OutLimit = Bytes.FromMib(10), InLimit = Bytes.FromMib(5), Shares = 400 }, controls.Network);
+        var fault = await site.FailAsync<InvalidArgument>(new UpdatePool { Target = pool, IopsLimit = 15 });
+        Assert.Equal("Resource pool 'prod': the IOPS limit is 15, expected none, or 16 to 100000000 a second.", fault.Message);
+        await site.FailAsync<InvalidArgument>(new UpdatePool { Target = pool, DiskBandwidthLimit = new(-1) });
+        await site.FailAsync<InvalidArgument>(new UpdatePool { Target = pool, OutLimit = new(1) });
+        await site.FailAsync<InvalidArgument>(new UpdatePool { Target = pool, InLimit = new(long.MaxValue) });
+        await site.FailAsync<InvalidArgument>(new UpdatePool { Target = pool, NicShares = -1 });
+        await site.FailAsync<InvalidArgument>(new UpdatePool { Target = pool, DiskShares = 1_000_001 });
+        Assert.Equal(controls, site.Now.Get<ResourcePool>(pool).Controls);
     }
 
     [Fact]
@@ -195,6 +215,8 @@ public sealed class PoolTests
         await Assert.ThrowsAsync<FaultException>(() => widened);
         await Assert.ThrowsAsync<FaultException>(() => promised);
         site.Store.IsFull = false;
+        // What the host said meanwhile did not reach the disk either, if it said anything.
+        await site.UntilAsync(now => now.Get<Host>(site.Host(1)).Connection == HostConnection.Connected, "the host is connected");
         Assert.Throws<FaultException>(() => Promise(rooms, site, vm));
         await WithReservationAsync(site, pool, new(2000));
         using var kept = await Promise(rooms, site, vm).SettleAsync();

@@ -17,12 +17,4 @@ public sealed class DiskThrottleTests
             """{"id":"/machine/peripheral/virtio-disk0/virtio-backend","bps":0,"bps_rd":0,"bps_wr":0,"iops":0,"iops_rd":0,"iops_wr":0}""",
             DiskThrottle.Of(0, DiskControl.None).ToJsonString());
     }
-
-    [Fact]
-    public void SharesAloneAreNoLimit()
-    {
-        Assert.False(DiskThrottle.IsLimited(new DiskControl { Shares = 500 }));
-        Assert.True(DiskThrottle.IsLimited(new DiskControl { IopsLimit = 500 }));
-        Assert.True(DiskThrottle.IsLimited(new DiskControl { BandwidthLimit = Bytes.FromMib(1) }));
-    }
 }

@@ -79,12 +79,28 @@ public sealed class PoolDivvyingTests
     public void OfMemoryThatNobodyDividesNothingIsSaid() =>
         Assert.Null(Assert.Single(Divvy([(1, 1, Outer, 500)], new CpuControl())[Host(1)]).Memory);
 
+    [Fact]
+    public void LimitsOfDisksAreSplitByWhatDisksWantAndSharesByMachines()
+    {
+        // Of 300 a second a disk that wants 50 leaves the other host's 250; machines without disks have no part.
+        var hosts = Divvy(
+            [(1, 1, Outer, 500), (2, 2, Outer, 500), (3, 2, Outer, 500)], new CpuControl(), disk: new DiskControl { IopsLimit = 300, Shares = 6000 },
+            devices: rate => rate == DeviceRate.Iops
+                ? new Dictionary<EntityId, Claim> { [Vm(1)] = new(0, 1000) { Demand = 50 }, [Vm(2)] = new(0, 1000) }
+                : ImmutableDictionary<EntityId, Claim>.Empty);
+        Assert.Equal(new DiskControl { IopsLimit = 50, Shares = 2000 }, Assert.Single(hosts[Host(1)]).Disk);
+        Assert.Equal(new DiskControl { IopsLimit = 250, Shares = 4000 }, Assert.Single(hosts[Host(2)]).Disk);
+        Assert.Equal(PoolNetworkControl.None, Assert.Single(hosts[Host(1)]).Network);
+    }
+
     private static ImmutableDictionary<EntityId, ImmutableArray<HostPool>> Divvy(
-        (int Vm, int Host, EntityId? Pool, double Demand)[] machines, CpuControl outer, MemoryControl? memory = null, Func<int, double>? taken = null) => PoolDivvying.Divvy(
+        (int Vm, int Host, EntityId? Pool, double Demand)[] machines, CpuControl outer, MemoryControl? memory = null, Func<int, double>? taken = null,
+        DiskControl? disk = null, Func<DeviceRate, IReadOnlyDictionary<EntityId, Claim>>? devices = null) => PoolDivvying.Divvy(
         new(10_000, machines.ToDictionary(m => Vm(m.Vm), m => new Claim(0, 1000) { Demand = m.Demand, Limit = 4000 })),
         new(10_000, machines.ToDictionary(m => Vm(m.Vm), m => new Claim(taken?.Invoke(m.Vm) ?? 0, 1000))),
+        devices ?? (_ => ImmutableDictionary<EntityId, Claim>.Empty),
         [
-            new(Outer, new EntityId(EntityKind.Cluster, Number(9)), outer, [.. machines.Where(m => m.Pool == Outer).Select(m => Vm(m.Vm))]) { Memory = memory },
+            new(Outer, new EntityId(EntityKind.Cluster, Number(9)), outer, [.. machines.Where(m => m.Pool == Outer).Select(m => Vm(m.Vm))]) { Memory = memory, Disk = disk ?? DiskControl.None },
             new(Inner, Outer, new CpuControl(), [.. machines.Where(m => m.Pool == Inner).Select(m => Vm(m.Vm))]),
         ],
         machines.ToDictionary(m => Vm(m.Vm), m => Host(m.Host)));

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using Alveare.Model.Faults;
 using Alveare.Model.Machines;
 
-namespace Alveare.Kvm.Machines;
+namespace Alveare.Kvm.Files;
 
 /// <summary>What a new configuration asks of a machine's disk files.</summary>
 public sealed record DiskChanges(ImmutableArray<DiskSpec> Added, ImmutableArray<DiskSpec> Grown)

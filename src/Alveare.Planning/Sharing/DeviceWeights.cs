@@ -1,0 +1,26 @@
+using Alveare.Model;
+using Alveare.Model.Hosts;
+using Alveare.Model.Resources;
+
+namespace Alveare.Planning.Sharing;
+
+/// <summary>What machines' disks or network cards weigh where something that they share is short, by their own shares and those of their pools.</summary>
+/// <remarks>Pools weigh among their siblings as soon as one of them has been given shares; until then each machine weighs its own.</remarks>
+public static class DeviceWeights
+{
+    /// <param name="shares">Of all disks of each machine that has some.</param>
+    /// <returns>In the same order of size: together they are as many as the shares.</returns>
+    public static IReadOnlyDictionary<EntityId, double> OfDisks(IReadOnlyDictionary<EntityId, double> shares, IReadOnlyCollection<HostPool> pools) =>
+        Weigh(shares, pools, p => p.Disk.Shares, ShareScale.NormalPoolDisk);
+
+    /// <summary>As <see cref="OfDisks"/>, of network cards.</summary>
+    public static IReadOnlyDictionary<EntityId, double> OfNics(IReadOnlyDictionary<EntityId, double> shares, IReadOnlyCollection<HostPool> pools) =>
+        Weigh(shares, pools, p => p.Network.Shares, ShareScale.NormalPoolNic);
+
+    private static IReadOnlyDictionary<EntityId, double> Weigh(
+        IReadOnlyDictionary<EntityId, double> shares, IReadOnlyCollection<HostPool> pools, Func<HostPool, int?> sharesOf, int normal) =>
+        pools.All(p => sharesOf(p) is null)
+            ? shares
+            : PoolDivision.Weigh(
+                shares.Values.Sum(), PoolTree.Of(shares.ToDictionary(s => s.Key, s => new Claim(0, s.Value)), pools, p => new Claim(0, sharesOf(p) ?? normal)));
+}
