@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using Alveare.Cli.Client;
 using Alveare.Cli.Running;
 
@@ -66,14 +67,14 @@ internal static class SerialCommand
     // Null: whoever types has left in the meantime.
     private static async Task<ConsoleLine?> ReopenAsync(Run run, string id, TypedInput typed)
     {
-        var deadline = DateTime.UtcNow + Patience;
+        var began = Stopwatch.GetTimestamp();
         while (true)
         {
             try
             {
                 return await ConsoleLine.OpenAsync(run, id, "serial");
             }
-            catch (RestFaultException e) when (e.Problem.Code == "InvalidState" && DateTime.UtcNow < deadline)
+            catch (RestFaultException e) when (e.Problem.Code == "InvalidState" && Stopwatch.GetElapsedTime(began) < Patience)
             {
                 if (typed.HasLeft)
                     return null;

@@ -3,6 +3,7 @@ using Alveare.Model.Faults;
 namespace Alveare.Core.Security;
 
 /// <summary>Slows down guessing: after five failures for a user name or from an address, each further one doubles the wait, from 1 s to 5 min.</summary>
+/// <remarks>By time that passes, whatever date the clock is set to meanwhile.</remarks>
 public sealed class LoginThrottle(TimeProvider clock)
 {
     private const int Free = 5;
@@ -10,34 +11,32 @@ public sealed class LoginThrottle(TimeProvider clock)
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, (int Failures, DateTimeOffset Until)> _failures = [];
+    private readonly Dictionary<string, Guesses> _failures = [];
 
     /// <summary>A <see cref="LoginThrottled"/> fault while the user name or the address has to wait.</summary>
     public void Check(string user, string from)
     {
-        var now = clock.GetUtcNow();
         lock (_gate)
         {
             foreach (var key in Keys(user, from))
             {
-                if (_failures.TryGetValue(key, out var entry) && entry.Until > now)
-                    throw new FaultException(new LoginThrottled(user.Length <= 64 ? user : user[..64], entry.Until - now));
+                if (_failures.TryGetValue(key, out var guesses) && Left(guesses) is var left && left > TimeSpan.Zero)
+                    throw new FaultException(new LoginThrottled(user.Length <= 64 ? user : user[..64], left));
             }
         }
     }
 
     public void Failed(string user, string from)
     {
-        var now = clock.GetUtcNow();
         lock (_gate)
         {
             if (_failures.Count > Remembered)
-                Forget(now);
+                Forget();
             foreach (var key in Keys(user, from))
             {
                 var failures = _failures.GetValueOrDefault(key).Failures + 1;
                 var wait = failures < Free ? TimeSpan.Zero : TimeSpan.FromSeconds(Math.Min(Math.Pow(2, failures - Free), Longest.TotalSeconds));
-                _failures[key] = (failures, now + wait);
+                _failures[key] = new Guesses(failures, clock.GetTimestamp(), wait);
             }
         }
     }
@@ -53,9 +52,14 @@ public sealed class LoginThrottle(TimeProvider clock)
 
     private static string[] Keys(string user, string from) => [$"user {user}", $"address {from}"];
 
-    private void Forget(DateTimeOffset now)
+    /// <summary>How long it has to wait still; below zero once it has waited longer.</summary>
+    private TimeSpan Left(Guesses guesses) => guesses.Wait - clock.GetElapsedTime(guesses.LastAt);
+
+    private void Forget()
     {
-        foreach (var key in _failures.Where(f => f.Value.Until + Longest < now).Select(f => f.Key).ToList())
+        foreach (var key in _failures.Where(f => Left(f.Value) < -Longest).Select(f => f.Key).ToList())
             _failures.Remove(key);
     }
+
+    private readonly record struct Guesses(int Failures, long LastAt, TimeSpan Wait);
 }

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Alveare.Core.Events;
 using Alveare.Core.Store;
+using Alveare.Core.Waiting;
 using Alveare.Model;
 using Alveare.Model.Events;
 using Alveare.Model.Faults;
@@ -10,6 +11,7 @@ using Alveare.Model.Security;
 namespace Alveare.Core.Security;
 
 /// <summary>Somebody who is logged in.</summary>
+/// <param name="ExpiresAt">When the session ends unless it is used before, for people and for a restart: while the engine runs it ends by the time that has passed.</param>
 public sealed record Session(string User, Role Role, DateTimeOffset ExpiresAt)
 {
     /// <summary>The engine's own hand: loops and repairs that no user asked for.</summary>
@@ -27,22 +29,28 @@ public sealed record Session(string User, Role Role, DateTimeOffset ExpiresAt)
 public sealed record Login(string Token, Session Session);
 
 /// <summary>Logging in and out. Tokens are kept as hashes and survive a restart; failed logins slow down the next ones.</summary>
+/// <remarks>How long a session has not been used is told by the monotonic clock, so a clock that is set ends none and keeps none; only what an earlier run of the
+/// engine has stored is as old as the clock says.</remarks>
 public sealed class Sessions(IStore store, Users users, EventLog events, TimeProvider clock, IdSource ids)
 {
     /// <summary>A session ends this long after its last use.</summary>
     public static readonly TimeSpan IdleTimeout = TimeSpan.FromMinutes(30);
 
-    // The stored expiry is only pushed on when this much of it is used up, so that reading costs no write.
+    // The stored expiry is only corrected when it is wrong by this much, so that reading costs no write: by use, or because the clock was set.
     private static readonly TimeSpan Slack = TimeSpan.FromMinutes(5);
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, Session> _sessions = [];
+    private readonly Dictionary<string, Known> _sessions = [];
     private readonly LoginThrottle _throttle = new(clock);
 
     public void Load()
     {
         foreach (var record in store.Load(StoreKind.Session))
-            _sessions[record.Key] = ModelJson.Read<Session>(record.Json);
+        {
+            var session = ModelJson.Read<Session>(record.Json);
+            var unused = IdleTimeout - (session.ExpiresAt - clock.GetUtcNow());
+            _sessions[record.Key] = new Known(session, clock.TimestampBefore(unused > TimeSpan.Zero ? unused : TimeSpan.Zero));
+        }
     }
 
     /// <summary>Faults: <see cref="LoginFailed"/>, <see cref="LoginThrottled"/>.</summary>
@@ -59,7 +67,7 @@ public sealed class Sessions(IStore store, Users users, EventLog events, TimePro
 
         _throttle.Succeeded(user, from);
         var token = ids.NewSecret();
-        var session = new Session(found.Name, found.Role, clock.GetUtcNow() + IdleTimeout);
+        var session = new Session(found.Name, found.Role, Expiry());
         await PutAsync(KeyOf(token), session);
         events.Add(EventSeverity.Audit, "session.login", $"'{found.Name}' logged in from {from}.", user: found.Name);
         return new Login(token, session);
@@ -69,24 +77,23 @@ public sealed class Sessions(IStore store, Users users, EventLog events, TimePro
     public Session Authenticate(string? token)
     {
         var key = token is null ? "" : KeyOf(token);
-        Session? session;
         lock (_gate)
         {
-            if (!_sessions.TryGetValue(key, out session))
+            if (!_sessions.TryGetValue(key, out var known))
                 throw new FaultException(new NotAuthenticated());
-        }
+            if (IsOver(known))
+            {
+                _ = RemoveAsync([key]);
+                throw new FaultException(new NotAuthenticated());
+            }
 
-        var now = clock.GetUtcNow();
-        if (session.ExpiresAt <= now)
-        {
-            _ = RemoveAsync([key]);
-            throw new FaultException(new NotAuthenticated());
+            var session = known.Stored with { ExpiresAt = Expiry() };
+            if ((session.ExpiresAt - known.Stored.ExpiresAt).Duration() > Slack)
+                _ = PutAsync(key, session);
+            else
+                _sessions[key] = known with { UsedAt = clock.GetTimestamp() };
+            return session;
         }
-
-        var extended = now + IdleTimeout;
-        if (extended - session.ExpiresAt > Slack)
-            _ = PutAsync(key, session with { ExpiresAt = extended });
-        return session;
     }
 
     public async Task LogoutAsync(string token)
@@ -100,30 +107,27 @@ public sealed class Sessions(IStore store, Users users, EventLog events, TimePro
     public Task EndAllAsync(string user)
     {
         lock (_gate)
-            return RemoveAsync([.. _sessions.Where(s => s.Value.User == user).Select(s => s.Key)]);
+            return RemoveAsync([.. _sessions.Where(s => s.Value.Stored.User == user).Select(s => s.Key)]);
     }
 
     private static string KeyOf(string token) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(token)));
 
     private static string Shorten(string user) => user.Length <= 64 ? user : user[..64];
 
+    private DateTimeOffset Expiry() => clock.GetUtcNow() + IdleTimeout;
+
+    private bool IsOver(Known session) => clock.GetElapsedTime(session.UsedAt) >= IdleTimeout;
+
     private Task PutAsync(string key, Session session)
     {
-        var now = clock.GetUtcNow();
-        var writes = new List<StoreWrite>();
         lock (_gate)
         {
-            foreach (var (old, _) in _sessions.Where(s => s.Value.ExpiresAt <= now).ToList())
-            {
+            var over = _sessions.Where(s => IsOver(s.Value)).Select(s => s.Key).ToList();
+            foreach (var old in over)
                 _sessions.Remove(old);
-                writes.Add(new StoreWrite(StoreKind.Session, old, null));
-            }
-
-            _sessions[key] = session;
+            _sessions[key] = new Known(session, clock.GetTimestamp());
+            return store.CommitAsync([.. over.Select(k => new StoreWrite(StoreKind.Session, k, null)), new StoreWrite(StoreKind.Session, key, ModelJson.Write(session))]);
         }
-
-        writes.Add(new StoreWrite(StoreKind.Session, key, ModelJson.Write(session)));
-        return store.CommitAsync(writes);
     }
 
     private Task RemoveAsync(IReadOnlyList<string> keys)
@@ -132,8 +136,10 @@ public sealed class Sessions(IStore store, Users users, EventLog events, TimePro
         {
             foreach (var key in keys)
                 _sessions.Remove(key);
+            return store.CommitAsync([.. keys.Select(k => new StoreWrite(StoreKind.Session, k, null))]);
         }
-
-        return store.CommitAsync([.. keys.Select(k => new StoreWrite(StoreKind.Session, k, null))]);
     }
+
+    /// <param name="Stored">The session as the store has it.</param>
+    private sealed record Known(Session Stored, long UsedAt);
 }

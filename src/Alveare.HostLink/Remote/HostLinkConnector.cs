@@ -61,15 +61,15 @@ public sealed class HostLinkConnector(CenterAuthority authority, HostLinkOptions
     {
         try
         {
-            var call = new CallOptions(LinkProtocol.Headers(), DateTime.UtcNow + options.AnswerTimeout, cancellation);
-            var answer = await channel.Client.JoinAsync(request, call);
+            using var call = channel.Client.JoinAsync(request, new CallOptions(LinkProtocol.Headers(), cancellationToken: cancellation));
+            var answer = await call.ResponseAsync.WaitAsync(options.AnswerTimeout, time, cancellation);
             return answer.Fault is { } fault ? throw new FaultException(fault.ToFault(hostName)) : answer;
         }
         catch (RpcException e) when (cancellation.IsCancellationRequested)
         {
             throw new OperationCanceledException(e.Message, e, cancellation);
         }
-        catch (RpcException e)
+        catch (Exception e) when (e is RpcException or TimeoutException)
         {
             throw new FaultException(LinkFailure.ToFault(e, hostName)!, e);
         }

@@ -42,8 +42,8 @@ internal sealed class RemoteHost : IHost
         return await TranslatedAsync(
             async () =>
             {
-                using var call = channel.Client.ObserveAsync(new Nothing(), Call(cancellation, _options.AnswerTimeout));
-                return ValueOf<HostSnapshot>(await call.ResponseAsync);
+                using var call = channel.Client.ObserveAsync(new Nothing(), Call(cancellation));
+                return ValueOf<HostSnapshot>(await InTimeAsync(call.ResponseAsync));
             },
             cancellation);
     }
@@ -119,8 +119,8 @@ internal sealed class RemoteHost : IHost
         await TranslatedAsync(
             async () =>
             {
-                using var call = channel.Client.ReleaseAsync(new Nothing(), Call(cancellation, _options.AnswerTimeout));
-                var answer = await call.ResponseAsync;
+                using var call = channel.Client.ReleaseAsync(new Nothing(), Call(cancellation));
+                var answer = await InTimeAsync(call.ResponseAsync);
                 return answer.Fault is { } fault ? throw new FaultException(fault.ToFault(_name)) : true;
             },
             cancellation);
@@ -132,8 +132,10 @@ internal sealed class RemoteHost : IHost
         Volatile.Read(ref _channel).Dispose();
     }
 
-    private static CallOptions Call(CancellationToken cancellation, TimeSpan? timeout = null) =>
-        new(LinkProtocol.Headers(), timeout is { } limit ? DateTime.UtcNow + limit : null, cancellation);
+    private static CallOptions Call(CancellationToken cancellation) => new(LinkProtocol.Headers(), cancellationToken: cancellation);
+
+    // A deadline of gRPC is a date: where the clock is set back by an hour it would be waited for that much longer.
+    private Task<T> InTimeAsync<T>(Task<T> answer) => answer.WaitAsync(_options.AnswerTimeout, _time);
 
     private IDisposable Use(out LinkChannel channel)
     {
@@ -197,15 +199,15 @@ internal sealed class RemoteHost : IHost
     private Task<EnrolmentAnswer> RenewAsync(LinkChannel channel, RenewRequest request, CancellationToken cancellation) => TranslatedAsync(
         async () =>
         {
-            using var call = channel.Client.RenewAsync(request, Call(cancellation, _options.AnswerTimeout));
-            var answer = await call.ResponseAsync;
+            using var call = channel.Client.RenewAsync(request, Call(cancellation));
+            var answer = await InTimeAsync(call.ResponseAsync);
             return answer.Fault is { } fault ? throw new FaultException(fault.ToFault(_name)) : answer;
         },
         cancellation);
 
     private async Task DelayUntilAsync(DateTimeOffset due, CancellationToken cancellation)
     {
-        // A timer takes 49 days at most.
+        // Dates of certificates: a clock that is set is noticed within a day. A timer takes 49 days at most.
         while (due - _time.GetUtcNow() is var rest && rest > TimeSpan.Zero)
             await Task.Delay(rest < TimeSpan.FromDays(1) ? rest : TimeSpan.FromDays(1), _time, cancellation);
     }
@@ -283,23 +285,11 @@ internal sealed class RemoteHost : IHost
             var next = _call.ResponseStream.MoveNext(_end.Token);
             // Later changes come when they come, the first at once: a host that accepts the call and says nothing hangs.
             if (!_hasBegun)
-                next = FirstAsync(next);
+                next = _host.InTimeAsync(next);
             if (!await next)
                 throw new FaultException(new HostNotConnected(_host._name, "it ended its report"));
             _hasBegun = true;
             return _host.ValueOf<HostChange>(_call.ResponseStream.Current);
-        }
-
-        private async Task<bool> FirstAsync(Task<bool> next)
-        {
-            try
-            {
-                return await next.WaitAsync(_host._options.AnswerTimeout, _host._time, _end.Token);
-            }
-            catch (TimeoutException e)
-            {
-                throw new FaultException(new HostNotConnected(_host._name, "it did not report in time"), e);
-            }
         }
     }
 }

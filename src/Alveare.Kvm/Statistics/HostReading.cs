@@ -22,9 +22,11 @@ internal sealed record HostReading(DateTimeOffset At, long CpuTicks, Bytes Memor
         return new HostReading(at, cpu.Sum() - cpu[3] - cpu[4], new Bytes(used * 1024), network);
     }
 
-    public HostSample Since(HostReading earlier, EntityId host, int runningMachines)
+    /// <summary>Averages over the time since an earlier reading.</summary>
+    /// <param name="span">That time as it passed: the dates are further apart, or the wrong way round, where the clock was set.</param>
+    public HostSample Since(HostReading earlier, TimeSpan span, EntityId host, int runningMachines)
     {
-        var seconds = (At - earlier.At).TotalSeconds;
+        var seconds = span.TotalSeconds;
         return new HostSample
         {
             Host = host,

@@ -28,10 +28,11 @@ internal sealed record MachineReading(
     public static MachineReading Zero(EntityId machine, DateTimeOffset startedAt) =>
         new(machine, startedAt, 0, 0, 0, Bytes.Zero, Bytes.Zero, Bytes.Zero, default, default);
 
-    /// <summary>Averages between an earlier reading and this one. A counter that went back (a device that was made anew) counts as still.</summary>
-    public MachineSample Since(MachineReading earlier)
+    /// <summary>Averages over the time since an earlier reading. A counter that went back (a device that was made anew) counts as still.</summary>
+    /// <param name="span">That time as it passed: the dates are further apart, or the wrong way round, where the clock was set.</param>
+    public MachineSample Since(MachineReading earlier, TimeSpan span)
     {
-        var seconds = (At - earlier.At).TotalSeconds;
+        var seconds = span.TotalSeconds;
         return new MachineSample
         {
             Machine = Machine,

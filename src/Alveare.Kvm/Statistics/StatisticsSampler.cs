@@ -4,6 +4,7 @@ using Alveare.Kvm.Machines;
 using Alveare.Kvm.Networks;
 using Alveare.Model;
 using Alveare.Model.Hosts;
+using Alveare.Model.Statistics;
 
 namespace Alveare.Kvm.Statistics;
 
@@ -44,7 +45,7 @@ public sealed class StatisticsSampler(
         try
         {
             var now = await ReadAsync(regular: false);
-            return Compare(now, now.Host.At - last!.Host.At < ShortestSpan && beforeLast is not null ? beforeLast : last);
+            return Compare(now, time.GetElapsedTime(last!.Timestamp, now.Timestamp) < ShortestSpan && beforeLast is not null ? beforeLast : last);
         }
         finally
         {
@@ -142,14 +143,22 @@ public sealed class StatisticsSampler(
         }
     }
 
-    private StatisticsSampled Compare(Reading now, Reading earlier) => new(
-        now.Host.Since(earlier.Host, host, now.Machines.Count),
-        [
-            .. now.Machines.Values.Select(m => m.Reading.Since(
-                earlier.Machines.TryGetValue(m.Reading.Machine, out var known) && known.Run == m.Run
-                    ? known.Reading
-                    : MachineReading.Zero(m.Reading.Machine, m.Run.Record.StartedAt))),
-        ]);
+    private StatisticsSampled Compare(Reading now, Reading earlier)
+    {
+        var span = time.GetElapsedTime(earlier.Timestamp, now.Timestamp);
+        return new(
+            now.Host.Since(earlier.Host, span, host, now.Machines.Count),
+            [.. now.Machines.Values.Select(m => Compare(m, earlier.Machines.GetValueOrDefault(m.Reading.Machine), span))]);
+    }
+
+    private static MachineSample Compare(MeteredRun now, MeteredRun? earlier, TimeSpan span)
+    {
+        if (earlier?.Run == now.Run)
+            return now.Reading.Since(earlier.Reading, span);
+        // Of a start only the date is known: an earlier agent may have made it.
+        var start = MachineReading.Zero(now.Reading.Machine, now.Run.Record.StartedAt);
+        return now.Reading.Since(start, now.Reading.At - start.At);
+    }
 
     private async Task<Reading> ReadAsync(bool regular)
     {
@@ -157,12 +166,13 @@ public sealed class StatisticsSampler(
         FollowMachines(links, regular);
         var counters = links.ReadCounters();
         var merging = PageMerging.Read();
-        var now = time.GetUtcNow();
+        var (now, timestamp) = (time.GetUtcNow(), time.GetTimestamp());
         var readings = await Task.WhenAll(meters.Values.Select(m => TryReadAsync(m, now, counters, merging, regular)).ToArray());
         var network = default(LinkCounters);
         foreach (var link in ownLinks)
             network += counters.GetValueOrDefault(link);
         return new Reading(
+            timestamp,
             HostReading.Parse(now, File.ReadAllText("/proc/stat"), File.ReadAllText("/proc/meminfo"), network),
             readings.OfType<MeteredRun>().ToDictionary(r => r.Reading.Machine));
     }
@@ -218,5 +228,5 @@ public sealed class StatisticsSampler(
 
     private sealed record MeteredRun(MachineRun Run, MachineReading Reading);
 
-    private sealed record Reading(HostReading Host, IReadOnlyDictionary<EntityId, MeteredRun> Machines);
+    private sealed record Reading(long Timestamp, HostReading Host, IReadOnlyDictionary<EntityId, MeteredRun> Machines);
 }

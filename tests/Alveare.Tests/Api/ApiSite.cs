@@ -13,7 +13,6 @@ using Alveare.Model.Machines;
 using Alveare.Model.Security;
 using Alveare.Simulation.Sites;
 using Alveare.Tests.Core;
-using Alveare.Tests.HostLink;
 using Alveare.Wire.Rest;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;

@@ -1,9 +1,12 @@
 using System.Security.Cryptography;
 using Alveare.Core.Changes;
+using Alveare.Core.Consoles;
 using Alveare.Core.Events;
 using Alveare.Core.Security;
+using Alveare.Core.Store;
 using Alveare.Model;
 using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
 using Alveare.Model.Security;
 using Xunit;
 
@@ -11,6 +14,9 @@ namespace Alveare.Tests.Core;
 
 public sealed class SessionsTests
 {
+    /// <summary>Dates that somebody sets: one far ahead, and then one long ago.</summary>
+    private static readonly DateTimeOffset[] Years = [new(2040, 1, 1, 0, 0, 0, TimeSpan.Zero), new(2001, 1, 1, 0, 0, 0, TimeSpan.Zero)];
+
     private readonly MemoryStore _store = new();
     private readonly ManualClock _clock = new();
     private readonly IdSource _ids = new(RandomNumberGenerator.Fill);
@@ -70,14 +76,92 @@ public sealed class SessionsTests
         Assert.NotNull(_users.Check("anna", "correct horse"));
     }
 
-    private Sessions NewSessions() => new(_store, _users, new EventLog(_store, new Feed(), _clock), _clock, _ids);
-
-    private sealed class ManualClock : TimeProvider
+    [Fact]
+    public async Task AClockThatIsSetForwardLogsNobodyOutAndOneThatIsSetBackKeepsNobody()
     {
-        private DateTimeOffset _now = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+        await _users.CreateAsync("anna", "correct horse", Role.Operator);
+        var login = await _sessions.LoginAsync("anna", "correct horse", "127.0.0.1");
+        foreach (var year in Years)
+        {
+            _clock.Set(year);
+            _clock.Advance(Sessions.IdleTimeout - TimeSpan.FromSeconds(1));
+            Assert.Equal(_clock.GetUtcNow() + Sessions.IdleTimeout, _sessions.Authenticate(login.Token).ExpiresAt);
+            await UntilStoredAsync(s => s.Single().Json.Contains($"{year.Year}-", StringComparison.Ordinal));
+        }
 
-        public override DateTimeOffset GetUtcNow() => _now;
-
-        public void Advance(TimeSpan by) => _now += by;
+        _clock.Set(Years[1]);
+        _clock.Advance(Sessions.IdleTimeout);
+        Assert.Throws<FaultException>(() => _sessions.Authenticate(login.Token));
+        await UntilStoredAsync(s => s.Count == 0);
     }
+
+    [Fact]
+    public async Task ASessionThatIsUsedAfterTheClockWasSetSurvivesARestartAndEndsInTime()
+    {
+        await _users.CreateAsync("anna", "correct horse", Role.Operator);
+        var login = await _sessions.LoginAsync("anna", "correct horse", "127.0.0.1");
+        foreach (var year in Years)
+        {
+            _clock.Set(year);
+            _sessions.Authenticate(login.Token);
+            await UntilStoredAsync(s => s.Single().Json.Contains($"{year.Year}-", StringComparison.Ordinal));
+            var restarted = NewSessions();
+            restarted.Load();
+            restarted.Authenticate(login.Token);
+            _clock.Advance(Sessions.IdleTimeout - TimeSpan.FromSeconds(1));
+            restarted.Authenticate(login.Token);
+            _sessions.Authenticate(login.Token);
+        }
+
+        // A clock that was set back while no engine ran makes no session last longer.
+        _clock.Set(Years[1].AddYears(-1));
+        var last = NewSessions();
+        last.Load();
+        _clock.Advance(Sessions.IdleTimeout);
+        Assert.Throws<FaultException>(() => last.Authenticate(login.Token));
+    }
+
+    [Fact]
+    public async Task AClockThatIsSetNeitherOpensTheThrottleNorClosesItForEver()
+    {
+        await _users.CreateAsync("anna", "correct horse", Role.Administrator);
+        foreach (var year in Years)
+        {
+            for (var n = 0; n < 5; n++)
+                await Assert.ThrowsAsync<FaultException>(() => _sessions.LoginAsync("anna", "wrong horse", "127.0.0.1"));
+            _clock.Set(year);
+            var throttled = await Assert.ThrowsAsync<FaultException>(() => _sessions.LoginAsync("anna", "correct horse", "127.0.0.1"));
+            var wait = Assert.IsType<LoginThrottled>(throttled.Fault).RetryAfter;
+            Assert.InRange(wait, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(5));
+            _clock.Advance(wait);
+            await _sessions.LoginAsync("anna", "correct horse", "127.0.0.1");
+        }
+    }
+
+    [Fact]
+    public void ATicketOfAConsoleIsAsGoodWhateverTheClockIsSetTo()
+    {
+        var tickets = new ConsoleTickets(_clock, _ids);
+        var console = new HostChannel(EntityId.Vm(Guid.NewGuid()), HostChannelKind.Serial);
+        foreach (var year in Years)
+        {
+            var (good, late) = (tickets.Issue("token", console), tickets.Issue("token", console));
+            _clock.Set(year);
+            Assert.Equal("token", tickets.Redeem(good.Secret, console));
+            _clock.Advance(ConsoleTickets.Lifetime);
+            Assert.Throws<FaultException>(() => tickets.Redeem(late.Secret, console));
+        }
+    }
+
+    private async Task UntilStoredAsync(Func<IReadOnlyList<StoredRecord>, bool> isSo)
+    {
+        using var limit = new CancellationTokenSource(Patience.Longest);
+        while (!isSo(_store.Load(StoreKind.Session)))
+        {
+            limit.Token.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
+    }
+
+    private Sessions NewSessions() => new(_store, _users, new EventLog(_store, new Feed(), _clock), _clock, _ids);
 }

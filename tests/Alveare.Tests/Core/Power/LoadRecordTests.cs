@@ -2,7 +2,6 @@ using Alveare.Core.Power;
 using Alveare.Core.Store;
 using Alveare.Model;
 using Alveare.Planning.Power;
-using Alveare.Tests.HostLink;
 using Xunit;
 
 namespace Alveare.Tests.Core.Power;
