@@ -18,6 +18,7 @@ namespace Alveare.Core.Migration;
 internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, MachineMove move, MigrationSettings settings, string? cpuModel, TaskContext context)
 {
     private readonly MigrationSettling _settling = new(ground, vm.Id, move);
+    private readonly Watch _watch = new(context);
     private int _away;
     private Fault? _firstFault;
     private TimeSpan? _arrivedAfter;
@@ -113,7 +114,7 @@ internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, Mac
         try
         {
             var answer = ground.Hosts.ExecuteAsync(
-                move.Source, new SendMachine(move.Migration, vm.Id, move.Target, uri, settings), new Watch(context), CancellationToken.None);
+                move.Source, new SendMachine(move.Migration, vm.Id, move.Target, uri, settings), _watch, CancellationToken.None);
             using var cancelling = context.Cancellation.Register(() => _ = CancelUntilEndedAsync(answer));
             var reply = await answer;
             context.PointOfNoReturn ??= "the machine is on its new host";
@@ -168,7 +169,7 @@ internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, Mac
         // The machine runs where it should: figures that do not come are left out.
         if (await sending is not { } sent)
             return null;
-        var figures = new MigrationFigures(_arrivedAfter ?? sent.Total, sent.Pause + arrived.SwitchTime, sent.Transferred);
+        var figures = new MigrationFigures(_arrivedAfter ?? sent.Total, sent.Pause + arrived.SwitchTime, sent.Transferred, _watch.DirtyBytesPerSecond);
         context.SetFigures(figures);
         return figures;
     }
@@ -181,13 +182,22 @@ internal sealed class LiveMigration(MachineGround ground, VirtualMachine vm, Mac
     private readonly record struct Answer<T>(T? Reply, bool IsLost = false)
         where T : HostReply;
 
-    /// <summary>Tells the task how far the source is.</summary>
+    /// <summary>Tells the task how far the source is, and takes note of how fast the guest writes.</summary>
     private sealed class Watch(TaskContext context) : IProgress<HostProgress>
     {
+        private double _dirty;
+        private int _looks;
+
+        /// <summary>The mean of what was reported, or 0 when nothing was.</summary>
+        public double DirtyBytesPerSecond => _looks == 0 ? 0 : _dirty / _looks;
+
         public void Report(HostProgress value)
         {
             if (value.Migration is { Phase: >= MigrationPhase.Switch })
                 context.PointOfNoReturn ??= MigrationSettling.Switching;
+            // QEMU 7.2 reports none before all memory was sent once, and none when it is done.
+            if (value.Migration is { DirtyBytesPerSecond: > 0 and var dirty })
+                (_dirty, _looks) = (_dirty + dirty, _looks + 1);
             context.Report(value.Percent is { } percent ? Math.Min(percent, 99) : null, value.Step, value.Migration);
         }
     }

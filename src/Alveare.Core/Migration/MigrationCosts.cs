@@ -7,7 +7,7 @@ using Alveare.Planning.Balancing;
 namespace Alveare.Core.Migration;
 
 /// <summary>What live migrations have cost on the site, from each host to each other and of each machine, whoever asked for them; it survives the engine.</summary>
-/// <remarks>How fast memory is sent is the link's; how much is sent of it is the machine's, because it is sent anew as often as the guest writes to it. Of a link or
+/// <remarks>How fast memory is sent is the link's; how much is to be sent, and how fast the guest writes to it meanwhile, is the machine's. Of a link or
 /// a machine that has not been measured what is known of the site is assumed.</remarks>
 internal sealed class MigrationCosts(IStore store)
 {
@@ -54,7 +54,7 @@ internal sealed class MigrationCosts(IStore store)
         lock (_gate)
         {
             var link = _links.GetValueOrDefault(source)?.GetValueOrDefault(target) ?? _site;
-            return _site with { MbPerSecond = link.MbPerSecond, Overhead = (_machines.GetValueOrDefault(vm) ?? _site).Overhead };
+            return (_machines.GetValueOrDefault(vm) ?? _site) with { MbPerSecond = link.MbPerSecond };
         }
     }
 
@@ -69,12 +69,12 @@ internal sealed class MigrationCosts(IStore store)
         var names = hosts.ToDictionary(h => h.Value, h => h.Key);
         lock (_gate)
         {
-            return new(_site.MbPerSecond, _site.Overhead, CpusWhileMoving * clock.Value / MhzPerGhz, steadySeconds)
+            return new(_site.MbPerSecond, _site.Load, CpusWhileMoving * clock.Value / MhzPerGhz, steadySeconds)
             {
                 Links = hosts.Values.Where(_links.ContainsKey)
                     .SelectMany(source => _links[source].Where(l => names.ContainsKey(l.Key)).Select(l => (From: names[source], To: names[l.Key], l.Value.MbPerSecond)))
                     .ToDictionary(l => (l.From, l.To), l => l.MbPerSecond),
-                Overheads = vms.Where(v => _machines.ContainsKey(v.Value)).ToDictionary(v => v.Key, v => _machines[v.Value].Overhead),
+                Loads = vms.Where(v => _machines.ContainsKey(v.Value)).ToDictionary(v => v.Key, v => _machines[v.Value].Load),
             };
         }
     }

@@ -80,4 +80,5 @@ public sealed record MachineMove(Guid Migration, EntityId Source, EntityId Targe
 /// <summary>What a live migration cost.</summary>
 /// <param name="Total">From the task's start to the guest running on the target.</param>
 /// <param name="Pause">How long the guest stood still: the source's QEMU's measure plus the switch on the target.</param>
-public sealed record MigrationFigures(TimeSpan Total, TimeSpan Pause, Bytes Transferred);
+/// <param name="DirtyBytesPerSecond">How fast the guest rewrote memory meanwhile, on the average; 0 also when it was over before that was known.</param>
+public sealed record MigrationFigures(TimeSpan Total, TimeSpan Pause, Bytes Transferred, double DirtyBytesPerSecond = 0);

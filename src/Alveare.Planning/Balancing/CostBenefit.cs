@@ -1,40 +1,46 @@
 using System.Collections.Immutable;
 using Alveare.Planning.Clusters;
+using Alveare.Planning.Migration;
 
 namespace Alveare.Planning.Balancing;
 
 /// <summary>What is known of moving machines in a cluster.</summary>
 /// <param name="MbPerSecond">What a migration sends where nothing is known of its link.</param>
-/// <param name="Overhead">MB that are sent for each MB of a machine of which nothing is known: more than 1 because guests go on writing.</param>
+/// <param name="Load">What a machine has to send of which nothing is known.</param>
 /// <param name="GhzWhileMoving">CPU that both ends together spend on a migration.</param>
 /// <param name="SteadySeconds">How long each machine's load has been what it is; a machine that is missing has no past.</param>
-public sealed record MoveTerms(double MbPerSecond, double Overhead, double GhzWhileMoving, IReadOnlyDictionary<string, double> SteadySeconds)
+public sealed record MoveTerms(double MbPerSecond, TransferLoad Load, double GhzWhileMoving, IReadOnlyDictionary<string, double> SteadySeconds)
 {
+    private const double MbPerGb = 1024;
+
     /// <summary>What a migration sends from one host to another, of those that are known to differ; by the hosts' ids.</summary>
     public IReadOnlyDictionary<(string From, string To), double> Links { get; init; } = ImmutableDictionary<(string, string), double>.Empty;
 
-    /// <summary>MB that are sent for each MB of a machine, of those that have been measured; by the machines' ids.</summary>
-    public IReadOnlyDictionary<string, double> Overheads { get; init; } = ImmutableDictionary<string, double>.Empty;
+    /// <summary>What the machines have to send that have been measured; by their ids.</summary>
+    public IReadOnlyDictionary<string, TransferLoad> Loads { get; init; } = ImmutableDictionary<string, TransferLoad>.Empty;
 
-    /// <summary>MB that are sent for each MB of a machine.</summary>
-    public double OverheadOf(string vm) => Overheads.TryGetValue(vm, out var known) ? known : Overhead;
+    /// <summary>What a machine has to send.</summary>
+    public TransferLoad LoadOf(string vm) => Loads.TryGetValue(vm, out var known) ? known : Load;
 
-    /// <summary>The terms of units, whose members send what each of them sends.</summary>
-    public MoveTerms Of(MoveUnits units) => this with { Overheads = units.Cluster.Vms.ToDictionary(v => v.Id, v => OverheadOf(units, v.Id)) };
+    /// <summary>The terms of units, whose members are sent at the same time.</summary>
+    public MoveTerms Of(MoveUnits units) => this with { Loads = units.Cluster.Vms.ToDictionary(v => v.Id, v => LoadOf(units, v.Id)) };
 
-    /// <summary>MB/s of a move.</summary>
-    public double SpeedOf(PlannedMove move) => Links.TryGetValue((move.From, move.To), out var known) ? known : MbPerSecond;
+    /// <summary>How long a move is expected to take.</summary>
+    public double SecondsOf(PlannedMove move) =>
+        LoadOf(move.Vm).Seconds(move.Gb * MbPerGb, Links.TryGetValue((move.From, move.To), out var known) ? known : MbPerSecond);
 
-    private double OverheadOf(MoveUnits units, string unit)
+    private TransferLoad LoadOf(MoveUnits units, string unit)
     {
-        var (sent, gb) = (0.0, 0.0);
+        var (sent, dirty, gb) = (0.0, 0.0, 0.0);
         foreach (var member in units.MembersOf(unit))
         {
-            sent += units.Whole.Gb[member] * OverheadOf(units.Whole.Vms[member].Id);
+            var load = LoadOf(units.Whole.Vms[member].Id);
+            sent += units.Whole.Gb[member] * load.Overhead;
+            dirty += load.DirtyMbPerSecond;
             gb += units.Whole.Gb[member];
         }
 
-        return gb > 0 ? sent / gb : Overhead;
+        return gb > 0 ? new(sent / gb, dirty) : Load;
     }
 }
 
@@ -51,7 +57,6 @@ public sealed record ValuedMove(PlannedMove Move, double Gain, double Cost, doub
 public static class CostBenefit
 {
     private const double MostSeconds = 3600;
-    private const double MbPerGb = 1024;
     private const double MhzPerGhz = 1000;
 
     /// <summary>The moves that are worth it, in the plan's order; those that a left-out move made room for are left out too.</summary>
@@ -83,7 +88,7 @@ public static class CostBenefit
         var (vm, from) = (cluster.VmNumbers[move.Vm], cluster.HostNumbers[move.From]);
         var ghz = cluster.Hosts.Average(h => h.CpuMhz) / MhzPerGhz;
         var seconds = Math.Min(terms.SteadySeconds.GetValueOrDefault(move.Vm), holds[from]);
-        var cost = move.Gb * MbPerGb * terms.OverheadOf(move.Vm) / terms.SpeedOf(move) * terms.GhzWhileMoving;
+        var cost = terms.SecondsOf(move) * terms.GhzWhileMoving;
         return new(move, Math.Max(0, spread.Change(vm, from)) * ghz * seconds, cost, seconds, MendsRule: move.For is not null || cluster.Rules.Weigh(vm, from, state.At).IsWorse);
     }
 

@@ -31,7 +31,7 @@ public sealed class BalanceScenario : ClusterScenario
     private static readonly TimeSpan Round = TimeSpan.FromMinutes(6);
 
     /// <summary>A slow link, and guests that write as much as they have meanwhile: a move that is worth it even so is worth it.</summary>
-    private static readonly MoveTerms Dear = new(MbPerSecond: 50, Overhead: 2, GhzWhileMoving: 5, new Dictionary<string, double>());
+    private static readonly MoveTerms Dear = new(MbPerSecond: 50, Load: new(2), GhzWhileMoving: 5, new Dictionary<string, double>());
 
     private readonly RuleWatch rules;
     private readonly PoolWatch pools;

@@ -75,8 +75,8 @@ public sealed record FaultDto(string Fault, string Message);
 /// <summary>Progress of a live migration. Bytes, and bytes per second.</summary>
 public sealed record MigrationProgressDto(string Phase, long Total, long Transferred, long Remaining, double BytesPerSecond, double DirtyBytesPerSecond);
 
-/// <summary>What a live migration cost.</summary>
-public sealed record MigrationFiguresDto(TimeSpan Total, TimeSpan Pause, long Transferred);
+/// <summary>What a live migration cost. Bytes, and bytes per second on the average.</summary>
+public sealed record MigrationFiguresDto(TimeSpan Total, TimeSpan Pause, long Transferred, double DirtyBytesPerSecond);
 
 /// <summary>One thing that happened.</summary>
 public sealed record EventDto(long Id, DateTimeOffset At, string Severity, string Kind, string? Subject, string? User, string Message);

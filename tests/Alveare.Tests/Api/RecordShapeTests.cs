@@ -62,10 +62,10 @@ public sealed class RecordShapeTests
             Id = "task-1", Operation = "vm.migrate", Target = EntityId.Vm(Guid.Empty), TargetName = "web01", User = "anna", State = TaskState.Failed,
             QueuedAt = DateTimeOffset.UnixEpoch, Fault = new FileExists("a"),
             Migration = new MigrationProgress(MigrationPhase.Transfer, new Bytes(3), new Bytes(1), new Bytes(2), 5.5, 1.5),
-            Figures = new MigrationFigures(TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(50), new Bytes(7)),
+            Figures = new MigrationFigures(TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(50), new Bytes(7), 2.5),
         };
         var read = JsonSerializer.Deserialize(ModelJson.Write(task), RestJson.Contract<TaskDto>())!;
         Assert.Equal(("failed", true, "transfer", 2L), (read.State, read.HasEnded, read.Migration!.Phase, read.Migration.Remaining));
-        Assert.Equal(TimeSpan.FromMilliseconds(50), read.Figures!.Pause);
+        Assert.Equal((TimeSpan.FromMilliseconds(50), 2.5), (read.Figures!.Pause, read.Figures.DirtyBytesPerSecond));
     }
 }

@@ -79,7 +79,25 @@ public sealed class MigrationCostsTests
         Assert.All(new[] { Vm, Other }, vm => Assert.Equal(100, costs.Of(vm, One, Two).MbPerSecond, 0.1));
         var terms = costs.TermsFor(
             new Megahertz(2000), new Dictionary<string, double>(), new Dictionary<string, EntityId>(), new Dictionary<string, EntityId> { ["vm"] = Vm, ["new"] = Three });
-        Assert.Equal((costs.Of(Vm, One, Two).Overhead, costs.Site.Overhead), (terms.OverheadOf("vm"), terms.OverheadOf("new")));
+        Assert.Equal((costs.Of(Vm, One, Two).Overhead, costs.Site.Overhead), (terms.LoadOf("vm").Overhead, terms.LoadOf("new").Overhead));
+    }
+
+    [Fact]
+    public async Task AMachineThatWritesIsExpectedToTakeAsLongOverItsLinkAsItTookAndLongerOverASlowOneThanItSends()
+    {
+        var costs = new MigrationCosts(new MemoryStore());
+        for (var n = 0; n < 60; n++)
+        {
+            // Of 1000 MB that were sent, 400 were sent again.
+            await costs.LearnAsync(Vm, Move(One, Two), Figures(mb: 1000, seconds: 5, dirtyMb: 80), consumedMb: 600);
+            await costs.LearnAsync(Other, Move(Two, Three), Figures(mb: 500, seconds: 5), consumedMb: 500);
+        }
+
+        Assert.Equal(80, costs.Of(Vm, One, Two).DirtyMbPerSecond, 0.01);
+        Assert.Equal(5, costs.Of(Vm, One, Two).SecondsFor(Bytes.FromMib(600)), 0.01);
+        // 600 MB at 100 MB/s, of which 80 are taken by what is written.
+        Assert.Equal(30, costs.Of(Vm, Two, Three).SecondsFor(Bytes.FromMib(600)), 0.1);
+        Assert.Equal(6, costs.Of(Other, Two, Three).SecondsFor(Bytes.FromMib(600)), 0.1);
     }
 
     [Fact]
@@ -97,7 +115,8 @@ public sealed class MigrationCostsTests
         var store = new MemoryStore();
         var costs = new MigrationCosts(store);
         await costs.LearnAsync(Vm, Move(One, Two), Figures(mb: 4000, seconds: 40), consumedMb: 1000);
-        await costs.LearnAsync(Other, Move(One, Two), Figures(mb: 500, seconds: 5), consumedMb: 1000);
+        await costs.LearnAsync(Other, Move(One, Two), Figures(mb: 500, seconds: 5, dirtyMb: 20), consumedMb: 1000);
+        Assert.True(costs.Of(Other, One, Two).DirtyMbPerSecond > 0);
         var again = new MigrationCosts(store);
         again.Load();
         Assert.Equal((costs.Of(Vm, One, Two), costs.Of(Other, One, Two)), (again.Of(Vm, One, Two), again.Of(Other, One, Two)));
@@ -172,5 +191,6 @@ public sealed class MigrationCostsTests
 
     private static MachineMove Move(EntityId source, EntityId target) => new(Guid.Empty, source, target);
 
-    private static MigrationFigures Figures(long mb, double seconds) => new(TimeSpan.FromSeconds(seconds), TimeSpan.Zero, Bytes.FromMib(mb));
+    private static MigrationFigures Figures(long mb, double seconds, double dirtyMb = 0) =>
+        new(TimeSpan.FromSeconds(seconds), TimeSpan.Zero, Bytes.FromMib(mb), dirtyMb * 1024 * 1024);
 }

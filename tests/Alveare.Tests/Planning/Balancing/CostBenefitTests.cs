@@ -1,5 +1,6 @@
 using Alveare.Planning.Balancing;
 using Alveare.Planning.Clusters;
+using Alveare.Planning.Migration;
 using Alveare.Planning.Snapshots;
 using Xunit;
 
@@ -93,14 +94,30 @@ public sealed class CostBenefitTests
     {
         var (cluster, plan) = (Hot(), Plan(Hot()));
         var usual = Assert.Single(CostBenefit.Worthwhile(cluster, plan, Terms(cluster, 3600)));
-        MoveTerms Sending(string vm, double overhead) => Terms(cluster, 3600) with { Overheads = new Dictionary<string, double> { [vm] = overhead } };
+        MoveTerms Sending(string vm, double overhead) => Terms(cluster, 3600) with { Loads = new Dictionary<string, TransferLoad> { [vm] = new(overhead) } };
         Assert.Equal(8 * usual.Cost, Assert.Single(CostBenefit.Worthwhile(cluster, plan, Sending(usual.Move.Vm, 10))).Cost, 0.001);
         Assert.Equal(usual.Cost / 5, Assert.Single(CostBenefit.Worthwhile(cluster, plan, Sending(usual.Move.Vm, 0.25))).Cost, 0.001);
         Assert.Equal(usual.Cost, Assert.Single(CostBenefit.Worthwhile(cluster, plan, Sending("c", 10))).Cost);
         // As long as the load has been so, the one that rests is worth its move and the one that writes is not.
         var seconds = 3600 * 2 * usual.Cost / usual.Gain;
         Assert.Single(CostBenefit.Worthwhile(cluster, plan, Terms(cluster, seconds)));
-        Assert.Empty(CostBenefit.Worthwhile(cluster, plan, Terms(cluster, seconds) with { Overheads = new Dictionary<string, double> { [usual.Move.Vm] = 10 } }));
+        Assert.Empty(CostBenefit.Worthwhile(cluster, plan, Terms(cluster, seconds) with { Loads = new Dictionary<string, TransferLoad> { [usual.Move.Vm] = new(10) } }));
+    }
+
+    [Fact]
+    public void AMachineThatWritesCostsMoreTheSlowerTheLink()
+    {
+        var (cluster, plan) = (Hot(), Plan(Hot()));
+        var usual = Assert.Single(CostBenefit.Worthwhile(cluster, plan, Terms(cluster, 3600)));
+        // At 100 MB/s four fifths of the link are taken by what is sent again, at 1000 MB/s hardly any of it.
+        double Cost(double mbPerSecond, double dirty) => Assert.Single(CostBenefit.Worthwhile(cluster, plan, Terms(cluster, 3600) with
+        {
+            Links = new Dictionary<(string, string), double> { [(usual.Move.From, usual.Move.To)] = mbPerSecond },
+            Loads = new Dictionary<string, TransferLoad> { [usual.Move.Vm] = new(1.25, dirty) },
+        })).Cost;
+        Assert.Equal(usual.Cost, Cost(100, 0), 0.001);
+        Assert.Equal(5 * usual.Cost, Cost(100, 80), 0.001);
+        Assert.Equal(usual.Cost / 9.2, Cost(1000, 80), 0.001);
     }
 
     [Fact]
@@ -108,9 +125,9 @@ public sealed class CostBenefitTests
     {
         var snapshot = Snapshot([Vm("a", "h1", 100), Vm("b", "h1", 100) with { ConsumedMb = 3 * 2048 }, Vm("c", "h1", 100)]);
         var cluster = new Cluster(snapshot with { Rules = [new("pair", RuleKind.Together, ["a", "b"], [])] });
-        var terms = Terms(cluster, 3600) with { Overheads = new Dictionary<string, double> { ["a"] = 5, ["b"] = 1 } };
+        var terms = Terms(cluster, 3600) with { Loads = new Dictionary<string, TransferLoad> { ["a"] = new(5, 20), ["b"] = new(1, 10) } };
         var ofUnits = terms.Of(MoveUnits.Of(cluster, cluster.Start));
-        Assert.Equal((2, 1.25), (ofUnits.OverheadOf("a"), ofUnits.OverheadOf("c")));
+        Assert.Equal((new(2, 30), new(1.25)), (ofUnits.LoadOf("a"), ofUnits.LoadOf("c")));
     }
 
     private static Cluster Hot() => new(Snapshot([Vm("a", "h1", 5000), Vm("b", "h1", 5000), Vm("c", "h2", 100)]));
@@ -120,7 +137,7 @@ public sealed class CostBenefitTests
     private static IReadOnlyList<ValuedMove> Worthwhile(Cluster cluster, double seconds) => CostBenefit.Worthwhile(cluster, Plan(cluster), Terms(cluster, seconds));
 
     private static MoveTerms Terms(Cluster cluster, double seconds) =>
-        new(100, 1.25, 5, cluster.Vms.ToDictionary(v => v.Id, _ => seconds));
+        new(100, new(1.25), 5, cluster.Vms.ToDictionary(v => v.Id, _ => seconds));
 
     private static ClusterSnapshot Snapshot(IEnumerable<SnapshotVm> vms) => new()
     {

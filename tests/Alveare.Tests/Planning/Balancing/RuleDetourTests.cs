@@ -108,7 +108,7 @@ public sealed class RuleDetourTests
     public void WhoMakesWayIsWorthItsMoveHoweverPoorTheGain()
     {
         var cluster = new Cluster(Cluster([Apart], [10, 10, 10], ("a", "h1", 4), ("b", "h1", 5), ("c", "h2", 7), ("d", "h3", 6), ("e", "h3", 2)));
-        var terms = new MoveTerms(1, 1, 1, ImmutableDictionary<string, double>.Empty);
+        var terms = new MoveTerms(1, new(1), 1, ImmutableDictionary<string, double>.Empty);
         var moves = CostBenefit.Worthwhile(cluster, Balancer.Plan(cluster, BalanceLevel.Of(BalanceLevel.RulesOnly)).Moves, terms);
         Assert.Equal(["e", "a"], moves.Select(m => m.Move.Vm));
         Assert.All(moves, m => Assert.True(m.MendsRule));
