@@ -102,64 +102,60 @@ internal sealed class MachineClaims
         }
     }
 
-    /// <summary>The watch says that a machine changed; false when that is old news.</summary>
-    public bool Watch(EntityId host, HostMachine machine)
+    /// <summary>The watch says that a machine changed, which may be old news.</summary>
+    public void Watch(EntityId host, HostMachine machine)
     {
         lock (_gate)
         {
             if (!_hosts.TryGetValue(host, out var said))
-                return false;
+                return;
             if (said.TryGetValue(machine.Id, out var known) && known.IsAhead && (known.Machine is null || known.Machine.Revision > machine.Revision))
-                return false;
+                return;
             said[machine.Id] = new Word(machine, ++_stamp) { Removed = known.Removed };
             Link(host, machine.Id);
-            return true;
         }
     }
 
-    /// <summary>The watch says that a host does not have a machine any more; false when that is old news.</summary>
-    public bool WatchRemoved(EntityId host, EntityId machine)
+    /// <summary>The watch says that a host does not have a machine any more, which may be old news.</summary>
+    public void WatchRemoved(EntityId host, EntityId machine)
     {
         lock (_gate)
         {
             if (!_hosts.TryGetValue(host, out var said) || !said.TryGetValue(machine, out var known))
-                return false;
+                return;
             // It was registered anew, and the watch is still before that.
             if (known is { IsAhead: true, Machine: not null })
-                return false;
+                return;
             // Remembered: a whole word that was asked for before may still be on its way, and must not bring the machine back.
             said[machine] = new Word(null, ++_stamp) { Removed = _stamp, Revision = known.Revision };
-            return known.Machine is not null;
         }
     }
 
-    /// <summary>A reply says how a machine is; false when that, or newer, is known already: a slow one may speak of a machine that has gone since.</summary>
-    public bool Reply(EntityId host, HostMachine machine)
+    /// <summary>A reply says how a machine is, unless that or newer is known already: a slow one may speak of a machine that has gone since.</summary>
+    public void Reply(EntityId host, HostMachine machine)
     {
         lock (_gate)
         {
             if (!_hosts.TryGetValue(host, out var said))
-                return false;
+                return;
             if (said.TryGetValue(machine.Id, out var known) && known.Revision >= machine.Revision)
-                return false;
+                return;
             said[machine.Id] = new Word(machine, ++_stamp, IsAhead: true) { Removed = known.Removed };
             Link(host, machine.Id);
-            return true;
         }
     }
 
-    /// <summary>A reply to what was asked for at a moment says that a host does not have a machine any more; false when the watch knows it
-    /// already, even if the host has it again since. What was asked for before the host was lost and came back is left to the watch, which has begun anew.</summary>
-    public bool ReplyRemoved(EntityId host, EntityId machine, long asOf)
+    /// <summary>A reply to what was asked for at a moment says that a host does not have a machine any more, unless the watch knows it
+    /// already: the host may have it again since. What was asked for before the host was lost and came back is left to the watch, which has begun anew.</summary>
+    public void ReplyRemoved(EntityId host, EntityId machine, long asOf)
     {
         lock (_gate)
         {
             if (!_hosts.TryGetValue(host, out var said) || !said.TryGetValue(machine, out var known) || known.Machine is null)
-                return false;
+                return;
             if (known.Removed > asOf || _since[host] > asOf)
-                return false;
+                return;
             said[machine] = new Word(null, ++_stamp, IsAhead: true) { Revision = known.Revision };
-            return true;
         }
     }
 

@@ -79,9 +79,8 @@ internal sealed class Ground(Plant plant, HostFacts facts, HostDisk disk)
             throw new FaultException(new StaleEpoch(machine, minEpoch, now.Epoch));
         if (now.Owner is { } owner && owner != Host && World.Defect != Defect.StartSkipsLock)
             throw new FaultException(new MachineLocked(machine, now.OwnerName ?? owner.ToString(), now.Epoch));
-        return TryPublish(config, now.Epoch + 1, owned: true)
-            ? now.Epoch + 1
-            : throw new FaultException(new MachineLocked(machine, "another host that was faster", now.Epoch + 1));
+        // Nobody is faster between the reading and the taking, because nothing is waited for here: it can only be that the machine has no files any more.
+        return TryPublish(config, now.Epoch + 1, owned: true) ? now.Epoch + 1 : throw new FaultException(new FileNotFoundFault(config.Path));
     }
 
     /// <summary>Gives a lock up that is held at an epoch; waits for a datastore that does not answer.</summary>
