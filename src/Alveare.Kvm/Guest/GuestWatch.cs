@@ -19,7 +19,7 @@ public sealed class GuestWatch
     private readonly MachineRun run;
     private readonly Channel<bool> woken = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private volatile bool isUnsure = true;
-    private volatile bool isOpen;
+    private bool isOpen;
     private volatile int asked;
 
     private GuestWatch(Machine machine, MachineRun run)
@@ -51,22 +51,34 @@ public sealed class GuestWatch
             while (!run.Qmp.Closed.IsCompleted)
             {
                 if (isUnsure)
-                {
-                    isUnsure = false;
-                    isOpen = await IsAgentThereAsync(run);
-                }
-
+                    await LookForAgentAsync();
                 await RefreshAsync();
                 await WaitAsync();
             }
         }
-        catch (Exception e) when (e is QmpException or QmpClosedException or JsonException or InvalidOperationException or KeyNotFoundException)
+        catch (Exception e) when (e is QmpException or JsonException or InvalidOperationException or KeyNotFoundException)
         {
-            // QEMU is gone, or speaks otherwise than any known version: then there is nothing to be known of the guest.
+            // QEMU speaks otherwise than any known version: then there is nothing to be known of the guest.
         }
         finally
         {
             run.Qmp.EventReceived -= OnEvent;
+        }
+    }
+
+    private async Task LookForAgentAsync()
+    {
+        // Before the question: what happens from then on may not be in the answer.
+        isUnsure = false;
+        try
+        {
+            isOpen = await IsAgentThereAsync(run);
+        }
+        catch (QmpClosedException)
+        {
+            // QEMU is gone, which ends this, or the answer was lost with the connection or came too late: it is asked again.
+            isUnsure = true;
+            asked++;
         }
     }
 
@@ -82,7 +94,7 @@ public sealed class GuestWatch
         if (machine.Current is not { Power: PowerState.On, Migration: null })
             return;
         asked++;
-        if (await GuestAgent.ReadFactsAsync(run.Directory.GuestAgent) is { } facts && isOpen)
+        if (await GuestAgent.ReadFactsAsync(run.Directory.GuestAgent) is { } facts && !isUnsure)
             Publish(facts);
     }
 
@@ -94,7 +106,7 @@ public sealed class GuestWatch
 
     private async Task WaitAsync()
     {
-        var time = isOpen ? FirstIntervals.ElementAtOrDefault(asked) is { Ticks: > 0 } soon ? soon : Interval : Timeout.InfiniteTimeSpan;
+        var time = isOpen || isUnsure ? FirstIntervals.ElementAtOrDefault(asked) is { Ticks: > 0 } soon ? soon : Interval : Timeout.InfiniteTimeSpan;
         using var limit = new CancellationTokenSource(time);
         await Task.WhenAny(woken.Reader.WaitToReadAsync(limit.Token).AsTask(), run.Qmp.Closed);
         await limit.CancelAsync();
@@ -106,8 +118,6 @@ public sealed class GuestWatch
         switch (happened.Name)
         {
             case "VSERPORT_CHANGE" when happened.Text("id") == "agent0":
-                isOpen = happened.Flag("open");
-                break;
             case QmpConnection.Reconnected:
                 isUnsure = true;
                 break;

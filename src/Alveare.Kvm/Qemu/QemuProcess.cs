@@ -24,7 +24,7 @@ public sealed class QemuProcess
 
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(100);
 
-    private QemuProcess(RunDirectory run, int pid, QmpConnection qmp)
+    internal QemuProcess(RunDirectory run, int pid, QmpConnection qmp)
     {
         Run = run;
         Pid = pid;

@@ -14,12 +14,7 @@ public sealed class ListingTests : IAsyncLifetime
     private static readonly EntityId Datastore = EntityId.Datastore(new Guid(1, 0, 0, [0, 0, 0, 0, 0, 0, 0, 1]));
 
     private readonly string _directory = Directory.CreateTempSubdirectory("alveare-reg-").FullName;
-    private readonly HostState _state = new(new HostFacts
-    {
-        Id = EntityId.Host(Guid.NewGuid()), HostName = "h1", AgentVersion = "0", QemuVersion = "0", Accelerator = Accelerator.Emulation,
-        CpuThreads = 1, CpuClock = new Megahertz(1), CpuModel = "x", Memory = Bytes.FromGib(1), MigrationAddress = "127.0.0.1",
-    });
-
+    private readonly HostState _state = BareHost.NewState();
     private readonly DatastoreTable _datastores;
     private readonly MachineTable _machines;
     private readonly Listing _listing;

@@ -12,20 +12,7 @@ namespace Alveare.Tests.Kvm.Standby;
 public sealed class PowerDownTests : IDisposable
 {
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("alveare-power-");
-    private readonly HostState _state = new(new HostFacts
-    {
-        Id = EntityId.Host(Guid.NewGuid()),
-        HostName = "h1",
-        AgentVersion = "1",
-        QemuVersion = "7",
-        Accelerator = Accelerator.Emulation,
-        CpuThreads = 2,
-        CpuClock = new Megahertz(2000),
-        CpuModel = "x",
-        Memory = Bytes.FromGib(4),
-        MigrationAddress = "127.0.0.1",
-    });
-
+    private readonly HostState _state = BareHost.NewState();
     private readonly MachineTable _machines;
     private readonly HeldTimers _clock = new();
 
