@@ -236,8 +236,7 @@ public sealed class KvmHost : IHost
         var machine = Find(channel.Machine);
         if (channel.Kind == HostChannelKind.Log)
             return log.Open(machine.Current.Config);
-        var run = machine.RequireRun();
-        return await run.Consoles.OpenAsync(machine.Name, run.Directory, channel.Kind, cancellation);
+        return await machine.RequireRun().Consoles.OpenAsync(machine.Name, channel.Kind, cancellation);
     }
 
     /// <summary>Ends the agent; its machines run on.</summary>

@@ -11,7 +11,7 @@ internal static class SerialCommand
     // Ctrl-], as telnet has it.
     private const byte Escape = 0x1d;
 
-    // A machine that is being migrated has no console; a big one takes its time.
+    // Where a machine has moved to may not be known for a while, such as when its new host does not answer.
     private static readonly TimeSpan Retry = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 

@@ -3,7 +3,7 @@ namespace Alveare.Core.Consoles;
 /// <summary>What became of a console that ended.</summary>
 public enum ConsoleEndKind
 {
-    /// <summary>The machine changes its host; open it again when it has.</summary>
+    /// <summary>The machine has been switched to another host; open it again.</summary>
     Moving,
 
     /// <summary>The machine is off.</summary>

@@ -22,7 +22,7 @@ public sealed class MachineConsoles(
     /// <summary>The most consoles of one machine that are open at once: each holds buffers here and on the host.</summary>
     public const int MostPerMachine = 16;
 
-    // How long the news of what happened to a machine may take longer than the end of its console.
+    // How long the news of what happened to a machine may take longer than the end of its process, and so of its consoles.
     private static readonly TimeSpan NewsDelay = TimeSpan.FromSeconds(3);
 
     private readonly ConsoleTickets _tickets = new(clock, ids);
@@ -40,16 +40,16 @@ public sealed class MachineConsoles(
     /// <summary>The token of the session that a ticket stands for, which is used up. Faults: <see cref="NotAuthenticated"/>.</summary>
     public string Redeem(string ticket, HostChannel console) => _tickets.Redeem(ticket, console);
 
-    /// <summary>Opens a console; audited. Faults: <see cref="NoPermission"/>, <see cref="InvalidPowerState"/>, <see cref="InvalidState"/> (being
-    /// migrated, on no host), <see cref="ObjectInUse"/> (too many are open), <see cref="HostNotConnected"/>.</summary>
+    /// <summary>Opens a console; audited. Of a machine that has just left its host it is opened on the new one, as soon as that is known. Faults:
+    /// <see cref="NoPermission"/>, <see cref="InvalidPowerState"/>, <see cref="InvalidState"/> (on no host, or it is not known on which after a
+    /// move), <see cref="ObjectInUse"/> (too many are open), <see cref="HostNotConnected"/>.</summary>
     public async Task<OpenConsole> OpenAsync(Session session, HostChannel console, CancellationToken cancellation)
     {
         var vm = Authorize(session, console);
-        var host = vm.Host ?? throw new FaultException(new InvalidState(vm.Name, "on no host", "registered on one"));
         Count(vm);
         try
         {
-            var stream = await hosts.OpenAsync(host, console, cancellation);
+            var (stream, host) = await FindAndOpenAsync(vm, console, cancellation);
             events.Add(EventSeverity.Audit, "vm.console-opened", $"'{session.User}' opened the {WordOf(console.Kind)} console of '{vm.Name}'.", vm.Id, session.User);
             return new OpenConsole(stream, () => WhyEndedAsync(vm, host), () => Uncount(vm.Id));
         }
@@ -57,6 +57,35 @@ public sealed class MachineConsoles(
         {
             Uncount(vm.Id);
             throw;
+        }
+    }
+
+    private async Task<(Stream Stream, EntityId Host)> FindAndOpenAsync(VirtualMachine vm, HostChannel console, CancellationToken cancellation)
+    {
+        using var patience = new CancellationTokenSource(NewsDelay, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, patience.Token);
+        while (true)
+        {
+            var seen = feed.Last;
+            var known = inventory.Current.Get<VirtualMachine>(vm.Id).Host;
+            try
+            {
+                var host = known ?? throw new FaultException(new InvalidState(vm.Name, "on no host", "registered on one"));
+                return (await hosts.OpenAsync(host, console, cancellation), host);
+            }
+            catch (FaultException e) when (e.Fault is not HostNotConnected && FindEnd(vm, known) is { Kind: ConsoleEndKind.Moving })
+            {
+                // It has left that host, and the news of it, or of the one that it has come to, is on its way.
+            }
+
+            try
+            {
+                await feed.WaitAsync(seen, either.Token);
+            }
+            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                throw new FaultException(new InvalidState(vm.Name, "moving to another host", "on a host that is known; open the console again in a moment"));
+            }
         }
     }
 
@@ -109,7 +138,7 @@ public sealed class MachineConsoles(
         }
     }
 
-    private ConsoleEnd? FindEnd(VirtualMachine opened, EntityId host) => inventory.Current.Find(opened.Id) switch
+    private ConsoleEnd? FindEnd(VirtualMachine opened, EntityId? host) => inventory.Current.Find(opened.Id) switch
     {
         not VirtualMachine => new(ConsoleEndKind.Gone, $"Virtual machine '{opened.Name}' is gone."),
         VirtualMachine { BusyTask: { } task } vm when IsMigration(task) => new(ConsoleEndKind.Moving, $"Virtual machine '{vm.Name}' moves to another host."),

@@ -27,7 +27,7 @@ public sealed class MachineRun
     /// <param name="isAdopted">An earlier agent started it.</param>
     public MachineRun(QemuProcess process, RunRecord record, bool isAdopted = false)
     {
-        (Process, Record, IsAdopted, Balloon) = (process, record, isAdopted, new Balloon(process.Qmp));
+        (Process, Record, IsAdopted, Balloon, Consoles) = (process, record, isAdopted, new Balloon(process.Qmp), new Consoles(process.Run));
         Qmp.EventReceived += Balloon.OnEvent;
     }
 
@@ -39,7 +39,7 @@ public sealed class MachineRun
 
     public RunRecord Record { get; private set; }
 
-    public Consoles Consoles { get; } = new();
+    public Consoles Consoles { get; }
 
     public Balloon Balloon { get; }
 

@@ -91,6 +91,9 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
     {
         try
         {
+            // A UART that waits for its reader when the guest leaves the source waits for one here too, and for ever where there is none when it
+            // is loaded (QEMU 7.2, serial_post_load): somebody who reads is there from before the memory comes until the guest runs.
+            await using var reader = await Run.Consoles.OpenAsync(Machine.Name, HostChannelKind.Serial, CancellationToken.None);
             if (await AwaitMemoryAsync() is { } reason)
             {
                 if (Interlocked.CompareExchange(ref stage, GivenUp, Waiting) == Waiting)

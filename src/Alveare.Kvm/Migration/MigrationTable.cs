@@ -127,7 +127,6 @@ public sealed class MigrationTable
         {
             migrations.TryRemove(command.Migration, out _);
             run.Remember(r => r with { Migration = null });
-            run.Consoles.Reopen();
             machine.Change(m => m with { Migration = null });
             ground.Enforce(machine);
             throw new FaultException(new MigrationFailed(machine.Name, e.Message, ground.HostName), e);

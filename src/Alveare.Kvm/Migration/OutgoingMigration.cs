@@ -2,7 +2,6 @@ using Alveare.Core.Hosts;
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Qemu;
 using Alveare.Kvm.Qmp;
-using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 
@@ -40,7 +39,6 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
     public async Task BeginAsync(string uri)
     {
         Run.Remember(r => r with { Migration = Record });
-        Run.Consoles.Close();
         Listen();
         // From here on nobody asks its guest for memory, nor holds its process to a limit: one that waits for memory does not even answer.
         Enter(MigrationPhase.Transfer);
@@ -114,15 +112,9 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
             else
                 await TakeBackAsync(cancelReason ?? $"the destination did not take the machine over within {Record.Settings.SwitchTimeout.TotalSeconds} s");
         }
-        catch (Exception e) when (!Ground.Stopping.IsCancellationRequested && !Run.IsDetached)
+        catch (Exception e)
         {
-            // A dead process is handled by OnProcessEndedAsync; whatever else went wrong, the machine is taken back.
-            if (!await HasDiedAsync(e))
-                await TakeBackAfterAsync(e);
-        }
-        catch (Exception e) when (e is OperationCanceledException or QmpClosedException or QmpException or FaultException or IOException)
-        {
-            // The agent ends; the next one resumes.
+            await TakeBackAfterAsync(e);
         }
         finally
         {
@@ -130,23 +122,27 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         }
     }
 
-    // Whoever writes to a process that has died may find it out before the one who reads. Any other failure is not waited with: the guest may stand still.
-    private async Task<bool> HasDiedAsync(Exception error)
+    /// <summary>Whether somebody else sees to the machine after an error: <see cref="OnProcessEndedAsync"/> to one whose process has died, and the next
+    /// agent to all of one that ends.</summary>
+    private async Task<bool> IsSeenToAsync(Exception error)
     {
+        // Whoever writes to a process that has died may find it out before the one who reads. Any other failure is not waited with: the guest may stand still.
         if (error is QmpClosedException)
             await Task.WhenAny(Run.Qmp.Closed, Task.Delay(ClosingTime, Ground.Stopping));
-        return Run.Qmp.Closed.IsCompleted;
+        return Run.Qmp.Closed.IsCompleted || Ground.Stopping.IsCancellationRequested || Run.IsDetached;
     }
 
     private async Task TakeBackAfterAsync(Exception error)
     {
+        if (await IsSeenToAsync(error))
+            return;
         try
         {
             await TakeBackAsync(error.Message);
         }
-        catch (Exception e) when (!Ground.Stopping.IsCancellationRequested && !Run.IsDetached)
+        catch (Exception e)
         {
-            if (!await HasDiedAsync(e))
+            if (!await IsSeenToAsync(e))
                 Fail(Failed($"{error.Message}; taking it back failed too: {e.Message}", Ground.HostName));
         }
     }
@@ -232,7 +228,6 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         if (await PowerControl.ReadPowerAsync(Run) != PowerState.On)
             await ContinueAsync();
         await TransferKey.RemoveAsync(Run, Record);
-        Run.Consoles.Reopen();
         Machine.Change(m => m with { Power = PowerState.On, Migration = null, LockEpoch = NextEpoch });
         Ground.Enforce(Machine);
         Fail(Failed(reason, Ground.HostName));

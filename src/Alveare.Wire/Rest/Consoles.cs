@@ -18,7 +18,7 @@ public sealed record ConsoleTicketAnswer(string Ticket, string Path, DateTimeOff
 /// <summary>Why a console's WebSocket was closed, in the range that is free for applications.</summary>
 public static class ConsoleCloseCode
 {
-    /// <summary>The machine changes its host: open it again when it has.</summary>
+    /// <summary>The machine has been switched to another host: open it again.</summary>
     public const int Moving = 4000;
 
     /// <summary>The machine is off.</summary>

@@ -11,12 +11,6 @@ namespace Alveare.Machine.Tests.Migration;
 /// <summary>Whatever fails, whenever: the machine runs in exactly one place, or is off because its own QEMU died.</summary>
 public sealed class FailureTests : IAsyncLifetime
 {
-    // The first pass over the ticking guest's memory takes seconds; what the guest rewrites meanwhile (448 KiB) is then sent in one pause.
-    private static readonly MigrationSettings Slow = new()
-    {
-        BandwidthLimit = 500_000, MaxPause = TimeSpan.FromSeconds(1.5), AutoConverge = false, SwitchTimeout = TimeSpan.FromSeconds(3),
-    };
-
     private readonly MachineRoom room = MachineRoom.Open();
     private readonly Guid migration = Guid.NewGuid();
     private KvmHost source = null!;
@@ -153,6 +147,45 @@ public sealed class FailureTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ConsolesAreUsedWhileItIsTransferredAndOutliveItsCancellation()
+    {
+        using var serial = await MachineRoom.OpenSerialAsync(source, machine.Id);
+        await using var screen = await VncViewer.OpenAsync(source, machine.Id);
+        // The guest writes faster than the link carries: this never ends by itself.
+        await TransferAsync(settings: Move.Slow with { MaxPause = TimeSpan.FromMilliseconds(1) });
+
+        await CountsOnAsync(serial);
+        await screen.LookAsync();
+        using var lateSerial = await MachineRoom.OpenSerialAsync(source, machine.Id);
+        await using var lateScreen = await VncViewer.OpenAsync(source, machine.Id);
+        await CountsOnAsync(lateSerial);
+        await lateScreen.LookAsync();
+        var count = TickingGuest.ReadCount(room.DiskOf("tick"));
+        await lateSerial.BaseStream.WriteAsync("r"u8.ToArray(), TestContext.Current.CancellationToken);
+        await TickingGuest.CountsUntilAsync(serial, c => c < count, TestContext.Current.CancellationToken);
+        Assert.Equal(MigrationPhase.Transfer, Assert.Single((await source.ObserveAsync(TestContext.Current.CancellationToken)).Machines).Migration?.Phase);
+
+        await MachineRoom.ExecuteAsync(source, new CancelMigration(migration));
+        await FailsAsync(sending, runsOn: "a");
+        await CountsOnAsync(serial);
+        await CountsOnAsync(lateSerial);
+        await screen.LookAsync();
+        await lateScreen.LookAsync();
+    }
+
+    [Fact]
+    public async Task ConsolesOutliveASwitchThatComesToNothing()
+    {
+        using var serial = await MachineRoom.OpenSerialAsync(source, machine.Id);
+        await using var screen = await VncViewer.OpenAsync(source, machine.Id);
+        await SwitchWithoutDestinationAgentAsync();
+        await FailsAsync(sending, runsOn: "a");
+
+        await CountsOnAsync(serial);
+        await screen.LookAsync();
+    }
+
+    [Fact]
     public async Task TheSourcesAgentDiesInTransferAndComesBack()
     {
         await TransferAsync();
@@ -213,7 +246,7 @@ public sealed class FailureTests : IAsyncLifetime
     [Fact]
     public async Task ASourceThatIsToldAtTheSwitchTakesTheMachineBackAndTheDestinationCannotHaveItAnyMore()
     {
-        await SwitchWithoutDestinationAgentAsync(Slow with { SwitchTimeout = TimeSpan.FromHours(1) });
+        await SwitchWithoutDestinationAgentAsync(Move.Slow with { SwitchTimeout = TimeSpan.FromHours(1) });
         await MachineRoom.ExecuteAsync(source, new CancelMigration(migration));
         await FailsAsync(sending, runsOn: "a");
         target = await room.OpenHostAsync("b");
@@ -259,13 +292,13 @@ public sealed class FailureTests : IAsyncLifetime
 
     private async Task<string> PrepareAsync(MigrationSettings? settings = null)
     {
-        var uri = await Move.PrepareAsync(source, target, machine, migration, settings ?? Slow);
+        var uri = await Move.PrepareAsync(source, target, machine, migration, settings ?? Move.Slow);
         arriving = MachineRoom.ExecuteAsync(target, new AwaitIncoming(migration));
         return uri;
     }
 
     private Task<HostReply> SendAsync(string uri, MigrationSettings? settings = null) =>
-        MachineRoom.ExecuteAsync(source, new SendMachine(migration, machine.Id, target.Id, uri, settings ?? Slow));
+        MachineRoom.ExecuteAsync(source, new SendMachine(migration, machine.Id, target.Id, uri, settings ?? Move.Slow));
 
     /// <summary>The transfer has begun.</summary>
     private async Task TransferAsync(Link? link = null, MigrationSettings? settings = null)
@@ -291,6 +324,13 @@ public sealed class FailureTests : IAsyncLifetime
 
     private static async Task FailsAsync(Task<HostReply> command) =>
         await Assert.ThrowsAsync<FaultException>(() => command.WaitAsync(MachineRoom.Patience));
+
+    /// <summary>What the guest writes from now on comes.</summary>
+    private Task CountsOnAsync(StreamReader serial)
+    {
+        var count = TickingGuest.ReadCount(room.DiskOf("tick"));
+        return TickingGuest.CountsUntilAsync(serial, c => c > count, TestContext.Current.CancellationToken);
+    }
 
     private async Task RunsAsync(IHost host)
     {

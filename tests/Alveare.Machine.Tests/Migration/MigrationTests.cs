@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
@@ -8,6 +9,8 @@ namespace Alveare.Machine.Tests.Migration;
 public sealed class MigrationTests
 {
     private const byte TlsHandshake = 0x16;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     // QEMU's stream begins with "QEVM", each further channel with a magic number that begins with 0x11.
     private static readonly byte[] PlainStarts = [(byte)'Q', 0x11];
@@ -24,7 +27,7 @@ public sealed class MigrationTests
         var target = await room.OpenHostAsync("b");
         var machine = await room.StartTickingAsync(source, "tick");
         using var before = await MachineRoom.OpenSerialAsync(source, machine.Id);
-        var count = await TickingGuest.NextCountAsync(before, TestContext.Current.CancellationToken);
+        var count = await TickingGuest.NextCountAsync(before, Cancellation);
 
         var settings = new MigrationSettings
         {
@@ -40,9 +43,85 @@ public sealed class MigrationTests
         Assert.Equal(PowerState.On, arrived.Machine.Power);
         Assert.Equal(machine.LockEpoch + 1, arrived.Machine.LockEpoch);
         Assert.True(sent.Transferred.Value > 0);
-        Assert.Empty((await source.ObserveAsync(TestContext.Current.CancellationToken)).Machines);
+        Assert.Empty((await source.ObserveAsync(Cancellation)).Machines);
         using var after = await MachineRoom.OpenSerialAsync(target, machine.Id);
-        Assert.True(await TickingGuest.NextCountAsync(after, TestContext.Current.CancellationToken) > count);
+        Assert.True(await TickingGuest.NextCountAsync(after, Cancellation) > count);
         Assert.Single(room.LivingProcesses());
+    }
+
+    [Fact]
+    public async Task ConsolesEndAtTheSwitchAndOpenAgainOnTheNewHost()
+    {
+        await using var room = MachineRoom.Open();
+        var source = await room.OpenHostAsync("a");
+        var target = await room.OpenHostAsync("b");
+        var machine = await room.StartTickingAsync(source, "tick");
+        using var serial = await MachineRoom.OpenSerialAsync(source, machine.Id);
+        await using var screen = await VncViewer.OpenAsync(source, machine.Id);
+        await TickingGuest.NextCountAsync(serial, Cancellation);
+
+        var moving = Move.RunAsync(room, source, target, machine, Move.Slow);
+        await MachineRoom.UntilAsync(source, machine.Id, m => m.Migration is { Phase: MigrationPhase.Transfer });
+        var count = TickingGuest.ReadCount(room.DiskOf("tick"));
+        await screen.LookAsync();
+        await using var late = await VncViewer.OpenAsync(source, machine.Id);
+        await TickingGuest.CountsUntilAsync(serial, c => c > count, Cancellation);
+        Assert.Equal(MigrationPhase.Transfer, Assert.Single((await source.ObserveAsync(Cancellation)).Machines).Migration?.Phase);
+
+        // All that it wrote there comes before the end.
+        var last = await LastCountAsync(serial);
+        await screen.EndedAsync();
+        await late.EndedAsync();
+        await moving;
+        using var again = await MachineRoom.OpenSerialAsync(target, machine.Id);
+        await using var shown = await VncViewer.OpenAsync(target, machine.Id);
+        await TickingGuest.CountsUntilAsync(again, c => c > last, Cancellation);
+        await shown.LookAsync();
+        Assert.True(last > count);
+    }
+
+    [Fact]
+    public async Task AGuestWhoseSerialLineNobodyReadsWritesAgainWhenItHasMoved()
+    {
+        await using var room = MachineRoom.Open();
+        var source = await room.OpenHostAsync("a");
+        var target = await room.OpenHostAsync("b");
+        var machine = await room.StartTickingAsync(source, "tick");
+        using var idle = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await idle.ConnectAsync(new UnixDomainSocketEndPoint(room.SerialSocketOf("a")), Cancellation);
+        var stuck = await CountThatStandsStillAsync(room.DiskOf("tick"));
+
+        await Move.RunAsync(room, source, target, machine, new MigrationSettings());
+
+        using var serial = await MachineRoom.OpenSerialAsync(target, machine.Id);
+        await TickingGuest.CountsUntilAsync(serial, c => c > stuck + 1, Cancellation);
+    }
+
+    private static async Task<uint> LastCountAsync(StreamReader serial)
+    {
+        var last = 0u;
+        try
+        {
+            while (true)
+                last = await TickingGuest.NextCountAsync(serial, Cancellation);
+        }
+        catch (EndOfStreamException)
+        {
+            return last;
+        }
+    }
+
+    // It counts 18 times a second: two seconds without are no chance.
+    private static async Task<uint> CountThatStandsStillAsync(string disk)
+    {
+        var (before, now) = (0u, TickingGuest.ReadCount(disk));
+        while (now == 0 || now != before)
+        {
+            before = now;
+            await Task.Delay(TimeSpan.FromSeconds(2), Cancellation);
+            now = TickingGuest.ReadCount(disk);
+        }
+
+        return now;
     }
 }

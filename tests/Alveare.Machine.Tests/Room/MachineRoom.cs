@@ -145,6 +145,10 @@ internal sealed class MachineRoom : IAsyncDisposable
     public int ProcessOf(string host) =>
         Assert.Single(LivingProcesses(), p => CommandLineOf($"/proc/{p}").Contains(System.IO.Path.Combine(Path, host, "run")));
 
+    /// <summary>Where the one QEMU of a host has its machine's serial line.</summary>
+    public string SerialSocketOf(string host) =>
+        Assert.Single(System.IO.Directory.GetFiles(System.IO.Path.Combine(Path, host, "run"), "serial.sock", SearchOption.AllDirectories));
+
     /// <summary>Waits until a host says of a machine what <paramref name="expected"/> wants.</summary>
     public static async Task UntilAsync(IHost host, EntityId machine, Func<HostMachine, bool> expected) =>
         await WatchUntilAsync(host, s => s.Machines.Any(m => m.Id == machine && expected(m)));
