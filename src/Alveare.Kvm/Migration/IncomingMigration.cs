@@ -30,25 +30,23 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
     private int stage = Waiting;
     private string? giveUpReason;
 
+    /// <summary>Where it listens; null before it does, and where an earlier agent prepared it.</summary>
+    public string? Uri { get; private set; }
+
     /// <summary>Listens for the source; answers where.</summary>
     public async Task<string> BeginAsync()
     {
-        Listen();
         await TransferSetup.ApplyAsync(Run, Record, Ground.User);
         var host = Ground.Address.Contains(':', StringComparison.Ordinal) ? $"[{Ground.Address}]" : Ground.Address;
         await Run.Qmp.ExecuteAsync("migrate-incoming", new { uri = $"tcp:{host}:0" });
         var port = (await ReadStatusAsync()).ListenPort
             ?? throw new FaultException(new HostOperationFailed("Listening for an incoming migration", "QEMU did not say on which port it listens"));
         _ = RunAsync();
-        return string.Create(CultureInfo.InvariantCulture, $"tcp:{host}:{port}");
+        return Uri = string.Create(CultureInfo.InvariantCulture, $"tcp:{host}:{port}");
     }
 
     /// <summary>Goes on with a migration that an earlier agent prepared.</summary>
-    public void Resume()
-    {
-        Listen();
-        _ = RunAsync();
-    }
+    public void Resume() => _ = RunAsync();
 
     public override async Task CancelAsync()
     {
@@ -83,12 +81,13 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
         }
 
         Run.MarkEnded();
-        Fail(Failed(giveUpReason ?? $"the destination's process ended: {end.Describe()}", Ground.Ground.ReadLock(Run.Record.Config).OwnerName));
+        Fail(Failed(giveUpReason ?? $"the destination's process ended: {end.Describe()}", Ground.Ground.TryReadLock(Run.Record.Config)?.OwnerName));
         return true;
     }
 
     private async Task RunAsync()
     {
+        Listen();
         try
         {
             // A UART that waits for its reader when the guest leaves the source waits for one here too, and for ever where there is none when it

@@ -18,8 +18,7 @@ public sealed class MigrationTable
 
     private readonly MigrationGround ground;
     private readonly ConcurrentDictionary<Guid, MigrationEnd> migrations = new();
-    private readonly ConcurrentDictionary<Guid, string> listening = new();
-    private readonly ConcurrentQueue<Guid> finished = new();
+    private readonly ConcurrentQueue<Guid> oldestFirst = new();
 
     public MigrationTable(MigrationGround ground)
     {
@@ -29,7 +28,7 @@ public sealed class MigrationTable
 
     public async Task<IncomingReady> PrepareAsync(PrepareIncoming command, CancellationToken cancellation)
     {
-        if (listening.TryGetValue(command.Migration, out var known))
+        if (migrations.GetValueOrDefault(command.Migration) is IncomingMigration { Uri: { } known })
             return new IncomingReady(known);
         RequireLockOfSource(command);
         var spec = ground.Ground.ReadSpec(command.Config);
@@ -57,14 +56,12 @@ public sealed class MigrationTable
         ground.Power.Adopt(machine, run, PowerState.Off);
         try
         {
-            var uri = await incoming.BeginAsync();
-            listening[command.Migration] = uri;
-            return new IncomingReady(uri);
+            return new IncomingReady(await incoming.BeginAsync());
         }
         catch (Exception e) when (e is QmpException or QmpClosedException or IOException)
         {
             run.Process.Kill();
-            throw new FaultException(new MigrationFailed(machine.Name, e.Message, RunsOn: ReadOwnerName(command.Config)), e);
+            throw new FaultException(new MigrationFailed(machine.Name, e.Message, ground.Ground.TryReadLock(command.Config)?.OwnerName), e);
         }
     }
 
@@ -118,19 +115,8 @@ public sealed class MigrationTable
             command.Migration, MigrationRole.Source, command.TargetHost, machine.Current.LockEpoch, command.Settings);
         var outgoing = new OutgoingMigration(machine, run, record, ground) { Listener = progress };
         Track(outgoing);
-        try
-        {
-            await outgoing.BeginAsync(command.Uri);
-            return outgoing;
-        }
-        catch (Exception e) when (e is QmpException or QmpClosedException or IOException)
-        {
-            migrations.TryRemove(command.Migration, out _);
-            run.Remember(r => r with { Migration = null });
-            machine.Change(m => m with { Migration = null });
-            ground.Enforce(machine);
-            throw new FaultException(new MigrationFailed(machine.Name, e.Message, ground.HostName), e);
-        }
+        outgoing.Begin(command.Uri);
+        return outgoing;
     }
 
     private void RequireLockOfSource(PrepareIncoming command)
@@ -142,8 +128,6 @@ public sealed class MigrationTable
             throw new FaultException(new MachineLocked(command.Config.FileName, state.OwnerName ?? "nobody", state.Epoch));
     }
 
-    private string? ReadOwnerName(DatastorePath config) => ground.Ground.ReadLock(config).OwnerName;
-
     private Task<bool> OnProcessEndedAsync(Machine machine, MachineRun run, QemuEnd end)
     {
         var migration = migrations.Values.FirstOrDefault(m => m.Machine == machine && !m.Outcome.IsCompleted);
@@ -153,11 +137,8 @@ public sealed class MigrationTable
     private void Track(MigrationEnd migration)
     {
         migrations[migration.Record.Id] = migration;
-        finished.Enqueue(migration.Record.Id);
-        while (finished.Count > KeptOutcomes && finished.TryDequeue(out var oldest))
-        {
+        oldestFirst.Enqueue(migration.Record.Id);
+        while (oldestFirst.Count > KeptOutcomes && oldestFirst.TryDequeue(out var oldest))
             migrations.TryRemove(oldest, out _);
-            listening.TryRemove(oldest, out _);
-        }
     }
 }

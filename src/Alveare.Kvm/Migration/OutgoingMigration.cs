@@ -26,6 +26,8 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
     // QEMU gives a migration up in milliseconds, unless a thread of it waits for its storage.
     private static readonly TimeSpan RestTime = TimeSpan.FromSeconds(30);
 
+    private static readonly TimeSpan TakeBackInterval = TimeSpan.FromSeconds(1);
+
     // From a failed write to the end of the reading, on a busy machine.
     private static readonly TimeSpan ClosingTime = TimeSpan.FromSeconds(1);
 
@@ -35,27 +37,11 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
     /// <summary>Who wants to hear of the progress; the last caller counts.</summary>
     public IProgress<HostProgress>? Listener { get; set; }
 
-    /// <summary>Begins to send.</summary>
-    public async Task BeginAsync(string uri)
-    {
-        Run.Remember(r => r with { Migration = Record });
-        Listen();
-        // From here on nobody asks its guest for memory, nor holds its process to a limit: one that waits for memory does not even answer.
-        Enter(MigrationPhase.Transfer);
-        Ground.Enforce(Machine);
-        await TransferSetup.ApplyAsync(Run, Record, Ground.User);
-        await Run.Balloon.StopAsync();
-        await Run.Qmp.ExecuteAsync("migrate", new { uri });
-        _ = RunAsync();
-    }
+    /// <summary>Begins to send, to the destination that listens at <paramref name="uri"/>. The caller has entered the machine.</summary>
+    public void Begin(string uri) => _ = RunAsync(() => StartAsync(uri));
 
     /// <summary>Goes on with a migration that an earlier agent began.</summary>
-    public void Resume()
-    {
-        Listen();
-        Enter(MigrationPhase.Transfer);
-        _ = RunAsync();
-    }
+    public void Resume() => _ = RunAsync(() => Task.CompletedTask);
 
     /// <remarks>Also at the switch: the lock says whether it came in time, and a guest whose destination is known to be gone does not stand still for nothing.</remarks>
     public override async Task CancelAsync()
@@ -94,10 +80,23 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         return true;
     }
 
-    private async Task RunAsync()
+    private async Task StartAsync(string uri)
     {
+        Run.Remember(r => r with { Migration = Record });
+        // From here on nobody asks its guest for memory, nor holds its process to a limit: one that waits for memory does not even answer.
+        Ground.Enforce(Machine);
+        await TransferSetup.ApplyAsync(Run, Record, Ground.User);
+        await Run.Balloon.StopAsync();
+        await Run.Qmp.ExecuteAsync("migrate", new { uri });
+    }
+
+    private async Task RunAsync(Func<Task> start)
+    {
+        Listen();
+        Enter(MigrationPhase.Transfer);
         try
         {
+            await start();
             var status = await TransferAsync();
             if (!status.IsCompleted)
             {
@@ -132,18 +131,28 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         return Run.Qmp.Closed.IsCompleted || Ground.Stopping.IsCancellationRequested || Run.IsDetached;
     }
 
+    /// <summary>Whatever went wrong, the machine is taken back: as soon as that can be done, where the datastore is away or QEMU hangs. Whoever asked for
+    /// the move does not wait for it.</summary>
     private async Task TakeBackAfterAsync(Exception error)
     {
-        if (await IsSeenToAsync(error))
-            return;
-        try
+        var failure = (Exception?)null;
+        while (!await IsSeenToAsync(failure ?? error))
         {
-            await TakeBackAsync(error.Message);
-        }
-        catch (Exception e)
-        {
-            if (!await IsSeenToAsync(e))
-                Fail(Failed($"{error.Message}; taking it back failed too: {e.Message}", Ground.HostName));
+            if (failure is not null)
+            {
+                Fail(Failed($"{error.Message}; taking it back failed too: {failure.Message}", Ground.HostName));
+                await Task.WhenAny(Task.Delay(TakeBackInterval, Ground.Stopping));
+            }
+
+            try
+            {
+                await TakeBackAsync(error.Message);
+                return;
+            }
+            catch (Exception e)
+            {
+                failure = e;
+            }
         }
     }
 

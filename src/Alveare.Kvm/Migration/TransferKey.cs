@@ -1,5 +1,6 @@
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Qemu;
+using Alveare.Kvm.Qmp;
 using Alveare.Model.Hosts;
 
 namespace Alveare.Kvm.Migration;
@@ -58,13 +59,21 @@ public static class TransferKey
         ["priority"] = Priority,
     };
 
-    /// <summary>Removes the key of a migration that is over; nothing for one that is not encrypted.</summary>
+    /// <summary>Removes the key of a migration that is over; nothing where QEMU has none.</summary>
     public static async Task RemoveAsync(MachineRun run, MigrationRecord migration)
     {
-        if (migration.Settings.TlsKey is null)
+        if (!Directory.Exists(run.Directory.Keys))
             return;
         await run.Qmp.ExecuteAsync("migrate-set-parameters", new Dictionary<string, object> { ["tls-creds"] = "" });
-        await run.Qmp.ExecuteAsync("object-del", new { id = NameOf(migration) });
+        try
+        {
+            await run.Qmp.ExecuteAsync("object-del", new { id = NameOf(migration) });
+        }
+        catch (QmpException)
+        {
+            // It never took it.
+        }
+
         Directory.Delete(run.Directory.Keys, recursive: true);
     }
 

@@ -11,6 +11,9 @@ namespace Alveare.Machine.Tests.Migration;
 /// <summary>Whatever fails, whenever: the machine runs in exactly one place, or is off because its own QEMU died.</summary>
 public sealed class FailureTests : IAsyncLifetime
 {
+    // The guest writes faster than this carries.
+    private static readonly MigrationSettings Endless = Move.Slow with { MaxPause = TimeSpan.FromMilliseconds(1) };
+
     private readonly MachineRoom room = MachineRoom.Open();
     private readonly Guid migration = Guid.NewGuid();
     private KvmHost source = null!;
@@ -62,6 +65,18 @@ public sealed class FailureTests : IAsyncLifetime
         await FailsAsync(SendAsync("tcp:127.0.0.1:9"), runsOn: "a");
         await MachineRoom.ExecuteAsync(target, new CancelMigration(migration));
         await FailsAsync(arriving);
+        await RunsOnlyAsync(source, "a");
+    }
+
+    [Fact]
+    public async Task TheSourceCannotBegin()
+    {
+        var settings = Move.Slow with { TlsKey = MachineRoom.Ids.NewSecret() };
+        await PrepareAsync(settings);
+
+        await FailsAsync(SendAsync("nowhere", settings), runsOn: "a");
+        await FailsAsync(arriving);
+        Assert.Empty(Directory.GetDirectories(Path.Combine(room.Path, "a", "run"), "tls", SearchOption.AllDirectories));
         await RunsOnlyAsync(source, "a");
     }
 
@@ -147,12 +162,24 @@ public sealed class FailureTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task TheDatastoreIsAwayInTransferAndComesBack()
+    {
+        await TransferAsync(settings: Endless);
+        Directory.Move(room.DatastorePath, room.DatastorePath + "-away");
+        await FailsAsync(sending, runsOn: "a");
+        await FailsAsync(arriving);
+        Directory.Move(room.DatastorePath + "-away", room.DatastorePath);
+
+        await MachineRoom.UntilAsync(source, machine.Id, m => m.Migration is null);
+        await RunsOnlyAsync(source, "a");
+    }
+
+    [Fact]
     public async Task ConsolesAreUsedWhileItIsTransferredAndOutliveItsCancellation()
     {
         using var serial = await MachineRoom.OpenSerialAsync(source, machine.Id);
         await using var screen = await VncViewer.OpenAsync(source, machine.Id);
-        // The guest writes faster than the link carries: this never ends by itself.
-        await TransferAsync(settings: Move.Slow with { MaxPause = TimeSpan.FromMilliseconds(1) });
+        await TransferAsync(settings: Endless);
 
         await CountsOnAsync(serial);
         await screen.LookAsync();
