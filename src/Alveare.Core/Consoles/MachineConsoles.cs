@@ -66,26 +66,37 @@ public sealed class MachineConsoles(
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, patience.Token);
         while (true)
         {
-            var seen = feed.Last;
-            var known = inventory.Current.Get<VirtualMachine>(vm.Id).Host;
+            var known = inventory.Current.Get<VirtualMachine>(vm.Id);
             try
             {
-                var host = known ?? throw new FaultException(new InvalidState(vm.Name, "on no host", "registered on one"));
+                var host = known.Host ?? throw new FaultException(new InvalidState(vm.Name, "on no host", "registered on one"));
                 return (await hosts.OpenAsync(host, console, cancellation), host);
             }
-            catch (FaultException e) when (e.Fault is not HostNotConnected && FindEnd(vm, known) is { Kind: ConsoleEndKind.Moving })
+            catch (FaultException e) when (e.Fault is not HostNotConnected && FindEnd(vm, known.Host) is { Kind: ConsoleEndKind.Moving })
             {
                 // It has left that host, and the news of it, or of the one that it has come to, is on its way.
             }
 
             try
             {
-                await feed.WaitAsync(seen, either.Token);
+                await HeardOfAsync(known, either.Token);
             }
             catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
             {
                 throw new FaultException(new InvalidState(vm.Name, "moving to another host", "on a host that is known; open the console again in a moment"));
             }
+        }
+    }
+
+    // Until the inventory has the machine on another host, or its task has ended.
+    private async Task HeardOfAsync(VirtualMachine known, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            var seen = feed.Last;
+            if (inventory.Current.Find(known.Id) is not VirtualMachine now || now.Host != known.Host || now.BusyTask != known.BusyTask)
+                return;
+            await feed.WaitAsync(seen, cancellation);
         }
     }
 

@@ -8,12 +8,6 @@ namespace Alveare.Machine.Tests.Migration;
 /// <summary>A migration as a center conducts it: prepare, send, await.</summary>
 internal static class Move
 {
-    /// <summary>The first pass over the ticking guest's memory takes seconds; what the guest rewrites meanwhile (448 KiB) is then sent in one pause.</summary>
-    public static readonly MigrationSettings Slow = new()
-    {
-        BandwidthLimit = 500_000, MaxPause = TimeSpan.FromSeconds(1.5), AutoConverge = false, SwitchTimeout = TimeSpan.FromSeconds(3),
-    };
-
     public static async Task<(SendFinished Sent, IncomingFinished Arrived)> RunAsync(
         MachineRoom room,
         IHost source,
