@@ -25,8 +25,6 @@ public sealed record QemuSetup(
 /// <summary>Starts the QEMU of a machine with everything around it, for a power-on and for an incoming migration alike.</summary>
 public sealed class Launcher(QemuSetup setup, Nursery nursery, Ground ground, Surroundings surroundings, MachineLog log, TimeProvider time)
 {
-    public string RunRoot => setup.RunRoot;
-
     /// <summary>Starts QEMU; on failure everything that was made for it is taken back.</summary>
     /// <param name="cpuModel">The CPU that the guest sees: a level or a named model.</param>
     /// <param name="epoch">The epoch the lock is held at, 0 for an incoming migration.</param>

@@ -11,13 +11,13 @@ public sealed class Machine(HostState state, HostMachine initial) : IDisposable
     private readonly Lock sync = new();
     private HostMachine current = initial with { Revision = state.NextRevision() };
 
+    // Held by whatever changes the machine's power state, files or registration; a migration holds it while it prepares and while it ends, not
+    // while memory is copied.
+    private readonly SemaphoreSlim gate = new(1, 1);
+
     public EntityId Id { get; } = initial.Id;
 
-    /// <summary>Held by whatever changes the machine's power state, files or registration; a migration holds it while it prepares and
-    /// while it ends, not while memory is copied.</summary>
-    public SemaphoreSlim Gate { get; } = new(1, 1);
-
-    /// <summary>Its QEMU, or null while it is off. Changes under <see cref="Gate"/> alone.</summary>
+    /// <summary>Its QEMU, or null while it is off. Changes while the machine is entered alone.</summary>
     public MachineRun? Run { get; set; }
 
     public HostMachine Current
@@ -45,16 +45,16 @@ public sealed class Machine(HostState state, HostMachine initial) : IDisposable
         }
     }
 
-    /// <summary>True once it is registered no more. Changes under <see cref="Gate"/> alone.</summary>
+    /// <summary>True once it is registered no more. Changes while the machine is entered alone.</summary>
     public bool IsRemoved { get; set; }
 
-    /// <summary>Takes <see cref="Gate"/> until the result is disposed; a fault for a machine that was removed while the caller waited.</summary>
+    /// <summary>Enters the machine, as one at a time, until the result is disposed; a fault for a machine that was removed while the caller waited.</summary>
     public async Task<IDisposable> EnterAsync(CancellationToken cancellation)
     {
-        await Gate.WaitAsync(cancellation);
+        await gate.WaitAsync(cancellation);
         if (!IsRemoved)
-            return new Exit(Gate);
-        Gate.Release();
+            return new Exit(gate);
+        gate.Release();
         throw new FaultException(new NotFound("virtual machine", Name));
     }
 
@@ -68,15 +68,12 @@ public sealed class Machine(HostState state, HostMachine initial) : IDisposable
             throw new FaultException(new InvalidPowerState(Name, Current.Power == PowerState.Off ? PowerState.On : Current.Power, PowerStates.Off));
     }
 
-    public MachineSpec RequireSpec() =>
-        Current.Spec ?? throw new FaultException(new InvalidMachine(Name, Current.InvalidReason ?? "its file cannot be read"));
+    public void Dispose() => gate.Dispose();
 
-    public void Dispose() => Gate.Dispose();
-
-    private sealed class Exit(SemaphoreSlim gate) : IDisposable
+    private sealed class Exit(SemaphoreSlim entered) : IDisposable
     {
-        private SemaphoreSlim? gate = gate;
+        private SemaphoreSlim? held = entered;
 
-        public void Dispose() => Interlocked.Exchange(ref gate, null)?.Release();
+        public void Dispose() => Interlocked.Exchange(ref held, null)?.Release();
     }
 }
