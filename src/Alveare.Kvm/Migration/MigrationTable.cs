@@ -115,6 +115,13 @@ public sealed class MigrationTable
             command.Migration, MigrationRole.Source, command.TargetHost, machine.Current.LockEpoch, command.Settings);
         var outgoing = new OutgoingMigration(machine, run, record, ground) { Listener = progress };
         Track(outgoing);
+        // One that ends from now on is the migration's to see to; of one that has ended already it may not have been known.
+        if (run.Qmp.Closed.IsCompleted)
+        {
+            migrations.TryRemove(record.Id, out _);
+            throw new FaultException(new MachineDied(machine.Name, "its process ended before the migration began"));
+        }
+
         outgoing.Begin(command.Uri);
         return outgoing;
     }

@@ -2,6 +2,7 @@ using Alveare.Core.Hosts;
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Qemu;
 using Alveare.Kvm.Qmp;
+using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 
@@ -56,9 +57,18 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         using (await Machine.EnterAsync(CancellationToken.None))
         {
             Ground.Power.CleanUp(Run);
-            var verdict = await AwaitVerdictAsync(ClaimTimeAfterDeath);
-            if (verdict == Verdict.Undecided)
-                verdict = Ground.Ground.TryPublish(Run.Record.Config, NextEpoch, owned: false) ? Verdict.Nobody : ReadVerdict();
+            Verdict verdict;
+            try
+            {
+                verdict = await DecideAfterDeathAsync();
+            }
+            catch (FaultException e)
+            {
+                // The datastore is away. It is off here, and whoever starts it next finds in the lock who has it.
+                Fail(Failed($"its process ended: {end.Describe()}; who has it now is not known: {e.Fault.Message}", runsOn: null));
+                return false;
+            }
+
             if (verdict == Verdict.Theirs)
             {
                 Machine.Run = null;
@@ -78,6 +88,14 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         Run.MarkEnded();
         Fail(Failed($"its process ended: {end.Describe()}", runsOn: null));
         return true;
+    }
+
+    private async Task<Verdict> DecideAfterDeathAsync()
+    {
+        var verdict = await AwaitVerdictAsync(ClaimTimeAfterDeath);
+        if (verdict != Verdict.Undecided)
+            return verdict;
+        return Ground.Ground.TryPublish(Run.Record.Config, NextEpoch, owned: false) ? Verdict.Nobody : ReadVerdict();
     }
 
     private async Task StartAsync(string uri)

@@ -1,5 +1,3 @@
-using Alveare.Core.Hosts;
-using Alveare.Kvm;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -9,30 +7,8 @@ using Xunit;
 namespace Alveare.Machine.Tests.Migration;
 
 /// <summary>Whatever fails, whenever: the machine runs in exactly one place, or is off because its own QEMU died.</summary>
-public sealed class FailureTests : IAsyncLifetime
+public sealed class FailureTests : MovingMachine
 {
-    // The guest writes faster than this carries.
-    private static readonly MigrationSettings Endless = Move.Slow with { MaxPause = TimeSpan.FromMilliseconds(1) };
-
-    private readonly MachineRoom room = MachineRoom.Open();
-    private readonly Guid migration = Guid.NewGuid();
-    private KvmHost source = null!;
-    private KvmHost target = null!;
-    private HostMachine machine = null!;
-    private Task<HostReply> sending = null!;
-    private Task<HostReply> arriving = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        source = await room.OpenHostAsync("a");
-        target = await room.OpenHostAsync("b");
-        machine = await room.StartTickingAsync(source, "tick");
-        using var serial = await MachineRoom.OpenSerialAsync(source, machine.Id);
-        await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken);
-    }
-
-    public ValueTask DisposeAsync() => room.DisposeAsync();
-
     [Fact]
     public async Task TheDestinationsQemuIsKilledInPrepare()
     {
@@ -71,7 +47,7 @@ public sealed class FailureTests : IAsyncLifetime
     [Fact]
     public async Task TheSourceCannotBegin()
     {
-        var settings = Move.Slow with { TlsKey = MachineRoom.Ids.NewSecret() };
+        var settings = Slow with { TlsKey = MachineRoom.Ids.NewSecret() };
         await PrepareAsync(settings);
 
         await FailsAsync(SendAsync("nowhere", settings), runsOn: "a");
@@ -162,6 +138,20 @@ public sealed class FailureTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task TheSourcesQemuIsKilledInTransferWhileTheDatastoreIsAway()
+    {
+        await TransferAsync(settings: Endless);
+        Directory.Move(room.DatastorePath, room.DatastorePath + "-away");
+        MachineRoom.Kill(room.ProcessOf("a"));
+        await FailsAsync(sending);
+        await FailsAsync(arriving);
+        await MachineRoom.UntilAsync(source, machine.Id, m => m.Power == PowerState.Off);
+        Directory.Move(room.DatastorePath + "-away", room.DatastorePath);
+
+        await IsOffAsync(source);
+    }
+
+    [Fact]
     public async Task TheDatastoreIsAwayInTransferAndComesBack()
     {
         await TransferAsync(settings: Endless);
@@ -172,44 +162,6 @@ public sealed class FailureTests : IAsyncLifetime
 
         await MachineRoom.UntilAsync(source, machine.Id, m => m.Migration is null);
         await RunsOnlyAsync(source, "a");
-    }
-
-    [Fact]
-    public async Task ConsolesAreUsedWhileItIsTransferredAndOutliveItsCancellation()
-    {
-        using var serial = await MachineRoom.OpenSerialAsync(source, machine.Id);
-        await using var screen = await VncViewer.OpenAsync(source, machine.Id);
-        await TransferAsync(settings: Endless);
-
-        await CountsOnAsync(serial);
-        await screen.LookAsync();
-        using var lateSerial = await MachineRoom.OpenSerialAsync(source, machine.Id);
-        await using var lateScreen = await VncViewer.OpenAsync(source, machine.Id);
-        await CountsOnAsync(lateSerial);
-        await lateScreen.LookAsync();
-        var count = TickingGuest.ReadCount(room.DiskOf("tick"));
-        await lateSerial.BaseStream.WriteAsync("r"u8.ToArray(), TestContext.Current.CancellationToken);
-        await TickingGuest.CountsUntilAsync(serial, c => c < count, TestContext.Current.CancellationToken);
-        Assert.Equal(MigrationPhase.Transfer, Assert.Single((await source.ObserveAsync(TestContext.Current.CancellationToken)).Machines).Migration?.Phase);
-
-        await MachineRoom.ExecuteAsync(source, new CancelMigration(migration));
-        await FailsAsync(sending, runsOn: "a");
-        await CountsOnAsync(serial);
-        await CountsOnAsync(lateSerial);
-        await screen.LookAsync();
-        await lateScreen.LookAsync();
-    }
-
-    [Fact]
-    public async Task ConsolesOutliveASwitchThatComesToNothing()
-    {
-        using var serial = await MachineRoom.OpenSerialAsync(source, machine.Id);
-        await using var screen = await VncViewer.OpenAsync(source, machine.Id);
-        await SwitchWithoutDestinationAgentAsync();
-        await FailsAsync(sending, runsOn: "a");
-
-        await CountsOnAsync(serial);
-        await screen.LookAsync();
     }
 
     [Fact]
@@ -273,7 +225,7 @@ public sealed class FailureTests : IAsyncLifetime
     [Fact]
     public async Task ASourceThatIsToldAtTheSwitchTakesTheMachineBackAndTheDestinationCannotHaveItAnyMore()
     {
-        await SwitchWithoutDestinationAgentAsync(Move.Slow with { SwitchTimeout = TimeSpan.FromHours(1) });
+        await SwitchWithoutDestinationAgentAsync(Slow with { SwitchTimeout = TimeSpan.FromHours(1) });
         await MachineRoom.ExecuteAsync(source, new CancelMigration(migration));
         await FailsAsync(sending, runsOn: "a");
         target = await room.OpenHostAsync("b");
@@ -315,78 +267,5 @@ public sealed class FailureTests : IAsyncLifetime
 
         await MachineRoom.RemovedAsync(source, machine.Id);
         await IsOffAsync(target);
-    }
-
-    private async Task<string> PrepareAsync(MigrationSettings? settings = null)
-    {
-        var uri = await Move.PrepareAsync(source, target, machine, migration, settings ?? Move.Slow);
-        arriving = MachineRoom.ExecuteAsync(target, new AwaitIncoming(migration));
-        return uri;
-    }
-
-    private Task<HostReply> SendAsync(string uri, MigrationSettings? settings = null) =>
-        MachineRoom.ExecuteAsync(source, new SendMachine(migration, machine.Id, target.Id, uri, settings ?? Move.Slow));
-
-    /// <summary>The transfer has begun.</summary>
-    private async Task TransferAsync(Link? link = null, MigrationSettings? settings = null)
-    {
-        var uri = await PrepareAsync(settings);
-        sending = SendAsync(link is null ? uri : await link.ToAsync(uri), settings);
-        await MachineRoom.UntilAsync(target, machine.Id, m => m.Migration?.Phase == MigrationPhase.Transfer);
-    }
-
-    /// <summary>Everything is sent, and nobody is there to take the machine over.</summary>
-    private async Task SwitchWithoutDestinationAgentAsync(MigrationSettings? settings = null)
-    {
-        await TransferAsync(settings: settings);
-        await target.DisposeAsync();
-        await MachineRoom.UntilAsync(source, machine.Id, m => m.Migration?.Phase == MigrationPhase.Switch);
-    }
-
-    private static async Task FailsAsync(Task<HostReply> command, string? runsOn)
-    {
-        var failed = await Assert.ThrowsAsync<FaultException>(() => command.WaitAsync(MachineRoom.Patience));
-        Assert.Equal(runsOn, Assert.IsType<MigrationFailed>(failed.Fault).RunsOn);
-    }
-
-    private static async Task FailsAsync(Task<HostReply> command) =>
-        await Assert.ThrowsAsync<FaultException>(() => command.WaitAsync(MachineRoom.Patience));
-
-    /// <summary>What the guest writes from now on comes.</summary>
-    private Task CountsOnAsync(StreamReader serial)
-    {
-        var count = TickingGuest.ReadCount(room.DiskOf("tick"));
-        return TickingGuest.CountsUntilAsync(serial, c => c > count, TestContext.Current.CancellationToken);
-    }
-
-    private async Task RunsAsync(IHost host)
-    {
-        using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
-        var count = await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken);
-        Assert.Equal(count + 1, await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken));
-    }
-
-    private async Task RunsOnlyAsync(IHost host, string name)
-    {
-        await RunsAsync(host);
-        await MachineRoom.UntilAsync(() => room.LivingProcesses().Count == 1, "one QEMU is left");
-        Assert.Equal(room.ProcessOf(name), Assert.Single(room.LivingProcesses()));
-        var other = host == source ? target : source;
-        await MachineRoom.RemovedAsync(other, machine.Id);
-        var there = Assert.Single((await host.ObserveAsync(TestContext.Current.CancellationToken)).Machines);
-        Assert.Equal(PowerState.On, there.Power);
-        Assert.Null(there.Migration);
-        // It can be used as before: stopped, and started again.
-        await MachineRoom.ExecuteAsync(host, new StopMachine(machine.Id));
-        await MachineRoom.ExecuteAsync(host, new StartMachine(machine.Id, there.LockEpoch));
-        await RunsAsync(host);
-    }
-
-    private async Task IsOffAsync(IHost host)
-    {
-        await MachineRoom.UntilAsync(() => room.LivingProcesses().Count == 0, "no QEMU is left");
-        await MachineRoom.UntilAsync(host, machine.Id, m => m is { Power: PowerState.Off, Migration: null });
-        await MachineRoom.ExecuteAsync(host, new StartMachine(machine.Id, 0));
-        await RunsAsync(host);
     }
 }
