@@ -178,7 +178,7 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
             {
                 Power = PowerState.On, StartedAt = Run.Record.StartedAt, CpuModel = Run.Record.CpuModel, LockEpoch = NextEpoch, Migration = null,
             });
-            _ = Run.Balloon.RenewAsync(after: Rest);
+            _ = Run.Balloon.RenewAsync(after: Rest, Ground.Time);
         }
 
         Succeed(new IncomingFinished(switchTime, Machine.Current));

@@ -140,21 +140,22 @@ public sealed class Balloon(QmpConnection qmp)
     /// <remarks>Its memory comes page by page, and for the first of each 2 MiB the kernel gives QEMU a huge page: what the guest had given back between the pages
     /// that came is then taken by the process here, for nothing, until it is given back once more.</remarks>
     /// <param name="after">When to begin; that it is to be done counts from now on.</param>
-    public async Task RenewAsync(TimeSpan after)
+    public async Task RenewAsync(TimeSpan after, TimeProvider time)
     {
         lock (sync)
             IsAwaited = isRenewing = true;
         var hasGiven = false;
         try
         {
-            await Task.Delay(after);
+            await Task.Delay(after, time);
             var (memory, actual) = (await ReadMemoryAsync(), await ReadActualAsync());
             if (actual < memory)
             {
                 hasGiven = true;
                 await qmp.ExecuteAsync("balloon", new { value = memory });
-                for (var waited = TimeSpan.Zero; waited < TakingBack && await ReadActualAsync() < memory; waited += Step)
-                    await Task.Delay(Step);
+                var began = time.GetTimestamp();
+                while (time.GetElapsedTime(began) < TakingBack && await ReadActualAsync() < memory)
+                    await Task.Delay(Step, time);
                 await qmp.ExecuteAsync("balloon", new { value = actual });
             }
         }

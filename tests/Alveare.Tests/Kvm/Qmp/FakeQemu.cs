@@ -9,11 +9,17 @@ internal sealed class FakeQemu : IDisposable
 {
     private readonly string directory = Directory.CreateTempSubdirectory("alv-").FullName;
     private readonly Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-    private readonly Func<string, string?> answer;
+    private readonly Func<string, JsonElement, string?> answer;
     private int connections;
 
     /// <param name="answer">From the name of a command to the line it is answered with.</param>
     public FakeQemu(Func<string, string?> answer)
+        : this((command, _) => answer(command))
+    {
+    }
+
+    /// <param name="answer">From the name of a command and its arguments to the line it is answered with.</param>
+    public FakeQemu(Func<string, JsonElement, string?> answer)
     {
         this.answer = answer;
         listener.Bind(new UnixDomainSocketEndPoint(Path));
@@ -61,7 +67,8 @@ internal sealed class FakeQemu : IDisposable
         {
             foreach (var text in Encoding.UTF8.GetString(buffer, 0, length).Replace("}{", "}\n{", StringComparison.Ordinal).Split('\n'))
             {
-                var command = JsonDocument.Parse(text).RootElement.GetProperty("execute").GetString()!;
+                var said = JsonDocument.Parse(text).RootElement;
+                var command = said.GetProperty("execute").GetString()!;
                 if (command == "qmp_capabilities")
                 {
                     foreach (var message in BeforeNegotiated)
@@ -70,7 +77,7 @@ internal sealed class FakeQemu : IDisposable
                     continue;
                 }
 
-                if (answer(command) is not { } line)
+                if (answer(command, said.TryGetProperty("arguments", out var arguments) ? arguments : default) is not { } line)
                     return;
                 await SendAsync(line);
             }
