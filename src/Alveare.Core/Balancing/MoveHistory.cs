@@ -109,11 +109,7 @@ internal sealed class MoveHistory(IStore store, TimeProvider clock)
     private DateTimeOffset WallClock(long timestamp) => clock.GetUtcNow() - clock.GetElapsedTime(timestamp);
 
     // After the longest of all rests it does not matter any more how long ago something was.
-    private long Timestamp(DateTimeOffset moment)
-    {
-        var ago = clock.GetUtcNow() - moment;
-        return clock.TimestampBefore(ago < TimeSpan.Zero ? TimeSpan.Zero : ago < LongestBackOff ? ago : LongestBackOff);
-    }
+    private long Timestamp(DateTimeOffset moment) => clock.TimestampOf(moment, LongestBackOff);
 
     private static TimeSpan BackOffAfter(int failures)
     {

@@ -48,8 +48,7 @@ public sealed class Sessions(IStore store, Users users, EventLog events, TimePro
         foreach (var record in store.Load(StoreKind.Session))
         {
             var session = ModelJson.Read<Session>(record.Json);
-            var unused = IdleTimeout - (session.ExpiresAt - clock.GetUtcNow());
-            _sessions[record.Key] = new Known(session, clock.TimestampBefore(unused > TimeSpan.Zero ? unused : TimeSpan.Zero));
+            _sessions[record.Key] = new Known(session, clock.TimestampOf(session.ExpiresAt - IdleTimeout, longest: IdleTimeout));
         }
     }
 
