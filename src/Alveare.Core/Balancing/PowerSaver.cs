@@ -32,6 +32,8 @@ internal sealed class PowerSaver(MachineGround ground, LoadRecord loads, PowerPa
     private static readonly TimeSpan Hearing = TimeSpan.FromMinutes(5);
 
     private readonly long _began = ground.Clock.GetTimestamp();
+
+    // Not stored: an engine that starts again tries such a host once more, and its fault says again why it stays on.
     private readonly Dictionary<EntityId, long> _failed = [];
     private readonly Lock _gate = new();
 

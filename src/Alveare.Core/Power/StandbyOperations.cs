@@ -116,10 +116,22 @@ internal sealed class StandbyOperations(MachineGround ground, HostEvacuation eva
             if (ground.Now.Get<Host>(host.Id).Standby != HostStandby.In)
                 throw new FaultException(new HostStaysOn(host.Name, "it was told to, and has come back instead"));
             if (ground.Clock.GetElapsedTime(began) >= DownPatience)
-                throw new FaultException(new HostStaysOn(host.Name, string.Create(CultureInfo.InvariantCulture, $"it was told to, and is still on {DownPatience.TotalMinutes:0} minutes later")));
+                throw new FaultException(new HostStaysOn(host.Name, string.Create(CultureInfo.InvariantCulture, $"it was told to, and is not known to be off {DownPatience.TotalMinutes:0} minutes later")));
             await Task.Delay(LookAgain, ground.Clock);
-            var isOn = ground.Hosts.IsConnected(host.Id) || await waker.IsOnAsync(host, CancellationToken.None) == true;
-            silent = isOn ? null : silent ?? ground.Clock.GetTimestamp();
+            silent = await IsSilentAsync(host) ? silent ?? ground.Clock.GetTimestamp() : null;
+        }
+    }
+
+    private async Task<bool> IsSilentAsync(Host host)
+    {
+        try
+        {
+            return !ground.Hosts.IsConnected(host.Id) && await waker.IsOnAsync(host, CancellationToken.None) != true;
+        }
+        catch (FaultException e) when (e.Fault is ControllerFailed)
+        {
+            // A controller that does not answer for a moment is asked again: a host that goes down is not to be taken for one that was lost.
+            return false;
         }
     }
 

@@ -127,9 +127,12 @@ public sealed class SimulatedSite : IHostConnector, IHostPower
     /// <summary>The address of a host's baseboard controller, whose user is <see cref="User"/>.</summary>
     public static string ControllerOf(SimulatedHost host) => $"https://controller-of-{host.Name}";
 
+    /// <summary>Whether the baseboard controllers can be reached.</summary>
+    public bool HasControllers { get; set; } = true;
+
     private SimulatedHost Controlled(Redfish controller, string password)
     {
-        var host = hosts.Find(h => ControllerOf(h) == controller.Address)
+        var host = hosts.Find(h => HasControllers && ControllerOf(h) == controller.Address)
             ?? throw new FaultException(new ControllerFailed(controller.Address, "nobody answers at this address"));
         return (controller.User, password) == (User, Password)
             ? host

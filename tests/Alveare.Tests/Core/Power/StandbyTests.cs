@@ -6,6 +6,7 @@ using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
 using Alveare.Simulation.Scheduling;
 using Alveare.Simulation.Sites;
 using Alveare.Tests.Core.Machines;
@@ -53,6 +54,29 @@ public sealed class StandbyTests
     });
 
     [Fact]
+    public void AControllerThatDoesNotAnswerForAMomentIsAskedAgainWhetherTheHostIsDown() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await OpenAsync(scheduler, isByController: true);
+        var entering = await site.SubmitAsync(new EnterStandby { Target = site.Host(1) });
+        while (site.Simulation.Hosts[0].IsUp)
+            await Task.Delay(TimeSpan.FromMilliseconds(100), scheduler.Time);
+        site.Simulation.HasControllers = false;
+        await Task.Delay(TimeSpan.FromMinutes(2), scheduler.Time);
+        Assert.False(site.Engine.Tasks.Get(entering.Id).HasEnded);
+        site.Simulation.HasControllers = true;
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(entering)).State);
+        Assert.Equal(HostStandby.In, site.Now.Get<Host>(site.Host(1)).Standby);
+
+        await site.SucceedAsync(new ExitStandby { Target = site.Host(1) });
+        await site.UntilAsync(now => now.Get<Host>(site.Host(1)).Connection == HostConnection.Connected, "the host is there again");
+        entering = await site.SubmitAsync(new EnterStandby { Target = site.Host(1) });
+        while (site.Simulation.Hosts[0].IsUp)
+            await Task.Delay(TimeSpan.FromMilliseconds(100), scheduler.Time);
+        site.Simulation.HasControllers = false;
+        Assert.IsType<HostStaysOn>((await site.EndAsync(entering)).Fault);
+    });
+
+    [Fact]
     public void ANeighbourSendsTheWakePacketToo() => VirtualRun.Of(async scheduler =>
     {
         await using var site = await OpenAsync(scheduler);
@@ -86,7 +110,7 @@ public sealed class StandbyTests
         site.Hosts.Refuse<PowerDownHost>(new HostStaysOn("h2", "its agent was given no command to power it down by"));
         await site.FailAsync<HostStaysOn>(new EnterStandby { Target = site.Host(2) });
         site.Hosts.On<PowerDownHost>(_ => Task.FromResult<HostReply>(Done.Instance));
-        Assert.Contains("still on", (await site.FailAsync<HostStaysOn>(new EnterStandby { Target = site.Host(2) })).Reason);
+        Assert.Contains("not known to be off", (await site.FailAsync<HostStaysOn>(new EnterStandby { Target = site.Host(2) })).Reason);
         Assert.All(site.Now.OfType<Host>(), h => Assert.Equal((HostStandby.None, HostConnection.Connected), (h.Standby, h.Connection)));
     });
 
