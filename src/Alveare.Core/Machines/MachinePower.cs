@@ -11,6 +11,7 @@ using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
+using Alveare.Model.Resources;
 using Alveare.Planning.Placement;
 using Alveare.Planning.Rules;
 
@@ -28,13 +29,7 @@ internal sealed class MachinePower(MachineGround ground, WakingPlacement placeme
         var spec = MachineGround.SpecOf(vm);
         var cpu = spec.CpuModel ?? BaselineOf(operation.Host ?? vm.Host);
         var needs = MachineNeeds.Of(spec with { Name = vm.Name, CpuModel = cpu }, vm.Config.Datastore, ground.NameOf(vm.Config.Datastore));
-        using var room = await placement.PromiseAsync(
-            vm.Id,
-            needs,
-            now => operation.Host is { } named ? [now.Get<Host>(named)] : MachinePlacement.StartHosts(now, vm),
-            isNamed: operation.Host is not null,
-            preferred: vm.Host,
-            context);
+        using var room = await PlaceAsync(vm, spec.Resources, needs, operation.Host, context);
         context.PointOfNoReturn = "the machine is being started";
         if (room.Host != vm.Host)
         {
@@ -49,6 +44,20 @@ internal sealed class MachinePower(MachineGround ground, WakingPlacement placeme
         if (early is not null)
             events.Add(EventSeverity.Warning, "rule.started-early", early, vm.Id, context.Session.User);
         context.SetResult(room.Host);
+    }
+
+    private async Task<PromisedRoom> PlaceAsync(VirtualMachine vm, ResourceControls resources, MachineNeeds needs, EntityId? named, TaskContext context)
+    {
+        try
+        {
+            return await placement.PromiseAsync(
+                vm.Id, needs, now => named is { } host ? [now.Get<Host>(host)] : MachinePlacement.StartHosts(now, vm), isNamed: named is not null, preferred: vm.Host, context);
+        }
+        catch (HostRefusedException e)
+        {
+            throw e.NamingOthers(ground.Rooms.Ask(
+                [new(vm.Id, needs.Memory, resources)], now => MachinePlacement.Neighbours(now, vm).Where(h => h.Id != named), rooms => Placer.Choose(needs, rooms)));
+        }
     }
 
     public async Task StopAsync(PowerOff operation, TaskContext context)

@@ -33,12 +33,17 @@ internal sealed class MoveTargets(MachineGround ground)
         };
         if (named is { } same && same == vm.Host)
             throw new FaultException(new InvalidArgument($"Virtual machine '{vm.Name}'", "the target host", $"'{ground.NameOf(same)}', where it already is", "another host"));
-        return ground.Rooms.Promise(
-            vm.Id,
-            Bytes.Zero,
-            now => named is { } id ? [now.Get<Host>(id)] : MachinePlacement.Neighbours(now, vm).Where(h => h.Id != vm.Host),
-            rooms => MachinePlacement.Choose(needs, rooms, isNamed: named is not null),
-            isToRun: false);
+        IEnumerable<Host> Others(InventorySnapshot now) => MachinePlacement.Neighbours(now, vm).Where(h => h.Id != vm.Host && h.Id != named);
+        ImmutableArray<RoomShare> shares = [new(vm.Id, Bytes.Zero, MachineGround.SpecOf(vm).Resources)];
+        try
+        {
+            return ground.Rooms.Promise(
+                shares, now => named is { } id ? [now.Get<Host>(id)] : Others(now), rooms => MachinePlacement.Choose(needs, rooms, isNamed: named is not null), isToRun: false);
+        }
+        catch (HostRefusedException e)
+        {
+            throw e.NamingOthers(ground.Rooms.Ask(shares, Others, rooms => Placer.Choose(needs, rooms), isToRun: false));
+        }
     }
 
     /// <summary>A host for machines that run on one host and move to another together.</summary>
@@ -46,19 +51,25 @@ internal sealed class MoveTargets(MachineGround ground)
     public PromisedRoom PromiseLive(ImmutableArray<VirtualMachine> group, EntityId source, EntityId? named)
     {
         var specs = group.Select(MachineGround.RunningSpec).ToImmutableArray();
-        return ground.Rooms.Promise(
-            [.. group.Select((vm, n) => new RoomShare(vm.Id, specs[n].Memory, specs[n].Resources))],
-            now => [now.Get<Host>(source), .. named is { } id ? [now.Get<Host>(id)] : MachinePlacement.Neighbours(now, group[0]).Where(h => h.Id != source)],
-            rooms => ChooseTarget(
-                [.. group.Select((vm, n) => new MigrationCandidate(specs[n], vm.Config, ground.NameOf(vm.Config.Datastore), rooms[0], rooms[^1]))],
-                rooms[1..],
-                named is not null));
+        IEnumerable<Host> Others(InventorySnapshot now) => MachinePlacement.Neighbours(now, group[0]).Where(h => h.Id != source && h.Id != named);
+        ImmutableArray<MigrationCandidate> Candidates(ImmutableArray<HostRoom> rooms) =>
+            [.. group.Select((vm, n) => new MigrationCandidate(specs[n], vm.Config, ground.NameOf(vm.Config.Datastore), rooms[0], rooms[^1]))];
+        ImmutableArray<RoomShare> shares = [.. group.Select((vm, n) => new RoomShare(vm.Id, specs[n].Memory, specs[n].Resources))];
+        try
+        {
+            return ground.Rooms.Promise(
+                shares, now => [now.Get<Host>(source), .. named is { } id ? [now.Get<Host>(id)] : Others(now)], rooms => ChooseTarget(Candidates(rooms), rooms[1..], named is not null));
+        }
+        catch (HostRefusedException e)
+        {
+            throw e.NamingOthers(ground.Rooms.Ask(shares, now => [now.Get<Host>(source), .. Others(now)], rooms => MigrationPlacer.Choose(Candidates(rooms), rooms[1..])));
+        }
     }
 
     private static EntityId ChooseTarget(ImmutableArray<MigrationCandidate> group, ImmutableArray<HostRoom> others, bool isNamed)
     {
         if (isNamed)
-            return MigrationPlacer.Check(group, others[0]) is [var first, ..] ? throw new FaultException(first) : others[0].Id;
+            return MigrationPlacer.Check(group, others[0]) is [var first, ..] ? throw new HostRefusedException(first) : others[0].Id;
         var answer = MigrationPlacer.Choose(group, others);
         return answer.Host ?? throw new FaultException(new NoHostFits(group[0].Machine.Name, answer.Refusals));
     }

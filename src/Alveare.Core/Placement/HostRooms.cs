@@ -51,6 +51,16 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
             }
         });
 
+    /// <summary>Lets <paramref name="choose"/> answer as <see cref="Promise(ImmutableArray{RoomShare}, Func{InventorySnapshot, IEnumerable{Host}}, Func{ImmutableArray{HostRoom}, EntityId}, bool)"/>
+    /// would, and promises nothing.</summary>
+    internal PlacementAnswer Ask(
+        ImmutableArray<RoomShare> machines, Func<InventorySnapshot, IEnumerable<Host>> candidates, Func<ImmutableArray<HostRoom>, PlacementAnswer> choose, bool isToRun = true) =>
+        Decide(now =>
+        {
+            lock (_gate)
+                return choose(Of(now, candidates(now), machines, isToRun));
+        });
+
     /// <summary>The same rooms to plan with: what is promised out of these nobody else sees, and it counts as done, one after the other.</summary>
     public HostRooms Rehearsal()
     {

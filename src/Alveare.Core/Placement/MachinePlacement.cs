@@ -45,12 +45,12 @@ public static class MachinePlacement
             ? [now.Get<Host>(vm.Host!.Value)]
             : Neighbours(now, vm);
 
-    /// <summary>One host that somebody named must fit, and the fault is the first rule it breaks; among several one is chosen, and the fault
+    /// <summary>One host that somebody named must fit, and the fault (<see cref="HostRefusedException"/>) is the first rule it breaks; among several one is chosen, and the fault
     /// tells of each of them why not.</summary>
     public static EntityId Choose(MachineNeeds needs, ImmutableArray<HostRoom> rooms, bool isNamed, EntityId? preferred = null)
     {
         if (isNamed)
-            return HostFit.Check(needs, rooms[0]) is [var first, ..] ? throw new FaultException(first) : rooms[0].Id;
+            return HostFit.Check(needs, rooms[0]) is [var first, ..] ? throw new HostRefusedException(first) : rooms[0].Id;
         var answer = Placer.Choose(needs, rooms, preferred);
         return answer.Host ?? throw new FaultException(new NoHostFits(needs.Name, answer.Refusals));
     }

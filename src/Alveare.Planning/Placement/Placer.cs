@@ -7,7 +7,8 @@ namespace Alveare.Planning.Placement;
 /// <summary>Where a machine goes, or why it goes nowhere.</summary>
 /// <param name="Host">Null when no host fits: then every host is among the refusals.</param>
 /// <param name="Refusals">The hosts that do not fit, in id order, each with all its reasons.</param>
-public sealed record PlacementAnswer(EntityId? Host, ImmutableArray<HostRefusal> Refusals);
+/// <param name="Fitting">The hosts that fit, the best first.</param>
+public sealed record PlacementAnswer(EntityId? Host, ImmutableArray<HostRefusal> Refusals, ImmutableArray<HostRoom> Fitting);
 
 /// <summary>Chooses the host of a new or starting machine.</summary>
 /// <remarks>First what fits, then the least loaded: the host whose scarcer resource (memory promised or CPU asked for, as a share of what
@@ -20,11 +21,12 @@ public static class Placer
     public static PlacementAnswer Choose(MachineNeeds needs, IEnumerable<HostRoom> hosts, EntityId? preferred = null)
     {
         var checkedHosts = hosts.OrderBy(h => h.Id).Select(h => (Host: h, Faults: HostFit.Check(needs, h))).ToImmutableArray();
-        var fitting = checkedHosts.Where(c => c.Faults.IsEmpty).Select(c => c.Host).ToImmutableArray();
-        var chosen = fitting.FirstOrDefault(h => h.Id == preferred && h.BrokenRules.IsEmpty) ?? fitting.MinBy(h => (h.BrokenRules.Length, Load(needs, h), h.Id));
+        var fitting = checkedHosts.Where(c => c.Faults.IsEmpty).Select(c => c.Host).OrderBy(h => (h.BrokenRules.Length, Load(needs, h), h.Id)).ToImmutableArray();
+        var chosen = fitting.FirstOrDefault(h => h.Id == preferred && h.BrokenRules.IsEmpty) ?? fitting.FirstOrDefault();
         return new PlacementAnswer(
             chosen?.Id,
-            [.. checkedHosts.Where(c => !c.Faults.IsEmpty).Select(c => new HostRefusal(c.Host.Id, c.Host.Name, Reason(c.Faults)))]);
+            [.. checkedHosts.Where(c => !c.Faults.IsEmpty).Select(c => new HostRefusal(c.Host.Id, c.Host.Name, Reason(c.Faults)))],
+            fitting);
     }
 
     /// <summary>How loaded a host would be with the machine on it: 0 empty, 1 full.</summary>

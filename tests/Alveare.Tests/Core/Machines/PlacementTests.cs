@@ -76,7 +76,32 @@ public sealed class PlacementTests
         await site.SucceedAsync(new PowerOn { Target = id, Host = site.Host(2) });
         Assert.Equal(site.Host(2), site.Vm(id).Host);
         var big = await site.CreateAsync("big", memory: Bytes.FromMib(2048));
-        await site.FailAsync<InsufficientMemory>(new PowerOn { Target = big, Host = site.Host(2) });
+        var refusal = await site.FailAsync<InsufficientMemory>(new PowerOn { Target = big, Host = site.Host(2) });
+        Assert.Null(refusal.Instead);
+    }
+
+    [Fact]
+    public async Task ANamedHostThatRefusesNamesSomeThatWouldTakeTheMachine()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 6, memory: Gib);
+        await site.CreateAsync("full", host: 2, on: true, memory: Bytes.FromMib(700));
+        foreach (var (host, mib) in new[] { (1, 300), (4, 750), (5, 100), (6, 200) })
+            await site.CreateAsync($"on{host}", host, on: true, memory: Bytes.FromMib(mib));
+        var id = await site.CreateAsync("web01", host: 1);
+        var start = await site.FailAsync<InsufficientMemory>(new PowerOn { Target = id, Host = site.Host(2) });
+        // The emptiest first.
+        Assert.EndsWith("left for guests. Hosts 'h3', 'h5', 'h6' and 1 more would take it.", start.Message, StringComparison.Ordinal);
+
+        await site.SucceedAsync(new PowerOn { Target = id, Host = site.Host(3) });
+        await site.CreateAsync("other", host: 6, on: true, memory: Bytes.FromMib(700));
+        var move = await site.FailAsync<InsufficientMemory>(new MigrateVm { Target = id, Host = site.Host(2) });
+        Assert.Equal("Hosts 'h5', 'h1' would take it.", move.Instead);
+
+        await site.SucceedAsync(new PowerOff { Target = id });
+        site.Simulation.Hosts[4].KillAgent();
+        await site.UntilAsync(now => now.Get<Host>(site.Host(5)).Connection == HostConnection.NotResponding, "the fifth host is lost");
+        var registration = await site.FailAsync<HostNotConnected>(new MigrateVm { Target = id, Host = site.Host(5) });
+        Assert.EndsWith("Hosts 'h1', 'h2', 'h4' and 1 more would take it.", registration.Message, StringComparison.Ordinal);
     }
 
     [Fact]
