@@ -34,6 +34,18 @@ public readonly record struct Bytes(long Value) : IComparable<Bytes>
 
     public int CompareTo(Bytes other) => Value.CompareTo(other.Value);
 
+    /// <summary>For faults, where a rounded number would not show what is wrong: as <see cref="ToString"/>, and with the number of bytes unless the unit is whole.</summary>
+    public string Exactly
+    {
+        get
+        {
+            var unit = 1L;
+            while (Math.Abs((double)Value) >= unit * 1024.0 && unit < 1L << 50)
+                unit *= 1024;
+            return Value % unit == 0 ? ToString() : string.Create(CultureInfo.InvariantCulture, $"{ToString()} ({Value} bytes)");
+        }
+    }
+
     /// <summary>For people: the largest binary unit that keeps the number at 1 or more, one decimal where it is not whole.</summary>
     public override string ToString()
     {

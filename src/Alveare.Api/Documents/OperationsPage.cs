@@ -39,7 +39,7 @@ public static class OperationsPage
     {
         page.Append($"### {operation.Name}\n\n{operation.Rules.Summary}\n\n");
         page.Append($"- `POST /api/{OperationRoutes.PatternOf(operation)}`\n");
-        page.Append($"- Privilege `{operation.Rules.Privilege}`: {string.Join(", ", RolesWith(operation.Rules.Privilege))}\n");
+        page.Append($"- Privilege `{ModelJson.Word(operation.Rules.Privilege)}`: {string.Join(", ", RolesWith(operation.Rules.Privilege))}\n");
         if (operation.Rules.Kind == EntityKind.VirtualMachine)
         {
             var states = OperationRoutes.StatesOf(operation);

@@ -40,7 +40,7 @@ public static class OperationRoutes
     /// <summary>The power states of a set that operations may name, in JSON's words; empty when all are legal.</summary>
     public static IReadOnlyList<string> StatesOf(OperationDeclaration operation) => operation.Rules.States == PowerStates.Any
         ? []
-        : [.. Enum.GetValues<PowerState>().Where(s => operation.Rules.States.Allows(s)).Select(s => JsonNamingPolicy.KebabCaseLower.ConvertName(s.ToString()))];
+        : [.. Enum.GetValues<PowerState>().Where(s => operation.Rules.States.Allows(s)).Select(s => ModelJson.Word(s))];
 
     private static ApiRoute RouteOf(OperationDeclaration operation)
     {
@@ -67,7 +67,7 @@ public static class OperationRoutes
         operation.Name,
         operation.Rules.Summary,
         $"/api/{PatternOf(operation)}",
-        JsonNamingPolicy.KebabCaseLower.ConvertName(operation.Rules.Privilege.ToString()),
+        ModelJson.Word(operation.Rules.Privilege),
         StatesOf(operation),
         operation.Rules.OnTemplates,
         operation.Rules.Cancellable,

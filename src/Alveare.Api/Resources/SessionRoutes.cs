@@ -1,6 +1,6 @@
-using System.Text.Json;
 using Alveare.Api.Routing;
 using Alveare.Core.Security;
+using Alveare.Model;
 using Alveare.Wire.Rest;
 
 namespace Alveare.Api.Resources;
@@ -35,5 +35,5 @@ internal static class SessionRoutes
     }
 
     private static SessionAnswer Shown(Session session) =>
-        new(session.User, JsonNamingPolicy.KebabCaseLower.ConvertName(session.Role.ToString()), session.ExpiresAt);
+        new(session.User, ModelJson.Word(session.Role), session.ExpiresAt);
 }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Alveare.Api.Routing;
 using Alveare.Model;
 using Alveare.Model.Security;
@@ -16,8 +15,8 @@ internal static class UserRoutes
 
     private static Task ListAsync(ApiCall call)
     {
-        call.Engine.Tasks.Authorize(call.Session, Privilege.UserManage, "user.list", EntityId.Root, "the site");
-        var users = call.Engine.Users.All.Select(u => new UserAnswer(u.Name, JsonNamingPolicy.KebabCaseLower.ConvertName(u.Role.ToString()))).ToList();
+        call.Engine.Tasks.Authorize(call.Session, Privilege.UserManage, "user.list", EntityId.Root, "site");
+        var users = call.Engine.Users.All.Select(u => new UserAnswer(u.Name, ModelJson.Word(u.Role))).ToList();
         return call.AnswerAsync(new Listing<UserAnswer>(users, users.Count, ChangeStream.PositionOf(call.Engine.Feed)));
     }
 }

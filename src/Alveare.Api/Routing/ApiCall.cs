@@ -67,7 +67,7 @@ public sealed class ApiCall(HttpContext http, Engine engine, Session? session, s
             return null;
         foreach (var value in Enum.GetValues<T>())
         {
-            if (JsonNamingPolicy.KebabCaseLower.ConvertName(value.ToString()) == text)
+            if (ModelJson.Word(value) == text)
                 return value;
         }
 

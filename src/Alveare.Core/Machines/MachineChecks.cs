@@ -70,7 +70,7 @@ internal static class MachineChecks
     private static void InRange(string machine, string what, Bytes given, Bytes least, Bytes most)
     {
         if (given < least || given > most || given.Value % Unit.Value != 0)
-            throw Refused(machine, what, $"{given} ({given.Value} bytes)", $"{least} to {most} in whole MiB");
+            throw Refused(machine, what, given.Exactly, $"{least} to {most} in whole MiB");
     }
 
     private static FaultException Refused(string machine, string what, string given, string expected) =>

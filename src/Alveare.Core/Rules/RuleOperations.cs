@@ -95,12 +95,12 @@ internal sealed class RuleOperations(InventoryWriter inventory, EventLog events)
     private static ClusterRule Checked(InventorySnapshot now, Cluster cluster, ClusterRule rule)
     {
         var (hosts, after) = (rule.Kind is ClusterRuleKind.OnHosts or ClusterRuleKind.OffHosts, rule.Kind == ClusterRuleKind.StartAfter);
-        Require(rule.Vms.IsEmpty != rule.VmGroup is null, rule, "the machines", "machines and a group, or neither", "either machines or a group of them");
+        Require(rule.Vms.IsEmpty != rule.VmGroup is null, rule, "what it is over", rule.VmGroup is null ? "missing" : "machines and a group", "either machines or a group of them");
         Require(hosts == rule.HostGroup is not null, rule, "the host group", rule.HostGroup ?? "missing", hosts ? "a group of hosts" : "none for this kind");
         Require(after == rule.AfterGroup is not null, rule, "the group to start after", rule.AfterGroup ?? "missing", after ? "a group of machines" : "none for this kind");
         Require(rule.Priority is >= 0 and <= SnapshotRule.MostPriority, rule, "the priority", $"{rule.Priority}", $"0 to {SnapshotRule.MostPriority}");
         Require(Enum.IsDefined(rule.Kind), rule, "the kind", $"{(int)rule.Kind}", "a kind of rule");
-        Require(hosts || after || rule.VmGroup is not null || rule.Vms.Length > 1, rule, "the machines", "one machine", "two or more");
+        Require(hosts || after || rule.VmGroup is not null || rule.Vms.Length > 1, rule, "the number of machines", "1", "2 or more");
         foreach (var (group, groups) in new[] { (rule.VmGroup, cluster.VmGroups), (rule.AfterGroup, cluster.VmGroups), (rule.HostGroup, cluster.HostGroups) })
         {
             if (group is not null && groups.All(g => g.Name != group))

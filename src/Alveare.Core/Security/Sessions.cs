@@ -21,7 +21,7 @@ public sealed record Session(string User, Role Role, DateTimeOffset ExpiresAt)
     public void Require(Privilege privilege, string on)
     {
         if (!Role.Has(privilege))
-            throw new FaultException(new NoPermission(User, privilege.ToString(), on));
+            throw new FaultException(new NoPermission(User, ModelJson.Word(privilege), on));
     }
 }
 

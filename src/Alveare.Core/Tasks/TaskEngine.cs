@@ -158,7 +158,7 @@ public sealed class TaskEngine(
         var record = entry.Record;
         Authorize(session, Privilege.TaskCancel, "task.cancel", record.Target, id);
         if (record.HasEnded)
-            throw new FaultException(new TaskAlreadyEnded(id, record.State.ToString()));
+            throw new FaultException(new TaskAlreadyEnded(id, ModelJson.Word(record.State)));
         if (OperationCatalogue.Find(record.Operation)?.Rules.Cancellable != true || entry.Context is null)
             throw new FaultException(new NotCancellable(id, $"{record.Operation} does not stop half-way"));
         entry.Context.Cancel();

@@ -88,7 +88,7 @@ public static partial class MachineSpecRules
         if (spec.Memory < MachineLimits.MinMemory || spec.Memory > MachineLimits.MaxMemory || spec.Memory.Value % Mib != 0)
         {
             yield return new SpecFlaw(
-                SpecPart.Memory, 0, Invariant($"{spec.Memory.Value} bytes"),
+                SpecPart.Memory, 0, spec.Memory.Exactly,
                 $"whole MiB from {MachineLimits.MinMemory} to {MachineLimits.MaxMemory}");
         }
 
@@ -122,11 +122,11 @@ public static partial class MachineSpecRules
         if (cpu.Shares is < 1 or > ShareScale.Max)
             yield return new SpecFlaw(SpecPart.CpuShares, 0, Invariant($"{cpu.Shares}"), Invariant($"1 to {ShareScale.Max}"));
         if (memory.Reservation < Bytes.Zero || memory.Reservation > spec.Memory || memory.Reservation.Value % Mib != 0)
-            yield return new SpecFlaw(SpecPart.MemoryReservation, 0, Invariant($"{memory.Reservation.Value} bytes"), $"whole MiB from 0 to the machine's {spec.Memory}");
+            yield return new SpecFlaw(SpecPart.MemoryReservation, 0, memory.Reservation.Exactly, $"whole MiB from 0 to the machine's {spec.Memory}");
         if (memory.Limit is { } memoryLimit && (memoryLimit < MachineLimits.MinMemoryLimit || memoryLimit > MachineLimits.MaxMemory || memoryLimit < memory.Reservation || memoryLimit.Value % Mib != 0))
         {
             yield return new SpecFlaw(
-                SpecPart.MemoryLimit, 0, Invariant($"{memoryLimit.Value} bytes"),
+                SpecPart.MemoryLimit, 0, memoryLimit.Exactly,
                 $"none, or whole MiB from {MachineLimits.MinMemoryLimit} (what QEMU itself needs) to {MachineLimits.MaxMemory} and not below the reservation of {memory.Reservation}");
         }
 
@@ -146,7 +146,7 @@ public static partial class MachineSpecRules
             if (disk.Capacity < MachineLimits.MinDisk || disk.Capacity > MachineLimits.MaxDisk || disk.Capacity.Value % 512 != 0)
             {
                 yield return new SpecFlaw(
-                    SpecPart.DiskCapacity, i, Invariant($"{disk.Capacity.Value} bytes"),
+                    SpecPart.DiskCapacity, i, disk.Capacity.Exactly,
                     $"whole sectors of 512 bytes from {MachineLimits.MinDisk} to {MachineLimits.MaxDisk}");
             }
 
@@ -160,7 +160,7 @@ public static partial class MachineSpecRules
         if (control.IopsLimit is < MachineLimits.MinIops or > MachineLimits.MaxIops)
             yield return new SpecFlaw(SpecPart.DiskIopsLimit, disk, Invariant($"{control.IopsLimit}"), Invariant($"none, or {MachineLimits.MinIops} to {MachineLimits.MaxIops} a second"));
         if (control.BandwidthLimit is { } limit && WhyNoBandwidth(limit) is { } reason)
-            yield return new SpecFlaw(SpecPart.DiskBandwidthLimit, disk, Invariant($"{limit.Value} bytes/s"), $"none, or {reason}");
+            yield return new SpecFlaw(SpecPart.DiskBandwidthLimit, disk, $"{limit.Exactly}/s", $"none, or {reason}");
         if (control.Shares is < 1 or > ShareScale.Max)
             yield return new SpecFlaw(SpecPart.DiskShares, disk, Invariant($"{control.Shares}"), Invariant($"1 to {ShareScale.Max}"));
     }
@@ -193,11 +193,11 @@ public static partial class MachineSpecRules
         if (shaping is null)
             yield break;
         if (WhyNoBandwidth(shaping.Average) is { } reason)
-            yield return new SpecFlaw(first, nic, Invariant($"{shaping.Average.Value} bytes/s"), $"none, or {reason}");
+            yield return new SpecFlaw(first, nic, $"{shaping.Average.Exactly}/s", $"none, or {reason}");
         if (shaping.Peak is { } peak && (peak < shaping.Average || WhyNoBandwidth(peak) is not null))
-            yield return new SpecFlaw(first + 1, nic, Invariant($"{peak.Value} bytes/s"), Invariant($"none, or the limit of {shaping.Average.Value} bytes/s to {MachineLimits.MaxBandwidth}/s"));
+            yield return new SpecFlaw(first + 1, nic, $"{peak.Exactly}/s", $"none, or the limit of {shaping.Average}/s to {MachineLimits.MaxBandwidth}/s");
         if (shaping.Burst is { } burst && (burst < MachineLimits.MinBurst || burst > MachineLimits.MaxBurst))
-            yield return new SpecFlaw(first + 2, nic, Invariant($"{burst.Value} bytes"), $"none, or {MachineLimits.MinBurst} to {MachineLimits.MaxBurst}");
+            yield return new SpecFlaw(first + 2, nic, burst.Exactly, $"none, or {MachineLimits.MinBurst} to {MachineLimits.MaxBurst}");
     }
 
     // The machine's own files stay out of the guest's hands: names of configuration, locks, firmware variables and hidden files.

@@ -118,7 +118,12 @@ internal sealed class HostClearing
     private IReadOnlyList<string> RefusalsOf(int unit, int host) => _isPaused[unit] ? ["it is paused, and only what runs moves"] : HostRefusals.OfForced(_state, unit, host);
 
     private string WithOthers(int unit) =>
-        _state.Cluster.Machines[unit] > 1 ? string.Create(CultureInfo.InvariantCulture, $" and the {_state.Cluster.Machines[unit] - 1} it is kept together with") : "";
+        (_state.Cluster.Machines[unit] - 1) switch
+        {
+            0 => "",
+            1 => " and the machine it is kept together with",
+            var others => string.Create(CultureInfo.InvariantCulture, $" and the {others} machines it is kept together with"),
+        };
 
     private string NameOf(int host) => _state.Cluster.Hosts[host].Id;
 

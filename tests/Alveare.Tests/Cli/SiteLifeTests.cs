@@ -81,7 +81,7 @@ public sealed class SiteLifeTests(ApiSite site) : IClassFixture<ApiSite>
     {
         var run = await RunAsync(user, [], null, "datacenter", "create", $"of-{role}");
         Assert.Equal(ExitCode.Fault, run.Code);
-        Assert.Contains($"User '{user}' lacks the privilege InventoryChange", run.Error, StringComparison.Ordinal);
+        Assert.Contains($"User '{user}' lacks the privilege inventory-change", run.Error, StringComparison.Ordinal);
     }
 
     [Fact]
