@@ -109,6 +109,8 @@ internal static class Agent
         var address = devices.SelectMany(d => d.GetIPProperties().UnicastAddresses)
             .FirstOrDefault(a => a.Address.AddressFamily == AddressFamily.InterNetwork);
         return address?.Address.ToString()
-            ?? throw new ProgramError("This machine's address for other hosts is not clear: give --migration-address.");
+            ?? throw new ProgramError(settings.Uplink is { } uplink
+                ? $"--uplink is '{uplink}', expected a network device of this machine with an IPv4 address at which other hosts reach it; else give --migration-address."
+                : "This machine has no IPv4 address at which other hosts reach it: give --migration-address.");
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
@@ -39,18 +40,30 @@ internal static class ProgramRun
         DefaultValueFactory = _ => standard,
     };
 
-    /// <summary>Runs a command line; 0 is a clean end, 1 anything else.</summary>
+    /// <summary>Runs a command line; 0 is a clean end, 2 a wrong command line, 1 anything else.</summary>
     public static async Task<int> InvokeAsync(RootCommand command, string[] arguments, Func<ParseResult, CancellationToken, Task> work)
     {
         command.SetAction((parsed, _) => UntilSignalAsync(cancellation => work(parsed, cancellation)));
+        var parsed = command.Parse(arguments);
+        if (parsed.Action is not HelpAction && parsed.Errors.Count > 0)
+        {
+            // One line for each mistake, and not all of the help with it, which would bury them.
+            foreach (var error in parsed.Errors)
+                await Console.Error.WriteLineAsync(error.Message);
+            await Console.Error.WriteLineAsync($"See '{command.Name} --help'.");
+            return 2;
+        }
+
         // Signals are ours: a clean end takes as long as it takes, and its exit code is 0.
-        return await command.Parse(arguments).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
+        return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
     }
 
     public static ILoggerFactory CreateLogs(LogLevel level) => LoggerFactory.Create(logs => logs
         .SetMinimumLevel(level)
         // What the web server says of each connection and request helps nobody unless asked for.
         .AddFilter("Microsoft", level <= LogLevel.Debug ? level : LogLevel.Warning)
+        // What keeps a program from starting is the last thing it says, without a trace of calls before it.
+        .AddFilter("Microsoft.Extensions.Hosting", level <= LogLevel.Debug ? level : LogLevel.None)
         .AddFilter("Grpc", level <= LogLevel.Debug ? level : LogLevel.Critical)
         .AddConsole(console =>
         {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
@@ -90,6 +91,20 @@ public sealed partial class CenterProgramTests : IDisposable
         var said = await center.StandardError.ReadToEndAsync(Cancellation).WaitAsync(Patience.Longest, Cancellation);
         await center.WaitForExitAsync(Cancellation).WaitAsync(Patience.Longest, Cancellation);
         Assert.Contains(expected, said, StringComparison.Ordinal);
+        Assert.EndsWith("See 'Alveare.Center --help'.\n", said, StringComparison.Ordinal);
+        Assert.Equal((2, ""), (center.ExitCode, await center.StandardOutput.ReadToEndAsync(Cancellation)));
+    }
+
+    [Fact]
+    public async Task AnAddressThatIsTakenIsOneLine()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        var center = Start(more: ["--listen", taken.LocalEndpoint.ToString()!]);
+        var said = await center.StandardError.ReadToEndAsync(Cancellation).WaitAsync(Patience.Longest, Cancellation);
+        await center.WaitForExitAsync(Cancellation).WaitAsync(Patience.Longest, Cancellation);
+        Assert.Contains($"cannot listen on {taken.LocalEndpoint}", said, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", said, StringComparison.Ordinal);
         Assert.Equal(1, center.ExitCode);
     }
 
