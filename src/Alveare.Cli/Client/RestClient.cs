@@ -170,7 +170,7 @@ public sealed class RestClient : IDisposable
         {
             return X509Certificate2.CreateFromPem(File.ReadAllText(file));
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or CryptographicException)
         {
             throw new NotReachableException($"The file '{file}' of the trusted authority cannot be used: {e.Message}", e);
         }

@@ -43,7 +43,7 @@ internal static class BalanceCommands
                     ("interval", Takes.Seconds(run.Value(interval))),
                     ("overrides", overrides.Count > 0 ? overrides : null),
                     ("withoutOverride", without.OrNull()));
-            });
+            }).Changing();
     }
 
     private static async Task<(JsonArray Overrides, string[] Without)> OwnModesAsync(Run run, string[] given)

@@ -6,13 +6,15 @@ namespace Alveare.Cli.Commands;
 /// <summary><c>completion bash|zsh|fish</c>: what a shell needs to complete commands, options and names.</summary>
 internal static class CompletionCommand
 {
-    // The shell gives the whole line and where the cursor is; the program itself answers with the words that fit.
+    // The shell gives the whole line and where the cursor is; the program itself answers with the words that fit. Options are offered once a dash
+    // is typed, as in other programs: before that there are more of them than of anything else.
     private const string Bash =
         """
         _alveare() {
           local IFS=$'\n' word
           COMPREPLY=()
           for word in $("${COMP_WORDS[0]}" "[suggest:${COMP_POINT}]" "${COMP_LINE}" 2>/dev/null); do
+            [[ $word == -* && ${COMP_WORDS[COMP_CWORD]} != -* ]] && continue
             [[ $word == "${COMP_WORDS[COMP_CWORD]}"* ]] && COMPREPLY+=("$(printf %q "$word")")
           done
         }
@@ -25,6 +27,7 @@ internal static class CompletionCommand
         _alveare() {
           local -a words_that_fit
           words_that_fit=("${(@f)$(${words[1]} "[suggest:${CURSOR}]" "${BUFFER}" 2>/dev/null)}")
+          [[ $PREFIX == -* ]] || words_that_fit=(${words_that_fit:#-*})
           compadd -a words_that_fit
         }
         compdef _alveare alveare ./alveare

@@ -27,13 +27,16 @@ internal static class Generic
             if (!run.IsJson)
             {
                 await run.Environment.Out.WriteLineAsync($"path: {found.Path}");
-                record = await NamedIds.ShowAsync(record, id => NameOfAsync(run, id));
+                record = await NamedAsync(run, record);
             }
 
             run.WriteRecord(record);
             return ExitCode.Done;
         });
     }
+
+    /// <summary>A record for people, with the names of the objects in it.</summary>
+    public static Task<JsonElement> NamedAsync(Run run, JsonElement record) => NamedIds.ShowAsync(record, id => NameOfAsync(run, id));
 
     private static async Task<string?> NameOfAsync(Run run, string id)
     {

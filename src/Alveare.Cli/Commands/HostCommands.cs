@@ -106,11 +106,11 @@ internal static class HostCommands
         var password = new SecretOption("--join-password-file", "ALVEARE_JOIN_PASSWORD");
         var name = Takes.Text("--name", "Name in the inventory; the host's own by default", "NAME");
         var cluster = Takes.Existing(commands, "--cluster", "cluster", "Cluster to put it in");
-        var datacenter = Takes.Existing(commands, "--datacenter", "datacenter", "Datacenter; may be left out when there is only one");
+        var datacenter = Takes.Existing(commands, "--datacenter", "datacenter", "Datacenter; may be left out when it is clear from the cluster or there is only one");
         var force = Takes.Flag("--force", "Take the host over from another center");
         return OperationCommand.On(
             commands, "datacenter.join-host", "join", "Join a host", [address, fingerprint, user, password.Option, name, cluster, datacenter, force],
-            run => run.NamedOrOnlyAsync("datacenter", datacenter),
+            run => run.NamedOrOnlyAsync("datacenter", datacenter, ("cluster", cluster)),
             async (run, _) => Takes.Body(
                 ("address", run.Value(address)),
                 ("fingerprint", run.Value(fingerprint)),

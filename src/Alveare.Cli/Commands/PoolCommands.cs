@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using Alveare.Cli.Client;
 using Alveare.Cli.Output;
 using Alveare.Cli.Running;
 using Alveare.Model.Resources;
@@ -16,16 +17,7 @@ internal static class PoolCommands
         "pool",
         "Resource pools, whose machines share what they have",
         [
-            Generic.List<PoolDto>(
-                commands,
-                "pool",
-                new("NAME", p => p.Name),
-                new("CPU RESERVED", p => Megahertz(p.Controls.Cpu.Reservation), IsNumber: true),
-                new("LIMIT", p => p.Controls.Cpu.Limit is { } limit ? Megahertz(limit) : null, IsNumber: true),
-                new("SHARES", p => p.Controls.Cpu.Shares?.ToString() ?? "normal", IsNumber: true),
-                new("MEMORY RESERVED", p => Amounts.Size(p.Controls.Memory.Reservation), IsNumber: true),
-                new("LIMIT", p => p.Controls.Memory.Limit is { } limit ? Amounts.Size(limit) : null, IsNumber: true),
-                new("SHARES", p => p.Controls.Memory.Shares?.ToString() ?? "normal", IsNumber: true)),
+            List(commands),
             Generic.Show(commands, "pool"),
             Create(commands),
             Set(commands),
@@ -35,15 +27,34 @@ internal static class PoolCommands
             Generic.Rename(commands, "pool"),
         ]);
 
+    private static Command List(CliCommands commands) => commands.New("list", "List pools", [], async run =>
+    {
+        var pools = (await run.AskAsync(c => c.ListAsync("pools", run.Interrupted))).Items;
+        var above = await Generic.NamesAsync(run, "cluster");
+        foreach (var pool in pools.Select(RestClient.As<PoolDto>))
+            above[pool.Id] = pool.Name;
+        run.WriteList<PoolDto>(
+            pools,
+            new("NAME", p => p.Name),
+            new("IN", p => above.GetValueOrDefault(p.Parent ?? "")),
+            new("CPU RESERVED", p => Megahertz(p.Controls.Cpu.Reservation), IsNumber: true),
+            new("CPU LIMIT", p => p.Controls.Cpu.Limit is { } limit ? Megahertz(limit) : null, IsNumber: true),
+            new("CPU SHARES", p => p.Controls.Cpu.Shares?.ToString() ?? "normal", IsNumber: true),
+            new("MEMORY RESERVED", p => Amounts.Size(p.Controls.Memory.Reservation), IsNumber: true),
+            new("MEMORY LIMIT", p => p.Controls.Memory.Limit is { } limit ? Amounts.Size(limit) : null, IsNumber: true),
+            new("MEMORY SHARES", p => p.Controls.Memory.Shares?.ToString() ?? "normal", IsNumber: true));
+        return ExitCode.Done;
+    });
+
     private static OperationCommand Create(CliCommands commands)
     {
         var name = Takes.Name("NAME", "Name of the new resource pool");
-        var cluster = Takes.Existing(commands, "--cluster", "cluster", "Cluster; may be left out when there is only one");
+        var cluster = Takes.Existing(commands, "--cluster", "cluster", "Cluster; may be left out when it is clear from the pool or there is only one");
         var pool = Takes.Existing(commands, "--in", "pool", "Pool to create it in; the cluster itself by default");
         var controls = new Controls();
         return OperationCommand.On(
             commands, "cluster.create-pool", "create", "Create a resource pool", [name, cluster, pool, .. controls.Options],
-            run => run.NamedOrOnlyAsync("cluster", cluster),
+            run => run.NamedOrOnlyAsync("cluster", cluster, ("pool", pool)),
             async (run, _) => controls.Fill(run, Takes.Body(("name", run.Value(name)), ("pool", await run.IdOfAsync("pool", pool)))));
     }
 
@@ -54,7 +65,7 @@ internal static class PoolCommands
         return OperationCommand.On(
             commands, "pool.update", "set", "Change what a resource pool is promised, held to and weighs", [name, .. controls.Options],
             run => run.IdOfAsync("pool", run.Value(name)),
-            (run, _) => Task.FromResult<JsonObject?>(controls.Fill(run, [])));
+            (run, _) => Task.FromResult<JsonObject?>(controls.Fill(run, []))).Changing();
     }
 
     private static OperationCommand Move(CliCommands commands)

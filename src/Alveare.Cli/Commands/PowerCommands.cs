@@ -35,7 +35,7 @@ internal static class PowerCommands
                 ("leastHosts", run.Value(least)),
                 ("keepsSpare", run.Value(spare) is { } word ? word == "yes" : null),
                 ("standbyAfter", Takes.Seconds(run.Value(standbyAfter))),
-                ("wakeAfter", Takes.Seconds(run.Value(wakeAfter))))));
+                ("wakeAfter", Takes.Seconds(run.Value(wakeAfter)))))).Changing();
     }
 
     private static OperationCommand Plain(CliCommands commands, string verb, string alias, string description)

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Alveare.Cli.Running;
+using Alveare.Model.Faults;
 using Alveare.Wire.Rest;
 
 namespace Alveare.Cli.Commands;
@@ -57,12 +58,11 @@ internal static class RuleCommands
             {
                 if (item.GetProperty("rule").GetProperty("name").GetString() != run.Value(name))
                     continue;
-                run.WriteRecord(item);
+                run.WriteRecord(run.IsJson ? item : await Generic.NamedAsync(run, item));
                 return ExitCode.Done;
             }
 
-            await run.Environment.Error.WriteLineAsync($"There is no rule '{run.Value(name)}' in this cluster.");
-            return ExitCode.Fault;
+            throw new FaultException(new NotFound("rule", run.Value(name)));
         });
     }
 
@@ -85,7 +85,7 @@ internal static class RuleCommands
                 .. groups.Members(run),
                 ("isPreference", run.Value(holds) is { } word ? word == "should" : null),
                 ("priority", run.Value(priority)),
-            ]));
+            ])).Changing(cluster);
     }
 
     private static OperationCommand Create(CliCommands commands)

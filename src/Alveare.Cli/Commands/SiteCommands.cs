@@ -67,12 +67,15 @@ internal static class SiteCommands
     private static OperationCommand CreateFolder(CliCommands commands)
     {
         var folder = Takes.Existing(commands, "--in", "folder", "Folder to create it in; the datacenter itself by default");
-        return CreateIn(commands, "folder", [folder], async (run, body) =>
-        {
-            if (await run.IdOfAsync("folder", folder) is { } id)
-                body["folder"] = id;
-            return body;
-        });
+        return CreateIn(
+            commands, "folder", [folder],
+            async (run, body) =>
+            {
+                if (await run.IdOfAsync("folder", folder) is { } id)
+                    body["folder"] = id;
+                return body;
+            },
+            ("folder", folder));
     }
 
     private static OperationCommand CreateDatastore(CliCommands commands)
@@ -96,13 +99,15 @@ internal static class SiteCommands
         });
     }
 
-    private static OperationCommand CreateIn(CliCommands commands, string kind, IReadOnlyList<Symbol> takes, Func<Run, JsonObject, Task<JsonObject>> fill)
+    /// <param name="inside">Options that name objects of the datacenter.</param>
+    private static OperationCommand CreateIn(
+        CliCommands commands, string kind, IReadOnlyList<Symbol> takes, Func<Run, JsonObject, Task<JsonObject>> fill, params (string? Kind, Option<string?> Option)[] inside)
     {
         var name = Takes.Name("NAME", $"Name of the new {kind}");
-        var datacenter = Takes.Existing(commands, "--datacenter", "datacenter", "Datacenter; may be left out when there is only one");
+        var datacenter = Takes.Existing(commands, "--datacenter", "datacenter", "Datacenter; may be left out when it is clear from the rest or there is only one");
         return OperationCommand.On(
             commands, $"datacenter.create-{kind}", "create", $"Create a {kind}", [name, .. takes, datacenter],
-            run => run.NamedOrOnlyAsync("datacenter", datacenter),
+            run => run.NamedOrOnlyAsync("datacenter", datacenter, inside),
             async (run, _) => await fill(run, Takes.Body(("name", run.Value(name)))));
     }
 }

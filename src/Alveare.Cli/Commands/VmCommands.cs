@@ -109,7 +109,7 @@ internal static class VmCommands
                 ("nic", run.Value(nic)),
                 .. shaping.Select(s => (s.Name, (object?)run.Value(s.Option))),
                 ("nicShares", run.Value(nicShares)),
-            ])));
+            ]))).Changing(disk, nic);
     }
 
     private static IEnumerable<(string Name, Option<long?> Option)> Shaping(string direction, string does) =>
@@ -139,6 +139,6 @@ internal static class VmCommands
                 ("cpus", run.Value(cpus)),
                 ("memory", run.Value(memory)),
                 ("portGroups", run.Value(networks).OrNull()),
-                ("addDisks", run.Value(disks).OrNull()))));
+                ("addDisks", run.Value(disks).OrNull())))).Changing();
     }
 }

@@ -127,16 +127,8 @@ internal static class VmMaking
         public IEnumerable<Option> Options => [_on, Datastore, _folder];
 
         /// <summary>The id of the datacenter that is named, or that what else is named is in, or that is the only one.</summary>
-        public async Task<string> DatacenterAsync(Run run)
-        {
-            foreach (var (kind, option) in ((string?, Option<string?>)[])[(null, _on), ("folder", _folder), ("datastore", Datastore)])
-            {
-                if (run.Value(Datacenter) is null && run.Value(option) is { } name)
-                    return await run.IdOfAsync("datacenter", $"/{(await run.AskAsync(c => c.LookUpAsync(kind, name, run.Interrupted))).Path.Split('/')[1]}");
-            }
-
-            return await run.NamedOrOnlyAsync("datacenter", Datacenter);
-        }
+        public Task<string> DatacenterAsync(Run run) =>
+            run.NamedOrOnlyAsync("datacenter", Datacenter, (null, _on), ("folder", _folder), ("datastore", Datastore));
 
         public Task<string?> FolderAsync(Run run) => run.IdOfAsync("folder", _folder);
 

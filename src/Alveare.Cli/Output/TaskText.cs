@@ -22,15 +22,21 @@ public static class TaskText
         return task.State switch
         {
             "succeeded" when task.Figures is { } f =>
-                $"{Title(task)}: succeeded{took}; guest paused {Amounts.Duration(f.Pause)}, {Amounts.Size(f.Transferred)} sent",
-            "succeeded" when task is { ResultName: { } name, Result: { } id } && id != task.Target =>
-                id.StartsWith("host-", StringComparison.Ordinal) && task.Operation.StartsWith("vm.", StringComparison.Ordinal)
-                    ? $"{Title(task)}: succeeded{took}; on host {name}"
-                    : $"{Title(task)}: succeeded{took}; made {name} ({id})",
+                $"{Title(task)}: succeeded{took}{Result(task)}; guest paused {Amounts.Duration(f.Pause)}, {Amounts.Size(f.Transferred)} sent",
+            "succeeded" => $"{Title(task)}: succeeded{took}{Result(task)}",
             "failed" => $"{Title(task)}: failed: {task.Fault?.Message}",
             _ => $"{Title(task)}: {task.State}{(task.HasEnded ? took : $" ({task.Id})")}",
         };
     }
+
+    private static string Result(TaskDto task) => task switch
+    {
+        { ResultName: null } or { Result: null } => "",
+        _ when task.Result == task.Target => "",
+        _ when task.Result.StartsWith("host-", StringComparison.Ordinal) && task.Operation.StartsWith("vm.", StringComparison.Ordinal) => $"; on host {task.ResultName}",
+        _ when task.Operation == "vm.clone" || task.Operation.Contains(".create-", StringComparison.Ordinal) => $"; made {task.ResultName} ({task.Result})",
+        _ => $"; {task.ResultName} ({task.Result})",
+    };
 
     public static string Title(TaskDto task) => $"{task.Operation} {(task.TargetName.Length == 0 ? "site" : task.TargetName)}";
 }

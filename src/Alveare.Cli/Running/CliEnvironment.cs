@@ -3,6 +3,9 @@ namespace Alveare.Cli.Running;
 /// <summary>What a command has around it: where text goes, the variables, and whether people watch.</summary>
 public sealed record CliEnvironment(TextWriter Out, TextWriter Error, Func<string, string?> Variable)
 {
+    /// <summary>A variable's value; null also for one that is empty, since that is how scripts leave one out.</summary>
+    public string? Given(string variable) => Variable(variable) is { Length: > 0 } value ? value : null;
+
     /// <summary>Standard input and output as bytes; opened when a command needs them, since that costs every other one time.</summary>
     public Func<Stream> OpenInput { get; init; } = () => Stream.Null;
 

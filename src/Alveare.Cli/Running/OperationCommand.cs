@@ -57,6 +57,19 @@ internal sealed class OperationCommand : Command
         return command;
     }
 
+    /// <summary>Refuses a line without options: it would succeed and change nothing.</summary>
+    /// <param name="places">Options that only say where something is changed.</param>
+    public OperationCommand Changing(params Option[] places)
+    {
+        Option[] changes = [.. Options.Except(_follower.Options).Except(places)];
+        Validators.Add(result =>
+        {
+            if (!changes.Any(o => result.GetResult(o) is { Implicit: false }))
+                result.AddError($"There is nothing to change; expected an option such as {changes[0].Name}.");
+        });
+        return this;
+    }
+
     private static (string Kind, string Verb) Split(string operation)
     {
         var dot = operation.IndexOf('.', StringComparison.Ordinal);

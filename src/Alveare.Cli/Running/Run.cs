@@ -27,13 +27,13 @@ public sealed class Run : IDisposable
 
     public bool IsJson => Parsed.GetValue(_global.Json);
 
-    public string User => Parsed.GetValue(_global.User) ?? Environment.Variable("ALVEARE_USER") ?? "admin";
+    public string User => Parsed.GetValue(_global.User) ?? Environment.Given("ALVEARE_USER") ?? "admin";
 
     public Uri Url
     {
         get
         {
-            var text = Parsed.GetValue(_global.Url) ?? (Environment.Variable("ALVEARE_URL") is { Length: > 0 } given ? given : null)
+            var text = Parsed.GetValue(_global.Url) ?? Environment.Given("ALVEARE_URL")
                 ?? throw new NotReachableException("Which center? Set ALVEARE_URL or give --url, such as https://198.18.0.2:8443.");
             return Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "https" or "http"
                 ? url
@@ -49,7 +49,7 @@ public sealed class Run : IDisposable
     public T Value<T>(Argument<T> argument) => Parsed.GetValue(argument)!;
 
     /// <summary>A client without a session.</summary>
-    public RestClient Open() => _client ??= new RestClient(Url, Parsed.GetValue(_global.Authority) ?? Environment.Variable("ALVEARE_CA"));
+    public RestClient Open() => _client ??= new RestClient(Url, Parsed.GetValue(_global.Authority) ?? Environment.Given("ALVEARE_CA"));
 
     /// <summary>Does something with a session: the last one of this user, or a new one when that has ended.</summary>
     public async Task<T> AskAsync<T>(Func<RestClient, Task<T>> ask)
@@ -70,9 +70,8 @@ public sealed class Run : IDisposable
 
     public async Task<SessionAnswer> LogInAsync()
     {
-        var password = Environment.Variable("ALVEARE_PASSWORD") is { Length: > 0 } given
-            ? given
-            : throw new NotReachableException($"There is no session of '{User}': set ALVEARE_PASSWORD.");
+        var password = Environment.Given("ALVEARE_PASSWORD")
+            ?? throw new NotReachableException($"There is no session of '{User}': set ALVEARE_PASSWORD.");
         var client = Open();
         client.Token = null;
         var session = await client.LogInAsync(User, password, Interrupted);

@@ -15,13 +15,13 @@ public sealed class SecretOption(string name, string variable)
     public async Task<string?> FindAsync(Run run)
     {
         if (run.Value(Option) is not { } file)
-            return run.Environment.Variable(variable) is { Length: > 0 } given ? given : null;
+            return run.Environment.Given(variable);
         try
         {
             using var reader = file == "-" ? new StreamReader(run.Environment.OpenInput()) : File.OpenText(file);
             return await reader.ReadLineAsync(run.Interrupted) ?? throw new UsageException($"{name}: '{file}' is empty, expected a password.");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
             throw new UsageException($"{name}: {e.Message}");
         }

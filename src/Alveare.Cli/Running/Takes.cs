@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Alveare.Cli.Output;
 using Alveare.Model.Resources;
@@ -209,20 +208,4 @@ public static class Takes
 
     /// <summary>Null for an empty list, which then is not sent.</summary>
     public static T[]? OrNull<T>(this T[]? items) => items is { Length: > 0 } ? items : null;
-
-    /// <summary>The id of the object named by an option; without the option the only one there is.</summary>
-    public static async Task<string> NamedOrOnlyAsync(this Run run, string kind, Option<string?> option)
-    {
-        if (run.Value(option) is { } name)
-            return await run.IdOfAsync(kind, name);
-        var all = await run.AskAsync(c => c.ListAsync($"{kind}s", run.Interrupted));
-        return all.Items switch
-        {
-            [var only] => only.GetProperty("id").GetString()!,
-            [] => throw new UsageException($"There is no {kind} yet."),
-            var several => throw new UsageException($"Which {kind}? Give {option.Name}; there are {Names(several)}."),
-        };
-    }
-
-    private static string Names(IReadOnlyList<JsonElement> objects) => string.Join(", ", objects.Select(o => o.GetProperty("name").GetString()));
 }

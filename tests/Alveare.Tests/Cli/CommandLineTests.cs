@@ -60,6 +60,12 @@ public sealed class CommandLineTests
     [InlineData("vm show --all", "'--all' is no option here")]
     [InlineData("completion tcsh", "SHELL is 'tcsh', expected bash, zsh or fish")]
     [InlineData("host join 1.2.3.4", "--fingerprint")]
+    [InlineData("vm set-resources web01 --disk 1 --nic 1", "nothing to change; expected an option such as --cpu-reservation")]
+    [InlineData("vm reconfigure web01", "nothing to change")]
+    [InlineData("cluster set-balancing web", "nothing to change")]
+    [InlineData("cluster set-power-saving web", "nothing to change")]
+    [InlineData("pool set shop --no-wait", "nothing to change")]
+    [InlineData("rule set pair --cluster web", "nothing to change")]
     public async Task AWrongCommandLineIsUsage(string line, string expected)
     {
         var run = await CommandRun.OfAsync(NoCenter, Cancellation, line.Split(' '));
@@ -91,6 +97,20 @@ public sealed class CommandLineTests
         Assert.Equal((ExitCode.NotReachable, true), (unsaid.Code, unsaid.Error.Contains("ALVEARE_URL", StringComparison.Ordinal)));
         var wrong = await CommandRun.OfAsync(new Dictionary<string, string> { ["ALVEARE_URL"] = "center" }, Cancellation, "vm", "list");
         Assert.Equal(ExitCode.Usage, wrong.Code);
+        var noFile = await CommandRun.OfAsync(NoCenter, Cancellation, "vm", "list", "--ca", "");
+        Assert.Equal((ExitCode.NotReachable, true), (noFile.Code, noFile.Error.Contains("The file '' of the trusted authority cannot be used", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("ALVEARE_CA", "http://127.0.0.1:1 cannot be reached")]
+    [InlineData("ALVEARE_USER", "http://127.0.0.1:1 cannot be reached")]
+    [InlineData("ALVEARE_URL", "Which center?")]
+    [InlineData("ALVEARE_PASSWORD", "There is no session of 'admin': set ALVEARE_PASSWORD.")]
+    public async Task AnEmptyVariableIsNone(string variable, string expected)
+    {
+        var run = await CommandRun.OfAsync(new Dictionary<string, string>(NoCenter) { [variable] = "" }, Cancellation, "vm", "list");
+        Assert.Equal(ExitCode.NotReachable, run.Code);
+        Assert.Contains(expected, run.Error, StringComparison.Ordinal);
     }
 
     [Fact]

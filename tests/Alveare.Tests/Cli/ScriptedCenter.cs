@@ -21,7 +21,8 @@ internal sealed class ScriptedCenter : IAsyncDisposable
     public List<string> Asked { get; } = [];
 
     /// <param name="answer">Given <c>METHOD path</c>; the status and the body.</param>
-    public static async Task<ScriptedCenter> OpenAsync(Func<string, (int Status, string Json)> answer)
+    /// <param name="locate">Given the query of a lookup; its body, or null to leave it to <paramref name="answer"/>.</param>
+    public static async Task<ScriptedCenter> OpenAsync(Func<string, (int Status, string Json)> answer, Func<string, string?>? locate = null)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0));
@@ -32,9 +33,12 @@ internal sealed class ScriptedCenter : IAsyncDisposable
             var asked = $"{http.Request.Method} {http.Request.Path}";
             lock (center.Asked)
                 center.Asked.Add(asked + http.Request.QueryString);
-            var (status, json) = asked == "POST /api/session"
-                ? (200, """{"user":"anna","role":"operator","expiresAt":"2030-01-01T00:00:00+00:00","token":"t"}""")
-                : answer(asked);
+            var (status, json) = asked switch
+            {
+                "POST /api/session" => (200, """{"user":"anna","role":"operator","expiresAt":"2030-01-01T00:00:00+00:00","token":"t"}"""),
+                "GET /api/lookup" when locate?.Invoke(http.Request.QueryString.Value!) is { } located => (200, located),
+                _ => answer(asked),
+            };
             http.Response.StatusCode = status;
             http.Response.ContentType = status < 400 ? "application/json" : "application/problem+json";
             await http.Response.WriteAsync(json);

@@ -1,0 +1,130 @@
+using System.Diagnostics;
+using Alveare.Cli.Running;
+using Xunit;
+
+namespace Alveare.Tests.Cli;
+
+/// <summary>Where commands work when there are several places, and how their results read.</summary>
+public sealed class PlaceAndResultTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("host join 1.2.3.4:7443 --fingerprint AB --cluster rack", "/api/datacenters/dc-2:join-host")]
+    [InlineData("folder create web --in apps", "/api/datacenters/dc-2:create-folder")]
+    [InlineData("vm create web01 --on h1 --datastore shared", "/api/datacenters/dc-2:create-vm")]
+    [InlineData("pool create shop --in prod", "/api/clusters/cluster-2:create-pool")]
+    public async Task WhatHoldsANamedPlaceNeedNotBeNamed(string line, string expected)
+    {
+        await using var center = await ScriptedCenter.OpenAsync(asked => asked.StartsWith("POST", StringComparison.Ordinal)
+            ? (200, ScriptedCenter.Task("succeeded"))
+            : (200, """{"items":[{"id":"dc-1","name":"north"},{"id":"dc-2","name":"south"}],"total":2,"position":"0"}"""), Locate);
+        center.Variables["ALVEARE_JOIN_PASSWORD"] = "secret";
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, line.Split(' '));
+        Assert.Equal((ExitCode.Done, ""), (run.Code, run.Error));
+        Assert.Contains(center.Asked, a => a.StartsWith($"POST {expected}", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task WithoutOneTheCommandSaysHowToMakeOne()
+    {
+        await using var center = await ScriptedCenter.OpenAsync(_ => (200, """{"items":[],"total":0,"position":"0"}"""));
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, "cluster", "create", "rack");
+        Assert.Equal((ExitCode.Usage, "alveare: There is no datacenter yet; 'alveare datacenter create' makes one.\n"), (run.Code, run.Error));
+    }
+
+    [Theory]
+    [InlineData("site.rename", "cluster-1", "prod", "; prod (cluster-1)")]
+    [InlineData("datacenter.join-host", "host-1", "h1", "; h1 (host-1)")]
+    [InlineData("datacenter.create-cluster", "cluster-1", "rack", "; made rack (cluster-1)")]
+    [InlineData("vm.clone", "vm-2", "web02", "; made web02 (vm-2)")]
+    [InlineData("vm.power-on", "host-1", "h1", "; on host h1")]
+    [InlineData("vm.mark-template", "vm-1", "web01", "")]
+    public async Task AResultReadsAsWhatItIs(string operation, string result, string name, string expected)
+    {
+        var task = ScriptedCenter.Task("succeeded", $$""","endedAt":"2026-01-01T00:00:02+00:00","result":"{{result}}","resultName":"{{name}}" """).Replace("vm.migrate", operation, StringComparison.Ordinal);
+        await using var center = await ScriptedCenter.OpenAsync(_ => (200, task));
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, "task", "wait", "task-7");
+        Assert.Equal((ExitCode.Done, $"{operation} web01: succeeded in 2.0 s{expected}\n"), (run.Code, run.Out));
+    }
+
+    [Fact]
+    public async Task AMigrationSaysWhereTo()
+    {
+        var task = ScriptedCenter.Task(
+            "succeeded",
+            ""","endedAt":"2026-01-01T00:00:02+00:00","result":"host-1","resultName":"h1","figures":{"total":"00:00:02","pause":"00:00:00.025","transferred":1048576}""");
+        await using var center = await ScriptedCenter.OpenAsync(_ => (200, task));
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, "task", "wait", "task-7");
+        Assert.Equal("vm.migrate web01: succeeded in 2.0 s; on host h1; guest paused 25 ms, 1 MiB sent\n", run.Out);
+    }
+
+    [Fact]
+    public async Task PoolsAreListedWithWhatTheyAreIn()
+    {
+        const string Controls = """{"cpu":{"reservation":0,"isExpandable":true},"memory":{"reservation":0,"isExpandable":true}}""";
+        await using var center = await ScriptedCenter.OpenAsync(asked => asked == "GET /api/clusters"
+            ? (200, """{"items":[{"id":"cluster-1","kind":"cluster","name":"rack"}],"total":1,"position":"0"}""")
+            : (200, $$$"""
+                {"items":[{"id":"pool-1","kind":"pool","name":"prod","parent":"cluster-1","controls":{{{Controls}}}},
+                {"id":"pool-2","kind":"pool","name":"shop","parent":"pool-1","controls":{{{Controls}}}}],"total":2,"position":"0"}
+                """));
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, "pool", "list");
+        Assert.Equal(
+            [["NAME", "IN"], ["prod", "rack"], ["shop", "prod"]],
+            run.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries)[..2]));
+    }
+
+    [Fact]
+    public async Task ARuleIsShownWithNamesAndAnUnknownOneIsSaid()
+    {
+        const string Vm = "vm-11111111222233334444555555555555";
+        await using var center = await ScriptedCenter.OpenAsync(
+            asked => asked == "GET /api/clusters"
+                ? (200, """{"items":[{"id":"cluster-1","name":"rack"}],"total":1,"position":"0"}""")
+                : (200, $$$"""{"items":[{"rule":{"name":"pair","vms":["{{{Vm}}}"]}}],"total":1,"position":"0"}"""), Locate);
+        var shown = await CommandRun.OfAsync(center.Variables, Cancellation, "rule", "show", "pair");
+        Assert.Contains($"vms: web01 ({Vm})", shown.Out, StringComparison.Ordinal);
+        var unknown = await CommandRun.OfAsync(center.Variables, Cancellation, "rule", "show", "nope");
+        Assert.Equal((ExitCode.Fault, "alveare: No rule is named 'nope'.\n"), (unknown.Code, unknown.Error));
+    }
+
+    [Theory]
+    [InlineData("alveare ", "vm host")]
+    [InlineData("alveare v", "vm")]
+    [InlineData("alveare --", "--json --url")]
+    [InlineData("alveare -", "--json -h --url")]
+    public async Task BashOffersOptionsOnceADashIsTyped(string line, string expected)
+    {
+        var script = (await CommandRun.OfAsync(new Dictionary<string, string>(), Cancellation, "completion", "bash")).Out;
+        var start = new ProcessStartInfo("bash", ["-c", $$"""
+            {{script}}
+            alveare() { printf '%s\n' --json -h --url vm host; }
+            COMP_LINE='{{line}}' COMP_POINT={{line.Length}} COMP_WORDS=(alveare '{{line.Split(' ')[1]}}') COMP_CWORD=1
+            _alveare
+            echo "${COMPREPLY[*]}"
+            """])
+        {
+            RedirectStandardOutput = true,
+        };
+        using var bash = Process.Start(start)!;
+        Assert.Equal(expected, (await bash.StandardOutput.ReadToEndAsync(Cancellation)).TrimEnd());
+        await bash.WaitForExitAsync(Cancellation);
+    }
+
+    // What each name of the tests is, by the query of a lookup.
+    private static string? Locate(string query) => query switch
+    {
+        _ when query.Contains("name=rack", StringComparison.Ordinal) => Located("/south/rack", "cluster-2"),
+        _ when query.Contains("name=apps", StringComparison.Ordinal) => Located("/south/apps", "folder-1"),
+        _ when query.Contains("name=h1", StringComparison.Ordinal) => Located("/south/rack/h1", "host-1"),
+        _ when query.Contains("name=prod", StringComparison.Ordinal) => Located("/south/rack/prod", "pool-1"),
+        _ when query.Contains("name=shared", StringComparison.Ordinal) => Located("/south/shared", "ds-1"),
+        _ when query.Contains("name=%2Fsouth%2Frack", StringComparison.Ordinal) => Located("/south/rack", "cluster-2"),
+        _ when query.Contains("name=%2Fsouth", StringComparison.Ordinal) => Located("/south", "dc-2"),
+        _ when query.Contains("name=vm-1", StringComparison.Ordinal) => Located("/south/web01", "vm-1", "web01"),
+        _ => null,
+    };
+
+    private static string Located(string path, string id, string name = "x") => $$$"""{"path":"{{{path}}}","object":{"id":"{{{id}}}","name":"{{{name}}}"}}""";
+}
