@@ -23,7 +23,7 @@ internal static class LabStatus
         report.Line();
         var whole = lab.Network.Exists && lab.Programs.All(p => p.IsRunning);
         if (!lab.Center.IsRunning)
-            return false;
+            return Broken(report);
         try
         {
             using var site = await lab.LogInAsync();
@@ -36,14 +36,20 @@ internal static class LabStatus
                 m.Name,
                 m.Spec is { IsTemplate: true } ? "template" : m.Power,
                 m.Host is { } host ? names.GetValueOrDefault(host, host) : "-",
-                string.Join(' ', m.Guest?.Addresses ?? []),
+                m.Guest is { Addresses: [_, ..] addresses } ? string.Join(' ', addresses) : "-",
             ]));
-            return whole && hosts.Count == plan.Hosts.Count && hosts.All(h => h.Connection == "connected");
+            return (whole && hosts.Count == plan.Hosts.Count && hosts.All(h => h.Connection == "connected")) || Broken(report);
         }
         catch (Exception e) when (e is NotReachableException or RestFaultException)
         {
             report.Line(e.Message);
-            return false;
+            return Broken(report);
         }
+    }
+
+    private static bool Broken(Report report)
+    {
+        report.Line("\nThe lab is not whole. To mend it: ./alveare lab");
+        return false;
     }
 }

@@ -14,7 +14,7 @@ try
 }
 catch (Exception e) when (e is LabException or RestFaultException or NotReachableException)
 {
-    report.Line();
+    report.Settle();
     await Console.Error.WriteLineAsync($"alveare lab: {e.Message}");
     return 1;
 }

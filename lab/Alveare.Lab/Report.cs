@@ -44,7 +44,8 @@ public sealed class Report(TextWriter output, bool isTerminal)
             Line("  " + string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd());
     }
 
-    private void Settle()
+    /// <summary>Takes a moving line away, so that what comes next has a line of its own.</summary>
+    public void Settle()
     {
         if (_moving)
             output.Write("\r\e[K");
