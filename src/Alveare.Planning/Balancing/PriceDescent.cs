@@ -6,23 +6,29 @@ namespace Alveare.Planning.Balancing;
 /// <remarks>What is minimised is the spread plus price times GB away from home. The price starts where hardly a move is worth it and falls in
 /// small steps to that of the level, or until the goal is reached; at every step each machine takes its best host, and its home costs
 /// nothing, so that an early move which later ones made needless is taken back. This is a Lagrangian relaxation of "reach the goal
-/// with the fewest GB" (Everett 1963) with coordinate descent inside.</remarks>
+/// with the fewest GB" (Everett 1963) with coordinate descent inside. Where machines are few and big, small ones that gain much for their GB may leave a
+/// big one alone on a host that is too small for it. Such clusters are looked at a second time with a toll on every move, whatever its size, that falls
+/// instead of the price: then those that gain most go first. The better of the two is kept.</remarks>
 internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home, BalanceLevel level, bool isThorough)
 {
-    /// <summary>Above it annealing has too little time for each machine, and machines are so many that it has little to find.</summary>
-    private const int MostVmsToAnneal = 4_000;
+    /// <summary>Above it annealing has too little time for each machine, and machines are so many that it and a second descent have little to find.</summary>
+    private const int MostVmsOfPuzzle = 4_000;
 
-    /// <summary>As many are annealed in a moment.</summary>
-    private const int MostVmsToAnnealQuickly = 400;
+    /// <summary>As many take a moment.</summary>
+    private const int MostVmsOfQuickPuzzle = 400;
 
     /// <summary>A plan that is made every minute takes so many times fewer steps.</summary>
     private const int HasteInRounds = 8;
 
-    // Wide first, then near what was found; what a move is worth is about the square of a machine's share of its host.
-    private static readonly double[] AnnealingHeats = [10, 2.5];
+    // Wide first, so that a big machine may pass hosts that are full without it, then near what was found; what a move is worth is about the square of a machine's share of its host.
+    private static readonly double[] AnnealingHeats = [100, 5];
 
     private const double Step = 0.85;
     private const double Least = 1e-12;
+    private const double LeastGb = 1e-3;
+
+    /// <summary>Of the level's price; below it the toll says nothing beside what a move's GB cost.</summary>
+    private const double LeastToll = 0.01;
     private const int SweepsAtTheEnd = 30;
     private const int RoundsAtTheEnd = 20;
 
@@ -40,7 +46,7 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
             return false;
         for (var vm = 0; vm < home.Length; vm++)
         {
-            if (Best(vm, _perGb).Host >= 0)
+            if (Best(vm, _perGb, 0) >= 0)
                 return true;
         }
 
@@ -52,18 +58,22 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
         Mend();
         if (level.Number == BalanceLevel.RulesOnly)
             return;
-        for (var price = HighestPrice(); price > _perGb && !IsBalanced(); price *= Step)
-            Sweep(price);
-        var swaps = new SwapSearch(state, spread, home);
-        var made = 1;
-        for (var round = 0; round < RoundsAtTheEnd && made > 0 && !IsBalanced(); round++)
+        var start = state.At.ToArray();
+        for (var price = Highest(vm => Math.Max(state.Cluster.Gb[vm], LeastGb)); price > _perGb && !IsBalanced(); price *= Step)
+            Sweep(price, 0);
+        Exchange();
+        if (IsPuzzle())
         {
-            Settle();
-            made = IsBalanced() ? 0 : swaps.Run(_perGb, IsBalanced);
-            spread.Recount();
+            var (found, cost) = (state.At.ToArray(), Cost());
+            spread.Place(start);
+            for (var toll = Highest(_ => 1); toll > LeastToll * _price && !IsBalanced(); toll *= Step)
+                Sweep(_perGb, toll);
+            Exchange();
+            if (Cost().CompareTo(cost) >= 0)
+                spread.Place(found);
+            Anneal();
         }
 
-        Anneal();
         Settle();
     }
 
@@ -75,22 +85,43 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
     /// <param name="moved">Told of every move just before it is made.</param>
     public void Settle(Action<int, int>? moved = null)
     {
-        for (var sweep = 0; sweep < SweepsAtTheEnd && !IsBalanced() && Sweep(_perGb, moved) > 0; sweep++)
+        for (var sweep = 0; sweep < SweepsAtTheEnd && !IsBalanced() && Sweep(_perGb, 0, moved) > 0; sweep++)
             spread.Recount();
     }
 
     /// <summary>Whether the machines are better where they are than at home.</summary>
     public bool IsWorthIt()
     {
-        var rules = state.Cluster.Rules.Weigh(state.At) - state.Cluster.Rules.Weigh(home);
+        var rules = state.Cluster.Rules.Weigh(home);
+        return Cost().CompareTo((rules.Must, rules.Should, _start - Least)) < 0;
+    }
+
+    /// <summary>What is minimised, broken rules first.</summary>
+    private (int Must, int Should, double Spread) Cost()
+    {
+        var rules = state.Cluster.Rules.Weigh(state.At);
         var gb = Enumerable.Range(0, home.Length).Where(vm => state.At[vm] != home[vm]).Sum(vm => state.Cluster.Gb[vm]);
-        return rules.IsBetter || (!rules.IsWorse && spread.Total + (gb * _perGb) < _start - Least);
+        return (rules.Must, rules.Should, spread.Total + (gb * _perGb));
     }
 
     // Few big machines are a puzzle that single moves and exchanges do not solve well.
+    private bool IsPuzzle() => home.Length <= (isThorough ? MostVmsOfPuzzle : MostVmsOfQuickPuzzle);
+
+    private void Exchange()
+    {
+        var swaps = new SwapSearch(state, spread, home);
+        var made = 1;
+        for (var round = 0; round < RoundsAtTheEnd && made > 0 && !IsBalanced(); round++)
+        {
+            Settle();
+            made = IsBalanced() ? 0 : swaps.Run(_perGb, IsBalanced);
+            spread.Recount();
+        }
+    }
+
     private void Anneal()
     {
-        if (home.Length > (isThorough ? MostVmsToAnneal : MostVmsToAnnealQuickly) || IsBalanced())
+        if (IsBalanced())
             return;
         var perHost = state.Cluster.VmsPerHost;
         var steps = AnnealingPace.StepsFor(state.Cluster) / (isThorough ? 1 : HasteInRounds);
@@ -105,28 +136,27 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
 
     private bool IsBalanced() => spread.CpuDeviation <= level.Goal && spread.MemDeviation <= level.Goal;
 
-    private double HighestPrice()
+    /// <summary>The most that a move gains for its size.</summary>
+    private double Highest(Func<int, double> size)
     {
         var highest = 0.0;
         for (var vm = 0; vm < home.Length; vm++)
         {
-            var changes = spread.Changes(vm);
-            for (var host = 0; host < changes.Length; host++)
-            {
-                if (host != state.At[vm] && -changes[host] > highest * state.Cluster.Gb[vm])
-                    highest = -changes[host] / Math.Max(state.Cluster.Gb[vm], 1e-3);
-            }
+            spread.Changes(vm);
+            highest = Math.Max(highest, -spread.Least / size(vm));
         }
 
         return highest;
     }
 
-    private int Sweep(double price, Action<int, int>? moving = null)
+    /// <param name="toll">What each move costs beside its GB.</param>
+    /// <returns>How many were moved.</returns>
+    private int Sweep(double price, double toll, Action<int, int>? moving = null)
     {
         var moved = 0;
         for (var vm = 0; vm < home.Length; vm++)
         {
-            var (host, _) = Best(vm, price);
+            var host = Best(vm, price, toll);
             if (host < 0)
                 continue;
             moving?.Invoke(vm, host);
@@ -140,13 +170,13 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
     }
 
     /// <summary>The best other host of a machine, or -1 where it is best where it is.</summary>
-    private (int Host, double Change) Best(int vm, double price)
+    private int Best(int vm, double price, double toll)
     {
-        var (from, cost) = (state.At[vm], price * state.Cluster.Gb[vm]);
+        var (from, cost) = (state.At[vm], (price * state.Cluster.Gb[vm]) + toll);
         var changes = spread.Changes(vm);
         var away = from == home[vm] ? cost : 0;
         if (from == home[vm] && spread.Least + cost >= -Least)
-            return (-1, 0);
+            return -1;
         var (best, least) = (-1, -Least);
         for (var host = 0; host < changes.Length; host++)
         {
@@ -156,6 +186,6 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
         }
 
         var back = from == home[vm] ? 0 : changes[home[vm]] - cost;
-        return back < least && state.MayMove(vm, home[vm]) ? (home[vm], back) : (best, least);
+        return back < least && state.MayMove(vm, home[vm]) ? home[vm] : best;
     }
 }

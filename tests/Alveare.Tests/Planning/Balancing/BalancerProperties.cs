@@ -154,6 +154,23 @@ public sealed class BalancerProperties
     public void TheLowestLevelMovesOnlyWhatBreaksRules() => ClusterGen.WithoutRules.Sample(
         snapshot => Assert.Empty(Balancer.Plan(snapshot, BalanceLevel.Of(BalanceLevel.RulesOnly)).Moves), iter: 50);
 
+    /// <summary>Small machines gain more for their GB than a big one that asks for more than its host is to have, but once they have gone it is alone there, and no single
+    /// move helps any more.</summary>
+    [Fact]
+    public void ABigMachineGoesToABigHost()
+    {
+        static SnapshotVm Vm(string id, string host, double cpu, double gb) => new() { Id = id, Host = host, CpuDemandMhz = cpu, ConsumedMb = 1024 * gb, ActiveMb = 1024 * gb };
+        var small = Enumerable.Range(0, 30).Select(n => Vm($"small{n:00}", $"h{n % 3}", 1_000, 1));
+        var snapshot = new ClusterSnapshot
+        {
+            Hosts = [new("h0", 16_000, 65_536), new("h1", 32_000, 131_072), new("h2", 32_000, 131_072)],
+            Vms = [Vm("big", "h0", 12_000, 8), .. small],
+        };
+        var plan = Balancer.Plan(snapshot, BalanceLevel.Of(BalanceLevel.Highest));
+        Assert.Contains(plan.Moves, m => m.Vm == "big");
+        Assert.True(plan.After.SdCpu < 0.02, $"{plan.After.SdCpu} is left");
+    }
+
     [Fact]
     public void AFewMovesAreNearlyAsGoodAsTheBestFew() => Gen.Select(ClusterGen.Tiny, Gen.Int[1, 3]).Sample(
         (snapshot, budget) =>
