@@ -18,7 +18,7 @@ internal sealed partial class AgentProcess : IAsyncDisposable
     /// <summary>Starts an agent with further arguments, in a network namespace if one is given.</summary>
     public static AgentProcess Start(MachineRoom room, string name, string[] arguments, string? @namespace)
     {
-        string[] command = [Program, "--state", StateOf(room, name), "--name", name, .. arguments];
+        string[] command = [Program, "--state", StateOf(room, name), "--run", System.IO.Path.Combine(StateOf(room, name), "run"), "--name", name, .. arguments];
         // ip becomes the program that it runs: the process is the agent.
         string[] all = @namespace is null ? command : ["ip", "netns", "exec", @namespace, .. command];
         var start = new ProcessStartInfo(all[0], all[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
