@@ -40,7 +40,8 @@ public sealed class ConnectionTests(TestCluster cluster)
         try
         {
             await impostor.EnsureAsync(
-                ["--state", impostor.State, "--listen", (await cluster.Site.HostAsync(host)).Address, "--name", host], new Dictionary<string, string>());
+                ["--state", impostor.State, "--run", cluster.Plan.RunOf("impostor"), "--listen", (await cluster.Site.HostAsync(host)).Address, "--name", host],
+                new Dictionary<string, string>());
             var problem = "";
             await Until.TrueAsync(
                 async () => await cluster.Site.HostAsync(host) is { Connection: not "connected" } now
