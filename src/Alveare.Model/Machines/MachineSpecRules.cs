@@ -195,7 +195,7 @@ public static partial class MachineSpecRules
         if (WhyNoBandwidth(shaping.Average) is { } reason)
             yield return new SpecFlaw(first, nic, $"{shaping.Average.Exactly}/s", $"none, or {reason}");
         if (shaping.Peak is { } peak && (peak < shaping.Average || WhyNoBandwidth(peak) is not null))
-            yield return new SpecFlaw(first + 1, nic, $"{peak.Exactly}/s", $"none, or the limit of {shaping.Average}/s to {MachineLimits.MaxBandwidth}/s");
+            yield return new SpecFlaw(first + 1, nic, $"{peak.Exactly}/s", $"none, or the limit of {shaping.Average.Exactly}/s to {MachineLimits.MaxBandwidth}/s");
         if (shaping.Burst is { } burst && (burst < MachineLimits.MinBurst || burst > MachineLimits.MaxBurst))
             yield return new SpecFlaw(first + 2, nic, burst.Exactly, $"none, or {MachineLimits.MinBurst} to {MachineLimits.MaxBurst}");
     }

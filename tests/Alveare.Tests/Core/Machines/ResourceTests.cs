@@ -88,7 +88,7 @@ public sealed class ResourceTests
         await site.FailAsync<InvalidArgument>(new SetResources { Target = id, Disk = 0, IopsLimit = 100 });
         await site.FailAsync<InvalidArgument>(new SetResources { Target = id, IopsLimit = 15 });
         await site.FailAsync<InvalidArgument>(new SetResources { Target = id, IopsLimit = -1 });
-        await site.FailAsync<InvalidArgument>(new SetResources { Target = id, DiskBandwidthLimit = new Bytes(100) });
+        Assert.Equal("1 KiB/s", (await site.FailAsync<InvalidArgument>(new SetResources { Target = id, DiskBandwidthLimit = new Bytes(1024) })).Given);
         await site.FailAsync<InvalidArgument>(new SetResources { Target = id, DiskShares = -1 });
         Assert.Equal(wanted, site.Vm(id).Spec!.Disks.Select(d => d.Control));
         await site.SucceedAsync(new SetResources { Target = id, IopsLimit = 0, DiskBandwidthLimit = Bytes.Zero, DiskShares = 0 });

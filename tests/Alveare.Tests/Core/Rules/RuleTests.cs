@@ -223,8 +223,8 @@ public sealed class RuleTests
     {
         await using var site = await MachineSite.OpenAsync();
         var vm = await site.CreateAsync("a");
-        await site.FailAsync<InvalidArgument>(Rule(site, "x", ClusterRuleKind.Apart, [vm]));
-        await site.FailAsync<InvalidArgument>(Rule(site, "x", ClusterRuleKind.Apart, []));
+        Assert.Equal("Rule 'x': the number of machines is 1, expected 2 or more.", (await site.FailAsync<InvalidArgument>(Rule(site, "x", ClusterRuleKind.Apart, [vm]))).Message);
+        Assert.Equal("Rule 'x': what it is over is missing, expected either machines or a group of them.", (await site.FailAsync<InvalidArgument>(Rule(site, "x", ClusterRuleKind.Apart, []))).Message);
         await site.FailAsync<InvalidArgument>(Rule(site, "x", ClusterRuleKind.OnHosts, [vm]));
         await site.FailAsync<NotFound>(Rule(site, "x", ClusterRuleKind.OnHosts, [vm]) with { HostGroup = "missing" });
         await site.FailAsync<NotFound>(Rule(site, "x", ClusterRuleKind.Apart, [vm, EntityId.Vm(Guid.Empty)]));

@@ -49,6 +49,19 @@ public sealed class EvacuationTests
         Assert.Equal([null, "c", null, "a"], plan.Moves.Select(m => m.With));
     }
 
+    [Theory]
+    [InlineData(1, "that may take it: ")]
+    [InlineData(2, "that may take it and the machine it is kept together with: ")]
+    [InlineData(3, "that may take it and the 2 machines it is kept together with: ")]
+    public void AReasonSaysHowManyMoveTogether(int machines, string expected)
+    {
+        string[] group = ["a", "b", "c"];
+        ImmutableArray<SnapshotRule> rules = machines > 1 ? [new("group", RuleKind.Together, [.. group[..machines]], [])] : [];
+        var plan = Evacuation.Maintenance(Cluster(rules, [.. group[..machines].Select(vm => (vm, "h1", 1))]), "h1");
+        Assert.All(plan.Moves, m => Assert.Contains(expected, m.Reason, StringComparison.Ordinal));
+        Assert.Equal(machines, plan.Moves.Length);
+    }
+
     [Fact]
     public void WhoMayNotBeMovedMakesNoRoom()
     {
