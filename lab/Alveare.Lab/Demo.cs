@@ -120,7 +120,7 @@ internal sealed class Demo(LabPlan plan, string guestCache, Report report)
 
     private async Task SummarizeAsync(LabSite site, List<Hop> hops, EchoConnection client, long lost)
     {
-        var machines = await site.Client.ListAsync<VmDto>("vms", CancellationToken.None);
+        var machines = (await site.Client.ListAsync<VmDto>("vms", CancellationToken.None)).Count(m => m.Spec is { IsTemplate: false });
         report.Line();
         report.Table(
             ["from", "to", "total", "pause of the guest", "pause seen by the client"],
@@ -129,7 +129,7 @@ internal sealed class Demo(LabPlan plan, string guestCache, Report report)
         report.Line();
         report.Line(string.Create(
             CultureInfo.InvariantCulture,
-            $"  {plan.Hosts.Count} hosts, {machines.Count(m => m.Spec is { IsTemplate: false })} virtual machine, {hops.Count} live migrations, {client.Received:N0} bytes echoed over one connection, lost bytes = {lost}, wrong bytes = {client.Wrong}"));
+            $"  {plan.Hosts.Count} hosts, {machines} virtual machine{(machines == 1 ? "" : "s")}, {hops.Count} live migrations, {client.Received:N0} bytes echoed over one connection, lost bytes = {lost}, wrong bytes = {client.Wrong}"));
         report.Line();
         report.Line($"  The lab runs on: {plan.Url}  user admin  password {_lab.Password}  (in {plan.PasswordFile})");
         report.Line("  To use it:       eval \"$(./alveare lab env)\" && ./alveare vm list");

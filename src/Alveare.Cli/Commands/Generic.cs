@@ -56,6 +56,8 @@ internal static class Generic
         var last = Takes.Number("--last", "How many of the last hour's samples (one per 20 s) to show; 10 by default, 180 are all");
         return commands.New("stats", $"Show a {kind}'s statistics of the last hour", [name, last], async run =>
         {
+            if (run.Value(last) is < 1)
+                throw new UsageException($"{last.Name} is '{run.Value(last)}', expected 1 or more.");
             var id = await run.IdOfAsync(kind, run.Value(name));
             var samples = (await run.AskAsync(c => c.ListAsync($"{kind}s/{id}/statistics", run.Interrupted))).Items;
             run.WriteList([.. samples.TakeLast(run.Value(last) ?? 10)], columns);

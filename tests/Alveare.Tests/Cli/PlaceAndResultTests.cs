@@ -60,6 +60,14 @@ public sealed class PlaceAndResultTests
     }
 
     [Fact]
+    public async Task NoSamplesAreNothingToAskFor()
+    {
+        await using var center = await ScriptedCenter.OpenAsync(_ => (500, "{}"));
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, "vm", "stats", "web01", "--last", "0");
+        Assert.Equal((ExitCode.Usage, "alveare: --last is '0', expected 1 or more.\n"), (run.Code, run.Error));
+    }
+
+    [Fact]
     public async Task PoolsAreListedWithWhatTheyAreIn()
     {
         const string Controls = """{"cpu":{"reservation":0,"isExpandable":true},"memory":{"reservation":0,"isExpandable":true}}""";
