@@ -114,7 +114,7 @@ public sealed class VmxFileTests
     [InlineData("\"20971520\"", "\"20M\"", "line 15: the key 'alveare.scsi0:0.bandwidthLimit' is '20M', expected a whole number from 16384 to")]
     [InlineData("\"2000\"", "\"highest\"", "line 16: the key 'sched.scsi0:0.shares' is 'highest', expected a whole number from 1 to 1000000")]
     [InlineData("52:54:00:12:34:56", "53:54:00:12:34:56", "line 20: the MAC address of network card 1 ('ethernet0.address') is '53:54:00:12:34:56', expected a unicast address")]
-    [InlineData("\"2097152\"", "\"1048575\"", "line 22: the peak of what network card 1 sends ('alveare.ethernet0.outPeak') is 1048575 bytes/s, expected none, or the limit of 1048576 bytes/s to ")]
+    [InlineData("\"2097152\"", "\"1048575\"", "line 22: the peak of what network card 1 sends ('alveare.ethernet0.outPeak') is 1024 KiB (1048575 bytes)/s, expected none, or the limit of 1 MiB/s to ")]
     [InlineData("\"65536\"", "\"64K\"", "line 23: the key 'alveare.ethernet0.outBurst' is '64K', expected a whole number from 16384 to 1073741824")]
     [InlineData("\"100\"", "\"101\"", "line 25: the key 'alveare.ethernet0.shares' is '101', expected a whole number from 1 to 100")]
     [InlineData("alveare.end = \"TRUE\"\n", "", "it is cut off: the last line, alveare.end = \"TRUE\", is missing")]
