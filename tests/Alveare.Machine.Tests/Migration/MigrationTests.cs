@@ -1,5 +1,7 @@
 using System.Net.Sockets;
+using Alveare.Core.Hosts;
 using Alveare.Machine.Tests.Room;
+using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 using Xunit;
@@ -78,5 +80,38 @@ public sealed class MigrationTests
         }
 
         return now;
+    }
+
+    [Fact]
+    public async Task HowFastAGuestWritesIsToldWhileItMoves()
+    {
+        await using var room = MachineRoom.Open();
+        var source = await room.OpenHostAsync("a");
+        var target = await room.OpenHostAsync("b");
+        var machine = await room.StartTickingAsync(source, "tick");
+        using var serial = await MachineRoom.OpenSerialAsync(source, machine.Id);
+        await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken);
+        // What the guest writes between two looks at its memory takes longer than the pause may be: it goes on being sent.
+        var settings = new MigrationSettings { BandwidthLimit = 500_000, MaxPause = TimeSpan.FromMilliseconds(50), AutoConverge = false };
+        var migration = MachineRoom.Ids.NewUuid();
+        var uri = await Move.PrepareAsync(source, target, machine, migration, settings);
+        var watch = new Watch();
+        var sending = source.ExecuteAsync(new SendMachine(migration, machine.Id, target.Id, uri, settings), watch, TestContext.Current.CancellationToken);
+        var dirty = await watch.Dirty.Task.WaitAsync(MachineRoom.Patience, TestContext.Current.CancellationToken);
+        // 448 KiB, 18 times a second; what is written more than once between two looks counts once.
+        Assert.InRange(dirty, 50_000, 18 * 448 * 1024);
+        await MachineRoom.ExecuteAsync(source, new CancelMigration(migration));
+        await Assert.ThrowsAsync<FaultException>(() => sending);
+    }
+
+    private sealed class Watch : IProgress<HostProgress>
+    {
+        public TaskCompletionSource<double> Dirty { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public void Report(HostProgress value)
+        {
+            if (value.Migration is { DirtyBytesPerSecond: > 0 and var rate })
+                Dirty.TrySetResult(rate);
+        }
     }
 }

@@ -194,7 +194,7 @@ public sealed class PoolTests
         site.Store.Hold = hold.Task;
         var narrowed = WithReservationAsync(site, pool, new(1000));
         Assert.Equal(2000, site.Now.Get<ResourcePool>(pool).Controls.Cpu.Reservation.Value);
-        var fault = Assert.Throws<FaultException>(() => Promise(new HostRooms(site.Engine.Inventory, site.Engine.Statistics), site, vm)).Fault;
+        var fault = Assert.Throws<HostRefusedException>(() => Promise(new HostRooms(site.Engine.Inventory, site.Engine.Statistics), site, vm)).Fault;
         Assert.Equal(1000, Assert.IsType<InsufficientPoolReservation>(fault).Free);
         hold.SetResult();
         await narrowed;
@@ -217,7 +217,7 @@ public sealed class PoolTests
         site.Store.IsFull = false;
         // What the host said meanwhile did not reach the disk either, if it said anything.
         await site.UntilAsync(now => now.Get<Host>(site.Host(1)).Connection == HostConnection.Connected, "the host is connected");
-        Assert.Throws<FaultException>(() => Promise(rooms, site, vm));
+        Assert.Throws<HostRefusedException>(() => Promise(rooms, site, vm));
         await WithReservationAsync(site, pool, new(2000));
         using var kept = await Promise(rooms, site, vm).SettleAsync();
         Assert.Equal(site.Host(1), kept.Host);
