@@ -9,7 +9,10 @@ internal sealed record ReplayedMove(string Vm, string From, string To);
 /// <param name="Errors">Moves that cannot be made: of a machine that is not there, or to a host without room for its memory or a reservation.</param>
 /// <param name="Breaking">Moves after which more machines broke a rule than before.</param>
 /// <param name="Broken">Machines that break a rule.</param>
-internal sealed record Standing(int Errors, int Breaking, int Broken, double MovedGb, double SdCpu, double SdMem, double MaxCpu);
+internal sealed record Standing(int Errors, int Breaking, int Broken, double MovedGb, double SdCpu, double SdMem, double MaxCpu, double MaxMem)
+{
+    public double Deviations => SdCpu + SdMem;
+}
 
 /// <summary>Makes the moves of a plan one after the other and says what comes of it. It knows nothing of the planner: what it reckons, it reckons anew from the
 /// snapshot.</summary>
@@ -91,7 +94,7 @@ internal sealed class Replay
             memory[host.Id] += (vm.ActiveMb + (0.25 * (vm.ConsumedMb - vm.ActiveMb))) / host.MemMb;
         }
 
-        return new Standing(errors, breaking, _cluster.Rules.Sum(Breakers), moved, Deviation(cpu.Values), Deviation(memory.Values), cpu.Values.Max());
+        return new Standing(errors, breaking, _cluster.Rules.Sum(Breakers), moved, Deviation(cpu.Values), Deviation(memory.Values), cpu.Values.Max(), memory.Values.Max());
     }
 
     private static double Deviation(IReadOnlyCollection<double> loads)

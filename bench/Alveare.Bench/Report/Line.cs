@@ -20,6 +20,17 @@ internal sealed record Line(string What, string Measured, string Against, string
             ours.Median <= (bare.Median * limit) + allowance);
     }
 
+    /// <summary>A figure beside that of another way to do the same.</summary>
+    /// <param name="allowance">What ours may be above it.</param>
+    /// <param name="format">How many digits say something.</param>
+    public static Line Beside(string what, double ours, double other, string unit, double allowance, string format)
+    {
+        var target = allowance == 0 ? "<= 1.00 x" : Text($"<= 1.00 x + {allowance:0.####}");
+        return new(what, Figure(ours), Figure(other), other > 0 ? Text($"{ours / other:0.00}") : "-", target, ours <= other + allowance);
+
+        string Figure(double value) => $"{value.ToString(format, CultureInfo.InvariantCulture)} {unit}".TrimEnd();
+    }
+
     /// <summary>A figure that is held against a fixed limit.</summary>
     public static Line Limit(string what, double value, double limit, string unit) =>
         new(what, Text($"{value:0.##} {unit}"), "-", "-", Text($"<= {limit:0.##} {unit}"), value <= limit);
