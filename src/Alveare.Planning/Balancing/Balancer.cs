@@ -156,22 +156,16 @@ public static class Balancer
         var cluster = state.Cluster;
         spread.Place(home);
         var (broken, deviation, machines) = (state.Broken, spread.CpuDeviation + spread.MemDeviation, 0);
-        List<PlannedMove> first = [.. moves.TakeWhile(m => (machines += cluster.Machines[cluster.VmNumbers[m.Vm]]) <= most)];
-        Make(state, spread, first);
-        var (best, least) = (first, Cost(first));
-        // Freely at first, which finds more; where no order leads to what that found, among what breaks no more than is broken.
-        ReadOnlySpan<RuleChange> limits = level.Number > BalanceLevel.RulesOnly ? [RuleChange.Any, cluster.Rules.Weigh(home)] : [];
-        foreach (var limit in limits)
+        List<PlannedMove> best = [.. moves.TakeWhile(m => (machines += cluster.Machines[cluster.VmNumbers[m.Vm]]) <= most)];
+        Make(state, spread, best);
+        var least = Cost(best);
+        if (level.Number > BalanceLevel.RulesOnly)
         {
-            Anneal(state, spread, home, most, limit);
-            var targets = state.At.ToArray();
-            var ordered = OrderedFrom(home, state, spread);
-            if (Cost(ordered) is var cost && cost < least)
-                (best, least) = (ordered, cost);
-            if (state.At.AsSpan().SequenceEqual(targets))
-                break;
+            AnnealFrom(best);
             spread.Place(home);
-            Make(state, spread, first);
+            var steepest = Steepest(state, spread, most);
+            KeepIfBetter(steepest);
+            AnnealFrom(steepest);
         }
 
         spread.Place(home);
@@ -179,8 +173,36 @@ public static class Balancer
         // The first moves of a long plan may bring nothing without the others.
         return state.Broken < broken || spread.CpuDeviation + spread.MemDeviation < deviation ? best : [];
 
+        // Freely at first, which finds more; where no order leads to what that found, among what breaks no more than is broken.
+        void AnnealFrom(List<PlannedMove> first)
+        {
+            foreach (var limit in (ReadOnlySpan<RuleChange>)[RuleChange.Any, cluster.Rules.Weigh(home)])
+            {
+                spread.Place(home);
+                Make(state, spread, first);
+                Anneal(state, spread, home, most, limit);
+                var targets = state.At.ToArray();
+                KeepIfBetter(OrderedFrom(home, state, spread));
+                if (state.At.AsSpan().SequenceEqual(targets))
+                    break;
+            }
+        }
+
+        void KeepIfBetter(List<PlannedMove> made)
+        {
+            if (Cost(made) is var cost && cost < least)
+                (best, least) = (made, cost);
+        }
+
         double Cost(List<PlannedMove> made) =>
             spread.CpuDeviation + spread.MemDeviation + (MendingInBudget * state.Broken) + (PriceInBudget * made.Sum(m => m.Gb) / cluster.MeanHostGb);
+    }
+
+    private static List<PlannedMove> Steepest(ClusterState state, Spread spread, int most)
+    {
+        var moves = new List<PlannedMove>();
+        new SteepestMoves(state, spread, MendingInBudget, PriceInBudget / state.Cluster.MeanHostGb).Run(most, (vm, to) => moves.Add(MoveReason.Move(state, vm, to)));
+        return moves;
     }
 
     private static void Anneal(ClusterState state, Spread spread, int[] home, int most, RuleChange mayBreak)

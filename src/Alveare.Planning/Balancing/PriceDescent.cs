@@ -7,8 +7,8 @@ namespace Alveare.Planning.Balancing;
 /// small steps to that of the level, or until the goal is reached; at every step each machine takes its best host, and its home costs
 /// nothing, so that an early move which later ones made needless is taken back. This is a Lagrangian relaxation of "reach the goal
 /// with the fewest GB" (Everett 1963) with coordinate descent inside. Where machines are few and big, small ones that gain much for their GB may leave a
-/// big one alone on a host that is too small for it. Such clusters are looked at a second time with a toll on every move, whatever its size, that falls
-/// instead of the price: then those that gain most go first. The better of the two is kept.</remarks>
+/// big one alone on a host that is too small for it. Such clusters are looked at again with a toll on every move, whatever its size, that falls
+/// instead of the price: then those that gain most go first; and a what-if by plain steepest moves as well. The best is kept.</remarks>
 internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home, BalanceLevel level, bool isThorough)
 {
     /// <summary>Above it annealing has too little time for each machine, and machines are so many that it and a second descent have little to find.</summary>
@@ -64,17 +64,28 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
         Exchange();
         if (IsPuzzle())
         {
-            var (found, cost) = (state.At.ToArray(), Cost());
-            spread.Place(start);
-            for (var toll = Highest(_ => 1); toll > LeastToll * _price && !IsBalanced(); toll *= Step)
-                Sweep(_perGb, toll);
-            Exchange();
-            if (Cost().CompareTo(cost) >= 0)
-                spread.Place(found);
+            Try(start, () =>
+            {
+                for (var toll = Highest(_ => 1); toll > LeastToll * _price && !IsBalanced(); toll *= Step)
+                    Sweep(_perGb, toll);
+            });
+            if (isThorough)
+                Try(start, () => new SteepestMoves(state, spread, mending: 0, _perGb).Run(int.MaxValue));
             Anneal();
         }
 
         Settle();
+    }
+
+    /// <summary>Another way from the same start; what it finds is kept if it is better than what there is.</summary>
+    private void Try(int[] start, Action descend)
+    {
+        var (found, cost) = (state.At.ToArray(), Cost());
+        spread.Place(start);
+        descend();
+        Exchange();
+        if (Cost().CompareTo(cost) >= 0)
+            spread.Place(found);
     }
 
     /// <summary>Mends what single moves mend, and no more.</summary>

@@ -65,14 +65,11 @@ internal sealed class Spread
     }
 
     /// <summary>The change of <see cref="Total"/> by one move.</summary>
-    public double Change(int vm, int to)
-    {
-        var from = _state.At[vm];
-        if (from == to)
-            return 0;
-        return Change(_state.CpuLoad, _cpuSum, from, to, _state.Cluster.Cpu[vm] * _state.CpuPerMhz[from], _state.Cluster.Cpu[vm] * _state.CpuPerMhz[to])
-            + Change(_state.MemLoad, _memSum, from, to, _state.Cluster.Mem[vm] * _state.MemPerMb[from], _state.Cluster.Mem[vm] * _state.MemPerMb[to]);
-    }
+    public double Change(int vm, int to) => CpuChange(vm, to) + MemChange(vm, to);
+
+    /// <summary>The two deviations with one move made.</summary>
+    public (double Cpu, double Mem) DeviationsAfter(int vm, int to) =>
+        (Math.Sqrt(Math.Max(0, Cpu + CpuChange(vm, to)) / _hosts), Math.Sqrt(Math.Max(0, Mem + MemChange(vm, to)) / _hosts));
 
     /// <summary>The least of the last <see cref="Changes"/>, or something below it.</summary>
     public double Least { get; private set; }
@@ -137,8 +134,15 @@ internal sealed class Spread
         return ((per[from] * per[from]) + (per[to] * per[to]) - (net * net / _hosts), slope);
     }
 
-    private double Change(double[] load, double sum, int from, int to, double less, double more)
+    private double CpuChange(int vm, int to) => Change(_state.CpuLoad, _cpuSum, _state.CpuPerMhz, _state.At[vm], to, _state.Cluster.Cpu[vm]);
+
+    private double MemChange(int vm, int to) => Change(_state.MemLoad, _memSum, _state.MemPerMb, _state.At[vm], to, _state.Cluster.Mem[vm]);
+
+    private double Change(double[] load, double sum, double[] per, int from, int to, double amount)
     {
+        if (from == to)
+            return 0;
+        var (less, more) = (amount * per[from], amount * per[to]);
         var mean = sum / _hosts;
         var net = more - less;
         return (less * (less - (2 * (load[from] - mean)))) + (more * (more + (2 * (load[to] - mean)))) - (net * net / _hosts);
