@@ -43,10 +43,9 @@ internal sealed class DeviceEnforcement(
             r => r, r => r.DivideAmongDevices(running.ToDictionary(m => m.Machine.Id, m => ClaimsOf(r, m, work)), pools)));
         foreach (var one in running)
         {
-            var present = PresentOf(one);
             var isChanged = one.Machine == changed;
-            present = present with { Disks = Throttle(one, present, DisksOf(one, parts), isChanged, out var throttling), Throttling = throttling };
-            inForce.AddOrUpdate(one.Run, present with { Nics = Shape(one, present, NicsOf(one, parts), isChanged) });
+            var throttled = Throttle(one, PresentOf(one), DisksOf(one, parts), isChanged);
+            inForce.AddOrUpdate(one.Run, throttled with { Nics = Shape(one, throttled.Nics, NicsOf(one, parts), isChanged) });
         }
 
         ShareUplink(running, pools, changed);
@@ -92,15 +91,14 @@ internal sealed class DeviceEnforcement(
     private static TrafficShaping? Within(TrafficShaping? own, long? most) =>
         most is not { } bytes ? own : own is null ? new TrafficShaping(new Bytes(bytes)) : own with { Average = new Bytes(bytes) };
 
-    private ImmutableArray<DiskControl>? Throttle(RunningMachine one, InForce present, ImmutableArray<DiskControl> wanted, bool isChanged, out Task throttling)
+    private InForce Throttle(RunningMachine one, InForce present, ImmutableArray<DiskControl> wanted, bool isChanged)
     {
-        throttling = present.Throttling;
         var changes = Enumerable.Range(0, wanted.Length).Where(i => present.Disks is { } known ? !IsSame(known[i], wanted[i], isChanged) : isChanged).ToList();
         if (changes.Count == 0)
-            return present.Disks;
-        throttling = ThrottleAsync(present.Throttling, one, [.. changes.Select(i => (i, wanted[i]))]);
+            return present;
+        var throttling = ThrottleAsync(present.Throttling, one, [.. changes.Select(i => (i, wanted[i]))]);
         _ = ReportAsync(one.Machine, throttling);
-        return present.Disks is { } before ? [.. wanted.Select((w, i) => changes.Contains(i) ? w : before[i])] : wanted;
+        return present with { Disks = present.Disks is { } before ? [.. wanted.Select((w, i) => changes.Contains(i) ? w : before[i])] : wanted, Throttling = throttling };
     }
 
     private static async Task ThrottleAsync(Task before, RunningMachine one, ImmutableArray<(int Disk, DiskControl Control)> changes)
@@ -125,12 +123,12 @@ internal sealed class DeviceEnforcement(
     }
 
     // Null where it is not known what is in force: that is asked for again when the machine changes, and not every few seconds.
-    private ImmutableArray<NicControl>? Shape(RunningMachine one, InForce present, ImmutableArray<NicControl> wanted, bool isChanged)
+    private ImmutableArray<NicControl>? Shape(RunningMachine one, ImmutableArray<NicControl>? present, ImmutableArray<NicControl> wanted, bool isChanged)
     {
         // A machine that starts is waited for: where there is nothing to limit and nothing to lift, the kernel is not asked.
-        if (wanted.IsEmpty || (present.Nics is { } known ? known.Zip(wanted).All(n => IsSame(n.First, n.Second, isChanged)) : !isChanged))
-            return present.Nics;
-        if (taps.Apply([.. wanted], one.Run.Record.Attachments.Taps) is not { } why)
+        if (wanted.IsEmpty || (present is { } known ? known.Zip(wanted).All(n => IsSame(n.First, n.Second, isChanged)) : !isChanged))
+            return present;
+        if (taps.Apply(wanted, one.Run.Record.Attachments.Taps) is not { } why)
             return wanted;
         if (wanted.Any(n => n is not { Out: null, In: null }))
             report(one.Machine, why);
@@ -143,7 +141,7 @@ internal sealed class DeviceEnforcement(
         var weights = DeviceWeights.OfNics(cards, pools);
         var why = uplink.Divide(
             [.. running.SelectMany(m => m.Spec.Nics.Select(n => new UplinkCard(n.Mac, SharesOf(n) * weights[m.Machine.Id] / cards[m.Machine.Id], n.Control.Out?.Average.Value)))],
-            isShared: pools.Any(p => p.Network.Shares is not null) || running.Any(m => m.Spec.Nics.Any(n => n.Control.Shares is not null)));
+            isShared: DeviceWeights.CountNics(pools) || running.Any(m => m.Spec.Nics.Any(n => n.Control.Shares is not null)));
         if (why is not null && changed?.Current.Spec is { } spec && spec.Nics.Any(n => n.Control.Shares is not null))
             report(changed, $"shares of network cards do nothing, because {why}");
     }

@@ -26,34 +26,35 @@ public static class PoolDivvying
         var tree = PoolTree.Of(cpu.Running, pools, PoolTree.CpuOf);
         var (cpus, bytes) = (PoolDivision.DivideAll(cpu.Capacity, tree), PoolDivision.DivideAll(memory.Capacity, PoolTree.Of(memory.Running, pools, PoolTree.MemoryOf)));
         var (iops, diskBytes, sent, received) = (Parts(DeviceRate.Iops), Parts(DeviceRate.DiskBytes), Parts(DeviceRate.Out), Parts(DeviceRate.In));
-        var (weighDisks, weighNics) = (pools.Any(p => p.Disk.Shares is not null), pools.Any(p => p.Network.Shares is not null));
+        var (weighDisks, weighNics) = (DeviceWeights.CountDisks(pools), DeviceWeights.CountNics(pools));
         var divvied = new Dictionary<EntityId, List<HostPool>>();
         var byId = pools.ToDictionary(p => p.Pool);
         foreach (var node in Pools(tree))
         {
             var pool = byId[node.Id];
             var machines = PoolTree.MachinesOf(node).ToList();
-            foreach (var here in machines.GroupBy(m => hosts[m]))
+            foreach (var group in machines.GroupBy(m => hosts[m]))
             {
-                if (!divvied.TryGetValue(here.Key, out var list))
-                    divvied.Add(here.Key, list = []);
+                var (host, here) = (group.Key, group.ToList());
+                if (!divvied.TryGetValue(host, out var list))
+                    divvied.Add(host, list = []);
                 list.Add(pool with
                 {
-                    Cpu = Part(pool.Cpu, PartOf(cpus, [.. here], machines)),
-                    Memory = pool.Memory is { } control ? Part(control, PartOf(bytes, [.. here], machines)) : null,
+                    Cpu = Part(pool.Cpu, PartOf(cpus, here, machines)),
+                    Memory = pool.Memory is { } control ? Part(control, PartOf(bytes, here, machines)) : null,
                     Disk = new DiskControl
                     {
-                        IopsLimit = (int?)Part(pool.Disk.IopsLimit, iops, [.. here], machines),
-                        BandwidthLimit = BytesOf(Part(pool.Disk.BandwidthLimit?.Value, diskBytes, [.. here], machines)),
-                        Shares = weighDisks ? Part(pool.Disk.Shares ?? ShareScale.NormalPoolDisk, (double)here.Count() / machines.Count) : null,
+                        IopsLimit = (int?)Part(pool.Disk.IopsLimit, iops, here, machines),
+                        BandwidthLimit = BytesOf(Part(pool.Disk.BandwidthLimit?.Value, diskBytes, here, machines)),
+                        Shares = weighDisks ? Part(pool.Disk.Shares ?? ShareScale.NormalPoolDisk, (double)here.Count / machines.Count) : null,
                     },
                     Network = new PoolNetworkControl
                     {
-                        OutLimit = BytesOf(Part(pool.Network.OutLimit?.Value, sent, [.. here], machines)),
-                        InLimit = BytesOf(Part(pool.Network.InLimit?.Value, received, [.. here], machines)),
-                        Shares = weighNics ? Part(pool.Network.Shares ?? ShareScale.NormalPoolNic, (double)here.Count() / machines.Count) : null,
+                        OutLimit = BytesOf(Part(pool.Network.OutLimit?.Value, sent, here, machines)),
+                        InLimit = BytesOf(Part(pool.Network.InLimit?.Value, received, here, machines)),
+                        Shares = weighNics ? Part(pool.Network.Shares ?? ShareScale.NormalPoolNic, (double)here.Count / machines.Count) : null,
                     },
-                    Machines = [.. pool.Machines.Where(m => hosts.GetValueOrDefault(m) == here.Key).Order()],
+                    Machines = [.. pool.Machines.Where(m => hosts.GetValueOrDefault(m) == host).Order()],
                 });
             }
         }
