@@ -100,40 +100,12 @@ public sealed class DiskControlTests
     private static Task<HostReply> SetAsync(IHost host, EntityId machine, DiskControl control) =>
         MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, ResourceControls.None) { Disks = [control] });
 
-    // Never more than a tenth above the limit, and a tenth below at the least as soon as the guest is given the CPU for it.
-    private static async Task HoldsAsync(int pid, double limit)
-    {
-        var rates = new List<double>();
-        while (rates is [] || rates[^1] < limit * 0.9)
-        {
-            Assert.True(rates.Count < 8, $"{limit} a second are allowed, and it came to {string.Join(", ", rates)}");
-            rates.Add(await RequestsPerSecondAsync(pid));
-            Assert.True(rates[^1] <= limit * 1.1, $"{limit} a second are allowed, and it came to {rates[^1]}");
-        }
-    }
+    private static Task HoldsAsync(int pid, double limit) => Rates.HoldAsync(() => RequestsPerSecondAsync(pid), limit);
 
-    // As one limit holds: together never more than a tenth above it, and each its part as soon as the guests are given the CPU for it.
-    private static async Task ShareAsync(IReadOnlyList<int> pids, double[] parts)
-    {
-        var rates = new List<double[]>();
-        while (rates is [] || rates[^1].Zip(parts).Any(r => r.First < r.Second * 0.9))
-        {
-            Assert.True(rates.Count < 8, $"{string.Join(" and ", parts)} a second are due, and it came to {string.Join(", ", rates.Select(r => string.Join(" and ", r)))}");
-            rates.Add(await Task.WhenAll(pids.Select(RequestsPerSecondAsync)));
-            Assert.True(rates[^1].Sum() <= parts.Sum() * 1.1, $"{parts.Sum()} a second are allowed, and it came to {rates[^1].Sum()}");
-        }
-    }
+    private static Task ShareAsync(IReadOnlyList<int> pids, double[] parts) => Rates.ShareAsync(() => Task.WhenAll(pids.Select(RequestsPerSecondAsync)), parts);
 
-    // Half as much again as was allowed before, as soon as the guest is given the CPU for it.
-    private static async Task ExceedsAsync(int pid, double formerLimit)
-    {
-        var rates = new List<double>();
-        while (rates is [] || rates[^1] < formerLimit * 1.5)
-        {
-            Assert.True(rates.Count < 8, $"{formerLimit} a second are not the limit any more, and it came to {string.Join(", ", rates)}");
-            rates.Add(await RequestsPerSecondAsync(pid));
-        }
-    }
+    // Half as much again as was allowed before.
+    private static Task ExceedsAsync(int pid, double formerLimit) => Rates.ExceedAsync(() => RequestsPerSecondAsync(pid), formerLimit * 1.5);
 
     // Of requests that have come through to the host's file system. After a second in which whatever was let through at once has gone by.
     private static async Task<double> RequestsPerSecondAsync(int pid)

@@ -32,14 +32,14 @@ public sealed class ShapingTests
         client.Ask(Guest);
         await MachineRoom.UntilAsync(() => client.AnsweredAsync(Cancellation).Result > 10_000, "the guest answers");
 
-        Assert.InRange(await client.AnsweredAsync(Cancellation), 90_000, 110_000);
+        await Rates.HoldAsync(() => client.AnsweredAsync(Cancellation), 100_000);
         await SetAsync(host, machine.Id, new NicControl { Out = Limit(200_000) });
-        Assert.InRange(await client.AnsweredAsync(Cancellation), 180_000, 220_000);
+        await Rates.HoldAsync(() => client.AnsweredAsync(Cancellation), 200_000);
         await SetAsync(host, machine.Id, new NicControl { In = Limit(150_000) });
-        Assert.InRange(await client.AnsweredAsync(Cancellation), 135_000, 165_000);
+        await Rates.HoldAsync(() => client.AnsweredAsync(Cancellation), 150_000);
         Assert.Empty(Intermediates(host));
         await SetAsync(host, machine.Id, NicControl.None);
-        Assert.True(await client.AnsweredAsync(Cancellation) > 400_000, "the guest answers faster than it was held to");
+        await Rates.ExceedAsync(() => client.AnsweredAsync(Cancellation), 400_000);
         Assert.DoesNotContain("tbf", Queues(host, machine.Id), StringComparison.Ordinal);
         Assert.DoesNotContain("ingress", Queues(host, machine.Id), StringComparison.Ordinal);
     }
@@ -56,14 +56,14 @@ public sealed class ShapingTests
         client.Ask(Guest);
         await MachineRoom.UntilAsync(() => client.AnsweredAsync(Cancellation).Result > 10_000, "the guest answers");
 
-        Assert.InRange(await client.AnsweredAsync(Cancellation), 90_000, 110_000);
+        await Rates.HoldAsync(() => client.AnsweredAsync(Cancellation), 100_000);
         await MachineRoom.ExecuteAsync(host, Pool(machine.Id, new PoolNetworkControl { InLimit = new(300_000) }));
         await SetAsync(host, machine.Id, new NicControl { Out = Limit(150_000) });
-        Assert.InRange(await client.AnsweredAsync(Cancellation), 135_000, 165_000);
+        await Rates.HoldAsync(() => client.AnsweredAsync(Cancellation), 150_000);
         Assert.Contains("tbf", Queues(host, machine.Id), StringComparison.Ordinal);
         await SetAsync(host, machine.Id, NicControl.None);
         await MachineRoom.ExecuteAsync(host, new ApplyPools([]));
-        Assert.True(await client.AnsweredAsync(Cancellation) > 400_000, "the guest answers faster than it was held to");
+        await Rates.ExceedAsync(() => client.AnsweredAsync(Cancellation), 400_000);
         Assert.DoesNotContain("tbf", Queues(host, machine.Id), StringComparison.Ordinal);
         Assert.DoesNotContain("ingress", Queues(host, machine.Id), StringComparison.Ordinal);
     }

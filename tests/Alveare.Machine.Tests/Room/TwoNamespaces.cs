@@ -9,10 +9,19 @@ internal sealed class TwoNamespaces : IDisposable
     public const string Uplink = "uplink0";
 
     private readonly string tag = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(3));
-    private readonly int subnet = RandomNumberGenerator.GetInt32(0, 256);
+    // Classes of tests run beside each other: what one reaches must not be what another made.
+    private static int subnets = RandomNumberGenerator.GetInt32(0, 128);
+
+    // Two of the 256 networks of 198.19/16, the next ones that nobody has; 198.19/16 belongs to tests of network devices (RFC 2544) like
+    // 198.18/16, which labs use.
+    private readonly int subnet;
 
     public TwoNamespaces()
     {
+        var taken = NetworkDevices.Run("ip", "-4", "route", "show");
+        do
+            subnet = 2 * (Interlocked.Increment(ref subnets) % 128);
+        while (taken.Contains($"{ManagementPrefix(0)}.0/30 ", StringComparison.Ordinal));
         for (var i = 0; i < 2; i++)
         {
             NetworkDevices.Run("ip", "netns", "add", NameOf(i));
@@ -76,6 +85,5 @@ internal sealed class TwoNamespaces : IDisposable
             NetworkDevices.Run("ip", "netns", "delete", name);
     }
 
-    // 198.19/16 belongs to tests of network devices (RFC 2544) like 198.18/16, which labs use.
-    private string ManagementPrefix(int which) => $"198.19.{(subnet + which) % 256}";
+    private string ManagementPrefix(int which) => $"198.19.{subnet + which}";
 }
