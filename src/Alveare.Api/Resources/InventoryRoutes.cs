@@ -43,14 +43,14 @@ internal static class InventoryRoutes
         .. KindRoutes<Datastore>(EntityKind.Datastore),
         .. KindRoutes<PortGroup>(EntityKind.PortGroup),
         .. KindRoutes<ResourcePool>(EntityKind.ResourcePool),
-        new("GET", "lookup", Tag, "The object that a name, an inventory path (or the end of one) or an id means. An ambiguous name answers 409 with its candidates.", LookUpAsync)
+        new("GET", "lookup", Tag, "The object that a name, an inventory path (or the end of one) or an id means. An ambiguous name answers 409 with its candidates, an unknown one 404 with those that are near to it.", LookUpAsync)
         {
             Id = "lookUp",
             Answer = typeof(Located<Entity>),
             Query =
             [
                 new("name", "string", "Name, path or id."),
-                new("kind", "string", "Only objects of this kind: datacenter, folder, cluster, host, vm, datastore, portgroup or pool."),
+                new("kind", "string", "Only objects of this kind, or of these with commas between them: datacenter, folder, cluster, host, vm, datastore, portgroup or pool."),
             ],
         },
     ];
@@ -129,14 +129,12 @@ internal static class InventoryRoutes
         call.RequireView();
         var name = call.QueryText("name") ?? throw new FaultException(new InvalidArgument("The query", "'name'", "missing", "a name, a path or an id"));
         var inventory = call.Engine.Inventory.Current;
-        var found = inventory.Resolve(name, KindOf(call.QueryText("kind")));
+        var found = inventory.Resolve(name, [.. (call.QueryText("kind")?.Split(',') ?? []).Select(KindOf)]);
         return call.AnswerAsync(new Located<Entity>(inventory.PathOf(found.Id), found));
     }
 
-    private static EntityKind? KindOf(string? prefix)
+    private static EntityKind KindOf(string prefix)
     {
-        if (prefix is null)
-            return null;
         foreach (var kind in Enum.GetValues<EntityKind>())
         {
             if (OperationCatalogue.Prefix(kind) == prefix)

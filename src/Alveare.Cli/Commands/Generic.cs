@@ -3,6 +3,7 @@ using System.Text.Json;
 using Alveare.Cli.Client;
 using Alveare.Cli.Output;
 using Alveare.Cli.Running;
+using Alveare.Model.Faults;
 
 namespace Alveare.Cli.Commands;
 
@@ -75,17 +76,17 @@ internal static class Generic
             async (run, _) => Takes.Body(("object", await run.IdOfAsync(kind, run.Value(name))), ("name", run.Value(fresh))));
     }
 
-    /// <param name="places">Kinds that it can be moved into, in words.</param>
+    /// <param name="places">Kinds that it can be moved into, with a comma between them.</param>
     public static Command Move(CliCommands commands, string kind, string places)
     {
         var name = Takes.Existing(commands, kind);
-        var into = Takes.Name("INTO", $"Name, id or inventory path of a {places}");
+        var into = Takes.Existing(commands, places, "INTO");
         return OperationCommand.On(
-            commands, "site.move", "move", $"Move a {kind} into a {places}", [name, into],
+            commands, "site.move", "move", $"Move a {kind} into a {Alternatives.Of(places.Split(','))}", [name, into],
             _ => Task.FromResult(""),
             async (run, _) => Takes.Body(
                 ("object", await run.IdOfAsync(kind, run.Value(name))),
-                ("into", (await run.AskAsync(c => c.LookUpAsync(null, run.Value(into), run.Interrupted))).Object.GetProperty("id").GetString())));
+                ("into", await run.IdOfAsync(places, run.Value(into)))));
     }
 
     /// <summary>Removes an empty container.</summary>

@@ -46,7 +46,7 @@ internal static class HostCommands
             Plain(commands, "exit-maintenance", "Let a host run machines again"),
             .. PowerCommands.OfHosts(commands),
             Generic.Rename(commands, "host"),
-            Generic.Move(commands, "host", "cluster or datacenter"),
+            Generic.Move(commands, "host", "cluster,datacenter"),
         ]);
 
     private static string StateOf(HostDto host) => host switch

@@ -13,7 +13,7 @@ internal static class SiteCommands
     [
         CliCommands.Group("datacenter", "Datacenters, which hold everything else", [.. Container(commands, "datacenter"), CreateDatacenter(commands)]),
         CliCommands.Group("cluster", "Clusters of hosts", [.. Container(commands, "cluster"), CreateCluster(commands), .. ClusterCommands.Of(commands), .. BalanceCommands.All(commands), PowerCommands.OfClusters(commands)]),
-        CliCommands.Group("folder", "Folders of machines", [.. Container(commands, "folder"), CreateFolder(commands), Generic.Move(commands, "folder", "folder or datacenter")]),
+        CliCommands.Group("folder", "Folders of machines", [.. Container(commands, "folder"), CreateFolder(commands), Generic.Move(commands, "folder", "folder,datacenter")]),
         CliCommands.Group(
             "datastore",
             "Datastores, which hold machines' files",

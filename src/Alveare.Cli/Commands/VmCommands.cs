@@ -33,7 +33,7 @@ internal static class VmCommands
             SerialCommand.New(commands),
             VncCommand.New(commands),
             Generic.Rename(commands, "vm"),
-            Generic.Move(commands, "vm", "folder or datacenter"),
+            Generic.Move(commands, "vm", "folder,datacenter"),
         ]);
 
     private static OperationCommand Plain(CliCommands commands, string verb, string description) =>

@@ -117,7 +117,9 @@ internal static class VmMaking
     /// <summary>The options that say where a machine goes.</summary>
     private sealed class Place(CliCommands commands)
     {
-        private readonly Option<string?> _on = Takes.Text("--on", "Host or cluster to put it on, or resource pool to put it into; placement chooses otherwise", "HOST|CLUSTER|POOL");
+        private const string Places = "host,cluster,pool";
+
+        private readonly Option<string?> _on = Takes.Existing(commands, "--on", Places, "Host or cluster to put it on, or resource pool to put it into; placement chooses otherwise");
         private readonly Option<string?> _folder = Takes.Existing(commands, "--folder", "folder", "Folder in the inventory");
 
         public Option<string?> Datastore { get; } = Takes.Existing(commands, "--datastore", "datastore", "Datastore of its files; may be left out when it is clear");
@@ -128,14 +130,12 @@ internal static class VmMaking
 
         /// <summary>The id of the datacenter that is named, or that what else is named is in, or that is the only one.</summary>
         public Task<string> DatacenterAsync(Run run) =>
-            run.NamedOrOnlyAsync("datacenter", Datacenter, (null, _on), ("folder", _folder), ("datastore", Datastore));
+            run.NamedOrOnlyAsync("datacenter", Datacenter, (Places, _on), ("folder", _folder), ("datastore", Datastore));
 
         public Task<string?> FolderAsync(Run run) => run.IdOfAsync("folder", _folder);
 
         // A host and a cluster may have one name: the server lists both then.
-        public async Task<string?> LocationAsync(Run run) => run.Value(_on) is { } name
-            ? (await run.AskAsync(c => c.LookUpAsync(null, name, run.Interrupted))).Object.GetProperty("id").GetString()
-            : null;
+        public Task<string?> LocationAsync(Run run) => run.IdOfAsync(Places, _on);
     }
 
     /// <summary>The options of what the guest is told at its first boot.</summary>

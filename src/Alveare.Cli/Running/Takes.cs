@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Alveare.Cli.Output;
+using Alveare.Model.Faults;
 using Alveare.Model.Resources;
 
 namespace Alveare.Cli.Running;
@@ -52,7 +53,7 @@ public static class Takes
     private static void RequireOneOf(string name, string[] words, SymbolResult result)
     {
         if (result.Tokens is [{ Value: var given }, ..] && !words.Contains(given))
-            result.AddError($"{name} is '{given}', expected {string.Join(", ", words[..^1])} or {words[^1]}.");
+            result.AddError($"{name} is '{given}', expected {Alternatives.Of(words)}.");
     }
 
     public static Option<long?> Size(string name, string description) => new(name)
@@ -165,9 +166,11 @@ public static class Takes
     public static Argument<string> Name(string name, string description) => new(name) { Description = description };
 
     /// <summary>The name of an object that exists, completed by asking the center.</summary>
+    /// <param name="kind">Such as <c>vm</c>, or several with commas between them.</param>
+    /// <param name="shown">What stands for it in the help.</param>
     public static Argument<string> Existing(CliCommands commands, string kind, string? shown = null)
     {
-        var argument = Name(shown ?? kind.ToUpperInvariant(), $"Name, id or inventory path of the {kind}");
+        var argument = Name(shown ?? kind.ToUpperInvariant(), $"Name, id or inventory path of the {Alternatives.Of(kind.Split(','))}");
         argument.CompletionSources.Add(NameCompletion.Of(commands, kind));
         // Or the help would show what there is to complete.
         argument.HelpName = argument.Name;
@@ -176,7 +179,7 @@ public static class Takes
 
     public static Option<string?> Existing(CliCommands commands, string option, string kind, string description)
     {
-        var made = Text(option, description, kind.ToUpperInvariant());
+        var made = Text(option, description, kind.ToUpperInvariant().Replace(',', '|'));
         made.CompletionSources.Add(NameCompletion.Of(commands, kind));
         return made;
     }

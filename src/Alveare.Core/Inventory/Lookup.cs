@@ -9,27 +9,33 @@ namespace Alveare.Core.Inventory;
 public static class Lookup
 {
     /// <summary>The one object that <paramref name="text"/> names. A text with a '/' is a path from the root or the end of one, such as
-    /// <c>web/web01</c>. Faults: <see cref="NotFound"/>, <see cref="AmbiguousName"/> with the paths of all that it can be.</summary>
-    /// <param name="kind">Only objects of this kind; null for any but the root.</param>
-    public static Entity Resolve(this InventorySnapshot inventory, string text, EntityKind? kind)
+    /// <c>web/web01</c>. Faults: <see cref="NotFound"/> with what may have been meant, <see cref="AmbiguousName"/> with the paths of all that it can be.</summary>
+    /// <param name="kinds">Only objects of these kinds; none for any but the root.</param>
+    public static Entity Resolve(this InventorySnapshot inventory, string text, params IReadOnlyCollection<EntityKind> kinds)
     {
-        var what = kind is { } wanted ? OperationCatalogue.Prefix(wanted) : "object";
         // An id comes before a name; a name may look like one.
-        if (EntityId.TryParse(text, out var id) && inventory.Find(id) is { } known && (kind is null || known.Id.Kind == kind))
+        if (EntityId.TryParse(text, out var id) && inventory.Find(id) is { } known && (kinds.Count == 0 || kinds.Contains(known.Id.Kind)))
             return known;
 
+        var what = kinds.Count == 0 ? "object" : Alternatives.Of([.. kinds.Select(OperationCatalogue.Prefix)]);
         var name = text[(text.LastIndexOf('/') + 1)..];
-        var found = inventory.All
-            .Where(e => e.Name == name && e.Id.Kind != EntityKind.Root && (kind is null || e.Id.Kind == kind) && IsAt(inventory.PathOf(e.Id), text))
-            .OrderBy(e => e.Id)
-            .ToList();
+        var candidates = inventory.All.Where(e => kinds.Count == 0 ? e.Id.Kind != EntityKind.Root : kinds.Contains(e.Id.Kind));
+        var found = candidates.Where(e => e.Name == name && IsAt(inventory.PathOf(e.Id), text)).OrderBy(e => e.Id).ToList();
         return found.Count switch
         {
             1 => found[0],
-            0 => throw new FaultException(new NotFound(what, text)),
+            0 => throw new FaultException(NotFound.Among(candidates.Select(e => Named(inventory, e, text)), what, text)),
             _ => throw new FaultException(new AmbiguousName(what, text, [.. found.Select(e => $"{inventory.PathOf(e.Id)} ({e.Id})").Order(StringComparer.Ordinal)])),
         };
     }
+
+    // As far as the text names it: by as much of its path.
+    private static string Named(InventorySnapshot inventory, Entity entity, string text) => text.Count(c => c == '/') switch
+    {
+        0 => entity.Name,
+        _ when text.StartsWith('/') => inventory.PathOf(entity.Id),
+        var above => string.Join('/', inventory.PathOf(entity.Id)[1..].Split('/').TakeLast(above + 1)),
+    };
 
     private static bool IsAt(string path, string text) =>
         text.StartsWith('/') ? path == text : path.EndsWith("/" + text, StringComparison.Ordinal);

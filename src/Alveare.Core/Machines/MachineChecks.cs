@@ -54,7 +54,7 @@ internal static class MachineChecks
             throw Refused(machine, "the number of network cards", $"{names.Count}", $"at most {MachineLimits.MaxNics}");
         var known = now.Children<PortGroup>(datacenter.Id).Select(p => p.Name).ToHashSet(StringComparer.Ordinal);
         if (names.FirstOrDefault(n => !known.Contains(n)) is { } unknown)
-            throw new FaultException(new NotFound("port group", unknown));
+            throw new FaultException(NotFound.Among(known, "port group", unknown));
     }
 
     /// <summary>What can be checked of a customization before any host is asked.</summary>

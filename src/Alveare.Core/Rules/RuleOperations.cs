@@ -104,7 +104,7 @@ internal sealed class RuleOperations(InventoryWriter inventory, EventLog events)
         foreach (var (group, groups) in new[] { (rule.VmGroup, cluster.VmGroups), (rule.AfterGroup, cluster.VmGroups), (rule.HostGroup, cluster.HostGroups) })
         {
             if (group is not null && groups.All(g => g.Name != group))
-                throw new FaultException(new NotFound(groups == cluster.HostGroups ? "host group" : "group of machines", group));
+                throw new FaultException(NotFound.Among(groups.Select(g => g.Name), groups == cluster.HostGroups ? "host group" : "group of machines", group));
         }
 
         return rule with { Vms = Machines(now, cluster, rule.Vms, $"rule '{rule.Name}'") };
@@ -122,7 +122,7 @@ internal sealed class RuleOperations(InventoryWriter inventory, EventLog events)
             throw new FaultException(new ObjectInUse(name, $"rule '{user.Name}'"));
         var (vms, hosts) = (cluster.VmGroups.RemoveAll(g => g.Name == name), cluster.HostGroups.RemoveAll(g => g.Name == name));
         return vms == cluster.VmGroups && hosts == cluster.HostGroups
-            ? throw new FaultException(new NotFound("group", name))
+            ? throw new FaultException(NotFound.Among(cluster.VmGroups.Concat(cluster.HostGroups).Select(g => g.Name), "group", name))
             : cluster with { VmGroups = vms, HostGroups = hosts };
     }
 
@@ -160,7 +160,7 @@ internal sealed class RuleOperations(InventoryWriter inventory, EventLog events)
     }
 
     private static ClusterRule RuleOf(Cluster cluster, string name) =>
-        cluster.Rules.FirstOrDefault(r => r.Name == name) ?? throw new FaultException(new NotFound("rule", name));
+        cluster.Rules.FirstOrDefault(r => r.Name == name) ?? throw new FaultException(NotFound.Among(cluster.Rules.Select(r => r.Name), "rule", name));
 
     private static void Require(bool isSo, ClusterRule asked, string argument, string given, string expected)
     {

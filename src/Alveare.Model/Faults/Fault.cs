@@ -69,7 +69,7 @@ public abstract record Fault
     /// <summary>The sentence for people, and what to do instead where that is known. Written into JSON too, for readers that do not know every fault; never read back.</summary>
     public string Message => Instead is null ? Sentence : $"{Sentence} {Instead}";
 
-    /// <summary>What would be possible instead, as a sentence of its own; null where nobody has looked.</summary>
+    /// <summary>What would be possible instead, or may have been meant, as a sentence of its own; null where nobody has looked or there is nothing.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Instead { get; init; }
 
@@ -96,6 +96,13 @@ public class FaultException(Fault fault, Exception? inner = null) : Exception(fa
 public sealed record NotFound(string What, string Name) : Fault
 {
     protected override string Sentence => $"No {What} is named '{Shown(Name)}'.";
+
+    /// <summary>With what may have been meant, if any of the names that there are is near to the given one.</summary>
+    public static NotFound Among(IEnumerable<string> names, string what, string given)
+    {
+        var near = NearNames.Of(given, names);
+        return new NotFound(what, given) { Instead = near.IsEmpty ? null : $"Did you mean {Alternatives.Of([.. near.Select(n => $"'{n}'")])}?" };
+    }
 }
 
 /// <summary>A name that several objects have; use a path or an id.</summary>

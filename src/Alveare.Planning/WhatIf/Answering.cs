@@ -158,10 +158,10 @@ public static class Answering
     }
 
     private static string Host(ClusterSnapshot snapshot, string id) =>
-        snapshot.Hosts.Any(h => h.Id == id) ? id : throw new FaultException(new NotFound("host of the snapshot", id));
+        snapshot.Hosts.Any(h => h.Id == id) ? id : throw new FaultException(NotFound.Among(snapshot.Hosts.Select(h => h.Id), "host of the snapshot", id));
 
     private static string Vm(ClusterSnapshot snapshot, string id) =>
-        snapshot.Vms.Any(v => v.Id == id) ? id : throw new FaultException(new NotFound("vm of the snapshot", id));
+        snapshot.Vms.Any(v => v.Id == id) ? id : throw new FaultException(NotFound.Among(snapshot.Vms.Select(v => v.Id), "vm of the snapshot", id));
 
     private static void Require(bool isSo, string argument, object? given, string expected)
     {

@@ -58,6 +58,26 @@ public sealed class InventoryApiTests(ApiSite site) : IClassFixture<ApiSite>
     }
 
     [Fact]
+    public async Task AnUnknownNameIsAnsweredWithTheKindsThatWereLookedForAndWhatIsNear()
+    {
+        var folder = await FolderAsync("nearby");
+        await site.PutMachineAsync("mailserver", folder);
+        var client = await site.AsAsync();
+        async Task<string> DetailAsync(string query) => (await ProblemAsync(await client.GetAsync($"/api/lookup?{query}", Cancellation), 404, "NotFound")).Detail;
+
+        Assert.Equal("No vm is named 'mailsrever'. Did you mean 'mailserver'?", await DetailAsync("kind=vm&name=mailsrever"));
+        Assert.Equal("No folder or vm is named 'nearbi/mailserver'. Did you mean 'nearby/mailserver'?", await DetailAsync("kind=folder,vm&name=nearbi/mailserver"));
+        Assert.Equal("No vm is named '/north/nearby/mail'. Did you mean '/north/nearby/mailserver'?", await DetailAsync("kind=vm&name=/north/nearby/mail"));
+        Assert.Equal("No host, cluster or pool is named 'mailserver'.", await DetailAsync("kind=host,cluster,pool&name=mailserver"));
+        Assert.Equal("No object is named 'mailsrever'. Did you mean 'mailserver'?", await DetailAsync("name=mailsrever"));
+
+        var found = await JsonAsync(await client.GetAsync("/api/lookup?kind=folder,cluster&name=nearby", Cancellation));
+        Assert.Equal(folder.ToString(), found.GetProperty("object").GetProperty("id").GetString());
+        var problem = await ProblemAsync(await client.GetAsync("/api/lookup?kind=folder,rack&name=nearby", Cancellation), 400, "InvalidArgument");
+        Assert.Contains("'kind' is 'rack'", problem.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task StatisticsOfAMachineThatNeverReportedAreEmpty()
     {
         var vm = await site.PutMachineAsync("silent");
