@@ -110,7 +110,7 @@ internal static class HostCommands
         var force = Takes.Flag("--force", "Take the host over from another center");
         return OperationCommand.On(
             commands, "datacenter.join-host", "join", "Join a host", [address, fingerprint, user, password.Option, name, cluster, datacenter, force],
-            run => run.NamedOrOnlyAsync("datacenter", datacenter, ("cluster", cluster)),
+            run => run.NamedOrOnlyAsync("datacenter", datacenter, ("cluster", run.Value(cluster))),
             async (run, _) => Takes.Body(
                 ("address", run.Value(address)),
                 ("fingerprint", run.Value(fingerprint)),

@@ -54,7 +54,7 @@ internal static class PoolCommands
         var controls = new Controls();
         return OperationCommand.On(
             commands, "cluster.create-pool", "create", "Create a resource pool", [name, cluster, pool, .. controls.Options],
-            run => run.NamedOrOnlyAsync("cluster", cluster, ("pool", pool)),
+            run => run.NamedOrOnlyAsync("cluster", cluster, ("pool", run.Value(pool))),
             async (run, _) => controls.Fill(run, Takes.Body(("name", run.Value(name)), ("pool", await run.IdOfAsync("pool", pool)))));
     }
 

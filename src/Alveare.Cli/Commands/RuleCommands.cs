@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Alveare.Cli.Running;
 using Alveare.Model.Faults;
@@ -20,17 +21,17 @@ internal static class RuleCommands
             Show(commands),
             Create(commands),
             Set(commands),
-            Named(commands, "cluster.enable-rule", "enable", "Let a rule count again", "rule", ("isEnabled", true)),
-            Named(commands, "cluster.enable-rule", "disable", "Let a rule not count for now", "rule", ("isEnabled", false)),
-            Named(commands, "cluster.remove-rule", "remove", "Remove a rule", "rule"),
+            Named(commands, "cluster.enable-rule", "enable", "Let a rule count again", Holder.Rule, ("isEnabled", true)),
+            Named(commands, "cluster.enable-rule", "disable", "Let a rule not count for now", Holder.Rule, ("isEnabled", false)),
+            Named(commands, "cluster.remove-rule", "remove", "Remove a rule", Holder.Rule),
             SetGroup(commands, "vm-group", "vm", "machines"),
             SetGroup(commands, "host-group", "host", "hosts"),
-            Named(commands, "cluster.remove-group", "remove-group", "Remove a group that no rule names", "group"),
+            Named(commands, "cluster.remove-group", "remove-group", "Remove a group that no rule names", Holder.Group),
         ]);
 
     private static Command List(CliCommands commands)
     {
-        var cluster = Cluster(commands);
+        var cluster = Takes.Existing(commands, "--cluster", "cluster", "Cluster; may be left out when there is only one");
         return commands.New("list", "List a cluster's rules and which of them are broken", [cluster], async run =>
         {
             var id = await run.NamedOrOnlyAsync("cluster", cluster);
@@ -53,17 +54,15 @@ internal static class RuleCommands
         var (name, cluster) = (Takes.Name("NAME", "Name of the rule"), Cluster(commands));
         return commands.New("show", "Show a rule, and which machines break it now", [name, cluster], async run =>
         {
-            var id = await run.NamedOrOnlyAsync("cluster", cluster);
-            foreach (var item in (await run.AskAsync(c => c.ListAsync($"clusters/{id}/rules", run.Interrupted))).Items)
-            {
-                if (item.GetProperty("rule").GetProperty("name").GetString() != run.Value(name))
-                    continue;
-                run.WriteRecord(run.IsJson ? item : await Generic.NamedAsync(run, item));
-                return ExitCode.Done;
-            }
-
-            throw new FaultException(new NotFound("rule", run.Value(name)));
+            var id = await run.NamedOrOnlyAsync("cluster", cluster, (Holder.Rule, run.Value(name)));
+            var rules = (await run.AskAsync(c => c.ListAsync($"clusters/{id}/rules", run.Interrupted))).Items;
+            if (rules.Where(r => NameOf(r) == run.Value(name)).ToArray() is not [var found])
+                throw new FaultException(NotFound.Among(rules.Select(NameOf), "rule", run.Value(name)));
+            run.WriteRecord(run.IsJson ? found : await Generic.NamedAsync(run, found));
+            return ExitCode.Done;
         });
+
+        static string NameOf(JsonElement answer) => answer.GetProperty("rule").GetProperty("name").GetString()!;
     }
 
     private static OperationCommand Set(CliCommands commands)
@@ -76,7 +75,7 @@ internal static class RuleCommands
         var priority = Takes.Number("--priority", "0 to 100; rules with more are mended first");
         return OperationCommand.On(
             commands, "cluster.set-rule", "set", "Change a rule; what is not given stays", [name, newName, vms, .. groups.Options, holds, priority, cluster],
-            run => run.NamedOrOnlyAsync("cluster", cluster),
+            run => run.NamedOrOnlyAsync("cluster", cluster, [(Holder.Rule, run.Value(name)), .. Machines(run, vms), .. groups.Places(run)]),
             async (run, _) => Takes.Body(
             [
                 ("name", run.Value(name)),
@@ -98,7 +97,7 @@ internal static class RuleCommands
         var priority = Takes.Number("--priority", "0 to 100; rules with more are mended first; 50 by default");
         return OperationCommand.On(
             commands, "cluster.create-rule", "create", "Make a rule", [name, kind, vms, .. groups.Options, should, priority, cluster],
-            run => run.NamedOrOnlyAsync("cluster", cluster),
+            run => run.NamedOrOnlyAsync("cluster", cluster, [.. Machines(run, vms), .. groups.Places(run)]),
             async (run, _) => Takes.Body(
             [
                 ("name", run.Value(name)),
@@ -110,14 +109,14 @@ internal static class RuleCommands
             ]));
     }
 
-    /// <param name="what">What the name is of.</param>
+    /// <param name="what">What the name is of: a rule or a group.</param>
     private static OperationCommand Named(
         CliCommands commands, string operation, string verb, string description, string what, params (string Name, object? Value)[] more)
     {
         var (name, cluster) = (Takes.Name("NAME", $"Name of the {what}"), Cluster(commands));
         return OperationCommand.On(
             commands, operation, verb, description, [name, cluster],
-            run => run.NamedOrOnlyAsync("cluster", cluster),
+            run => run.NamedOrOnlyAsync("cluster", cluster, (what, run.Value(name))),
             (run, _) => Task.FromResult<JsonObject?>(Takes.Body([("name", run.Value(name)), .. more])));
     }
 
@@ -127,12 +126,14 @@ internal static class RuleCommands
         var objects = new Argument<string[]>(kind.ToUpperInvariant()) { Arity = ArgumentArity.ZeroOrMore, Description = $"All of its {members}", HelpName = kind.ToUpperInvariant() };
         return OperationCommand.On(
             commands, $"cluster.set-{verb}", verb, $"Make a group of {members}, or give one its members anew", [name, objects, cluster],
-            run => run.NamedOrOnlyAsync("cluster", cluster),
+            run => run.NamedOrOnlyAsync("cluster", cluster, [.. run.Value(objects).Select(o => (kind, (string?)o))]),
             async (run, _) => Takes.Body(("name", run.Value(name)), ($"{kind}s", await run.IdsOfAsync(kind, run.Value(objects)!))));
     }
 
     private static Option<string?> Cluster(CliCommands commands) =>
-        Takes.Existing(commands, "--cluster", "cluster", "Cluster; may be left out when there is only one");
+        Takes.Existing(commands, "--cluster", "cluster", "Cluster; may be left out when it is clear from what else is named or there is only one");
+
+    private static IEnumerable<(string Kind, string? Name)> Machines(Run run, Option<string[]> vms) => run.Value(vms)!.Select(v => ("vm", (string?)v));
 
     /// <summary>The groups of a rule, which create and set have in common.</summary>
     private sealed class Groups
@@ -142,6 +143,9 @@ internal static class RuleCommands
         private readonly Option<string?> _after = Takes.Text("--after-group", "The group of machines that start first", "GROUP");
 
         public IEnumerable<Option> Options => [_vms, _hosts, _after];
+
+        /// <summary>What says which cluster it is about.</summary>
+        public IEnumerable<(string Kind, string? Name)> Places(Run run) => Options.Select(o => (Holder.Group, run.Value((Option<string?>)o)));
 
         public IEnumerable<(string Name, object? Value)> Members(Run run) =>
             [("vmGroup", run.Value(_vms)), ("hostGroup", run.Value(_hosts)), ("afterGroup", run.Value(_after))];

@@ -75,7 +75,7 @@ internal static class SiteCommands
                     body["folder"] = id;
                 return body;
             },
-            ("folder", folder));
+            run => ("folder", run.Value(folder)));
     }
 
     private static OperationCommand CreateDatastore(CliCommands commands)
@@ -99,15 +99,15 @@ internal static class SiteCommands
         });
     }
 
-    /// <param name="inside">Options that name objects of the datacenter.</param>
+    /// <param name="inside">What is named in the datacenter, with its kind.</param>
     private static OperationCommand CreateIn(
-        CliCommands commands, string kind, IReadOnlyList<Symbol> takes, Func<Run, JsonObject, Task<JsonObject>> fill, params (string? Kind, Option<string?> Option)[] inside)
+        CliCommands commands, string kind, IReadOnlyList<Symbol> takes, Func<Run, JsonObject, Task<JsonObject>> fill, params Func<Run, (string Kind, string? Name)>[] inside)
     {
         var name = Takes.Name("NAME", $"Name of the new {kind}");
         var datacenter = Takes.Existing(commands, "--datacenter", "datacenter", "Datacenter; may be left out when it is clear from the rest or there is only one");
         return OperationCommand.On(
             commands, $"datacenter.create-{kind}", "create", $"Create a {kind}", [name, .. takes, datacenter],
-            run => run.NamedOrOnlyAsync("datacenter", datacenter, inside),
+            run => run.NamedOrOnlyAsync("datacenter", datacenter, inside.Select(i => i(run))),
             async (run, _) => await fill(run, Takes.Body(("name", run.Value(name)))));
     }
 }

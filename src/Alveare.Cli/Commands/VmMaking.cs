@@ -29,7 +29,7 @@ internal static class VmMaking
         return OperationCommand.On(
             commands, "datacenter.create-vm", "create", "Create a machine with empty disks",
             [name, .. place.Options, place.Datacenter, cpus, memory, disks, networks, uefi],
-            place.DatacenterAsync,
+            run => place.DatacenterAsync(run, run.Value(place.Datastore)),
             async (run, _) => Takes.Body(
                 ("name", run.Value(name)),
                 ("folder", await place.FolderAsync(run)),
@@ -49,21 +49,23 @@ internal static class VmMaking
         return OperationCommand.On(
             commands, "datacenter.register-vm", "register", "Register a machine from its files",
             [path, .. place.Options, place.Datacenter],
-            place.DatacenterAsync,
-            async (run, _) =>
-            {
-                var (datastore, file) = SplitPath(run.Value(path));
-                if (datastore is not null && run.Value(place.Datastore) is { } other)
-                    throw new UsageException($"The path names datastore '{datastore}' and --datastore names '{other}': leave one of them out.");
-                return Takes.Body(
-                    ("datastore", datastore is null
-                        ? await run.NamedOrOnlyAsync("datastore", place.Datastore)
-                        : await run.IdOfAsync("datastore", datastore)),
-                    ("path", file),
-                    ("folder", await place.FolderAsync(run)),
-                    ("location", await place.LocationAsync(run)));
-            },
+            run => place.DatacenterAsync(run, DatastoreOf(run)),
+            async (run, _) => Takes.Body(
+                ("datastore", DatastoreOf(run) is { } datastore
+                    ? await run.IdOfAsync("datastore", datastore)
+                    : await run.NamedOrOnlyAsync("datastore", place.Datastore)),
+                ("path", SplitPath(run.Value(path)).File),
+                ("folder", await place.FolderAsync(run)),
+                ("location", await place.LocationAsync(run))),
             WarnOfInvalidAsync);
+
+        string? DatastoreOf(Run run)
+        {
+            var (named, other) = (SplitPath(run.Value(path)).Datastore, run.Value(place.Datastore));
+            return named is not null && other is not null
+                ? throw new UsageException($"The path names datastore '{named}' and --datastore names '{other}': leave one of them out.")
+                : named ?? other;
+        }
     }
 
     // "[datastore] directory/file" is how administrators are used to write it.
@@ -129,8 +131,8 @@ internal static class VmMaking
         public IEnumerable<Option> Options => [_on, Datastore, _folder];
 
         /// <summary>The id of the datacenter that is named, or that what else is named is in, or that is the only one.</summary>
-        public Task<string> DatacenterAsync(Run run) =>
-            run.NamedOrOnlyAsync("datacenter", Datacenter, (Places, _on), ("folder", _folder), ("datastore", Datastore));
+        public Task<string> DatacenterAsync(Run run, string? datastore) =>
+            run.NamedOrOnlyAsync("datacenter", Datacenter, (Places, run.Value(_on)), ("folder", run.Value(_folder)), ("datastore", datastore));
 
         public Task<string?> FolderAsync(Run run) => run.IdOfAsync("folder", _folder);
 

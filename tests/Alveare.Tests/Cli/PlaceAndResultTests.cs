@@ -10,19 +10,42 @@ public sealed class PlaceAndResultTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData("host join 1.2.3.4:7443 --fingerprint AB --cluster rack", "/api/datacenters/dc-2:join-host")]
-    [InlineData("folder create web --in apps", "/api/datacenters/dc-2:create-folder")]
-    [InlineData("vm create web01 --on h1 --datastore shared", "/api/datacenters/dc-2:create-vm")]
-    [InlineData("pool create shop --in prod", "/api/clusters/cluster-2:create-pool")]
+    [InlineData("host join 1.2.3.4:7443 --fingerprint AB --cluster rack", "datacenters/dc-2:join-host")]
+    [InlineData("folder create web --in apps", "datacenters/dc-2:create-folder")]
+    [InlineData("vm create web01 --on h1 --datastore shared", "datacenters/dc-2:create-vm")]
+    [InlineData("vm register [shared]web01/web01.vmx", "datacenters/dc-2:register-vm")]
+    [InlineData("pool create shop --in prod", "clusters/cluster-2:create-pool")]
+    [InlineData("rule create pair apart --vm web01 --vm web02", "clusters/cluster-2:create-rule")]
+    [InlineData("rule create pair apart --vm-group webs", "clusters/cluster-2:create-rule")]
+    [InlineData("rule create pair apart --vm web01 --vm-group both", "clusters/cluster-2:create-rule")]
+    [InlineData("rule create pair apart --vm web01 --vm stray", "clusters/cluster-2:create-rule")]
+    [InlineData("rule set spread --priority 7", "clusters/cluster-2:set-rule")]
+    [InlineData("rule disable spread", "clusters/cluster-2:enable-rule")]
+    [InlineData("rule vm-group dbs web01", "clusters/cluster-2:set-vm-group")]
+    [InlineData("rule host-group left h1", "clusters/cluster-2:set-host-group")]
+    [InlineData("rule remove-group webs", "clusters/cluster-2:remove-group")]
     public async Task WhatHoldsANamedPlaceNeedNotBeNamed(string line, string expected)
     {
-        await using var center = await ScriptedCenter.OpenAsync(asked => asked.StartsWith("POST", StringComparison.Ordinal)
-            ? (200, ScriptedCenter.Task("succeeded"))
-            : (200, """{"items":[{"id":"dc-1","name":"north"},{"id":"dc-2","name":"south"}],"total":2,"position":"0"}"""), Locate);
+        await using var center = await TwoOfEachAsync();
         center.Variables["ALVEARE_JOIN_PASSWORD"] = "secret";
         var run = await CommandRun.OfAsync(center.Variables, Cancellation, line.Split(' '));
         Assert.Equal((ExitCode.Done, ""), (run.Code, run.Error));
-        Assert.Contains(center.Asked, a => a.StartsWith($"POST {expected}", StringComparison.Ordinal));
+        Assert.Contains(center.Asked, a => a.StartsWith($"POST /api/{expected}", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("rule create pair apart --vm web01 --vm db01", "Which cluster? Give --cluster; 'web01' is in rack, 'db01' is in shelf.")]
+    [InlineData("rule create pair apart --vm-group both", "Which cluster? Give --cluster; 'both' is in shelf and rack.")]
+    [InlineData("rule create pair apart --vm stray --vm homeless", "Which cluster? Give --cluster; there are shelf, rack.")]
+    [InlineData("rule host-group free spare", "Which cluster? Give --cluster; there are shelf, rack.")]
+    [InlineData("vm register web01/web01.vmx", "Which datacenter? Give --datacenter; there are north, south.")]
+    [InlineData("vm create web01 --on h1 --datastore local", "Which datacenter? Give --datacenter; 'h1' is in south, 'local' is in north.")]
+    public async Task WhatIsInSeveralOrSaysNothingIsAskedFor(string line, string expected)
+    {
+        await using var center = await TwoOfEachAsync();
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, line.Split(' '));
+        Assert.Equal((ExitCode.Usage, $"alveare: {expected}\n"), (run.Code, run.Error));
+        Assert.DoesNotContain(center.Asked, a => a.StartsWith("POST /api/c", StringComparison.Ordinal) || a.StartsWith("POST /api/d", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -120,9 +143,32 @@ public sealed class PlaceAndResultTests
         await bash.WaitForExitAsync(Cancellation);
     }
 
+    // Two datacenters, and in the second one cluster, in whose host web01 and web02 are; db01 is in the other.
+    private static Task<ScriptedCenter> TwoOfEachAsync() => ScriptedCenter.OpenAsync(
+        asked => asked switch
+        {
+            "GET /api/clusters" => (200, """
+                {"items":[{"id":"cluster-1","name":"shelf","rules":[],"vmGroups":[{"name":"both"}],"hostGroups":[]},
+                {"id":"cluster-2","name":"rack","rules":[{"name":"spread"}],"vmGroups":[{"name":"webs"},{"name":"both"}],"hostGroups":[]}],"total":2,"position":"0"}
+                """),
+            _ when asked.StartsWith("POST", StringComparison.Ordinal) => (200, ScriptedCenter.Task("succeeded")),
+            _ => (200, """{"items":[{"id":"dc-1","name":"north"},{"id":"dc-2","name":"south"}],"total":2,"position":"0"}"""),
+        },
+        Locate);
+
     // What each name of the tests is, by the query of a lookup.
     private static string? Locate(string query) => query switch
     {
+        _ when query.Contains("name=web0", StringComparison.Ordinal) => Located("/south/web01", "vm-1", "web01", "host-1"),
+        _ when query.Contains("name=db01", StringComparison.Ordinal) => Located("/north/db01", "vm-2", "db01", "host-2"),
+        _ when query.Contains("name=stray", StringComparison.Ordinal) => Located("/north/stray", "vm-3", "stray", "host-3"),
+        _ when query.Contains("name=homeless", StringComparison.Ordinal) => Located("/north/homeless", "vm-4"),
+        _ when query.Contains("name=host-1", StringComparison.Ordinal) => Located("/south/rack/h1", "host-1"),
+        _ when query.Contains("name=host-2", StringComparison.Ordinal) => Located("/north/shelf/h2", "host-2"),
+        _ when query.Contains("name=host-3", StringComparison.Ordinal) || query.Contains("name=spare", StringComparison.Ordinal) => Located("/north/spare", "host-3"),
+        _ when query.Contains("name=local", StringComparison.Ordinal) => Located("/north/local", "ds-2"),
+        _ when query.Contains("name=%2Fnorth%2Fshelf", StringComparison.Ordinal) => Located("/north/shelf", "cluster-1"),
+        _ when query.Contains("name=%2Fnorth", StringComparison.Ordinal) => Located("/north", "dc-1"),
         _ when query.Contains("name=rack", StringComparison.Ordinal) => Located("/south/rack", "cluster-2"),
         _ when query.Contains("name=apps", StringComparison.Ordinal) => Located("/south/apps", "folder-1"),
         _ when query.Contains("name=h1", StringComparison.Ordinal) => Located("/south/rack/h1", "host-1"),
@@ -134,5 +180,6 @@ public sealed class PlaceAndResultTests
         _ => null,
     };
 
-    private static string Located(string path, string id, string name = "x") => $$$"""{"path":"{{{path}}}","object":{"id":"{{{id}}}","name":"{{{name}}}"}}""";
+    private static string Located(string path, string id, string name = "x", string? host = null) =>
+        $$$"""{"path":"{{{path}}}","object":{"id":"{{{id}}}","name":"{{{name}}}","host":{{{(host is null ? "null" : $"\"{host}\"")}}} }}""";
 }

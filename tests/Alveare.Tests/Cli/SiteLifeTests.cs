@@ -57,6 +57,18 @@ public sealed class SiteLifeTests(ApiSite site) : IClassFixture<ApiSite>
         await DoneAsync("datacenter", "create", "south");
         Assert.Contains("datacenter.create-vm north: succeeded", await DoneAsync("vm", "create", "web02", "--on", "h1", "--datastore", "shared"), StringComparison.Ordinal);
         Assert.Contains("there are north, south", (await RunAsync("admin", [], null, "vm", "create", "web03")).Error, StringComparison.Ordinal);
+        Assert.Matches("^alveare: No host, cluster or pool is named 'h8'. Did you mean 'h1'", (await RunAsync("admin", [], null, "vm", "create", "web03", "--on", "h8")).Error);
+        Assert.Contains(
+            "No port group is named 'bleu'. Did you mean 'blue'?",
+            (await RunAsync("admin", [], null, "vm", "create", "web03", "--on", "h1", "--datastore", "shared", "--network", "bleu")).Error, StringComparison.Ordinal);
+        await DoneAsync("vm", "unregister", "web02");
+        Assert.Contains("datacenter.register-vm north: succeeded", await DoneAsync("vm", "register", "[shared] web02/web02.vmx"), StringComparison.Ordinal);
+        await DoneAsync("cluster", "create", "shelf", "--datacenter", "south");
+        await DoneAsync("vm", "clone", "web02", "web03", "--on", "h1");
+        await DoneAsync("rule", "create", "pair", "together", "--vm", "web02", "--vm", "web03");
+        Assert.Contains("pair", await DoneAsync("rule", "list", "--cluster", "rack"), StringComparison.Ordinal);
+        Assert.Contains("name: pair", await DoneAsync("rule", "show", "pair"), StringComparison.Ordinal);
+        await DoneAsync("rule", "remove", "pair");
         Assert.Contains("vm.destroy", await DoneAsync("task", "list"), StringComparison.Ordinal);
         Assert.Contains("session.login", await DoneAsync("event", "list", "--severity", "audit"), StringComparison.Ordinal);
     }
