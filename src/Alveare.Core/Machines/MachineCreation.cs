@@ -12,7 +12,7 @@ using Alveare.Planning.Placement;
 namespace Alveare.Core.Machines;
 
 /// <summary>New machines with empty disks, and machines from clones.</summary>
-internal sealed class MachineCreation(MachineGround ground, MachineMaking making, WakingPlacement placement)
+internal sealed class MachineCreation(MachineGround ground, MachineMaking making, ArrivalPlacement placement)
 {
     public async Task CreateAsync(CreateVm operation, TaskContext context)
     {
@@ -36,8 +36,8 @@ internal sealed class MachineCreation(MachineGround ground, MachineMaking making
             Nics = making.NewNics(portGroups),
         };
 
-        using var room = await PlaceAsync(
-            spec, new NamedDatastore(datastore.Id, datastore.Name), null, operation.Location, datacenter, willRun: false, context);
+        using var room = await placement.PromiseAsync(
+            spec.Id, MachineNeeds.Of(spec, datastore.Id, datastore.Name), datacenter, operation.Location, willRun: false, context);
         await making.MakeAsync(
             new NewMachine(
                 spec.Uuid, operation.Name, container, datastore.Id, room.Host, MachinePlacement.PoolOf(operation.Location),
@@ -61,7 +61,8 @@ internal sealed class MachineCreation(MachineGround ground, MachineMaking making
         var formats = disks.Select(d => (d.Capacity, operation.Kind == CloneKind.Linked ? DiskFormat.Qcow2 : d.Format)).ToList();
         var from = new NamedDatastore(source.Config.Datastore, ground.NameOf(source.Config.Datastore));
 
-        using var room = await PlaceAsync(spec, datastore, from, operation.Location, datacenter, operation.PowerOn, context);
+        using var room = await placement.PromiseAsync(
+            spec.Id, MachineNeeds.Of(spec, datastore.Id, datastore.Name) with { Source = from }, datacenter, operation.Location, operation.PowerOn, context);
         await making.MakeAsync(
             new NewMachine(
                 spec.Uuid, operation.Name, container, datastore.Id, room.Host, MachinePlacement.PoolOf(operation.Location),
@@ -111,18 +112,5 @@ internal sealed class MachineCreation(MachineGround ground, MachineMaking making
         }
 
         return new NamedDatastore(id, name);
-    }
-
-    // A machine that stays off takes no memory yet: a full host can hold its files, and none is woken for it.
-    private async Task<PromisedRoom> PlaceAsync(
-        MachineSpec spec, NamedDatastore datastore, NamedDatastore? from, EntityId? location, Datacenter datacenter, bool willRun, TaskContext context)
-    {
-        var needs = MachineNeeds.Of(spec, datastore.Id, datastore.Name) with { Source = from };
-        var isNamed = location is { Kind: EntityKind.Host };
-        IReadOnlyList<Host> Hosts(InventorySnapshot now) => MachinePlacement.HostsOf(now, datacenter, location, spec.Name);
-        if (willRun)
-            return await placement.PromiseAsync(spec.Id, needs, Hosts, isNamed, preferred: null, context);
-        needs = needs with { Memory = Bytes.Zero };
-        return ground.Rooms.Promise(spec.Id, needs.Memory, Hosts, rooms => MachinePlacement.Choose(needs, rooms, isNamed));
     }
 }

@@ -9,11 +9,12 @@ internal static class MachineOperations
     public static void HandleAll(MachineGround ground, EventLog events)
     {
         var making = new MachineMaking(ground);
-        var placement = new WakingPlacement(ground);
-        var creation = new MachineCreation(ground, making, placement);
-        var registration = new MachineRegistration(ground);
+        var waking = new WakingPlacement(ground);
+        var arrival = new ArrivalPlacement(ground, waking);
+        var creation = new MachineCreation(ground, making, arrival);
+        var registration = new MachineRegistration(ground, arrival);
         var changes = new MachineChanges(ground, making);
-        var power = new MachinePower(ground, placement, events);
+        var power = new MachinePower(ground, waking, events);
         var tasks = ground.Tasks;
         tasks.Handle<CreateVm>(creation.CreateAsync);
         tasks.Handle<CloneVm>(creation.CloneAsync);

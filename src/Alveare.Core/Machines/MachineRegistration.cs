@@ -14,7 +14,7 @@ using Alveare.Planning.Placement;
 namespace Alveare.Core.Machines;
 
 /// <summary>Machines from files that are there, out of the inventory again, and away with their files.</summary>
-internal sealed class MachineRegistration(MachineGround ground)
+internal sealed class MachineRegistration(MachineGround ground, ArrivalPlacement placement)
 {
     private const string Extension = ".vmx";
 
@@ -38,7 +38,8 @@ internal sealed class MachineRegistration(MachineGround ground)
         }
 
         var needs = new MachineNeeds(stem, Bytes.Zero, datastore.Id, datastore.Name, [], []);
-        var host = ChooseHost(needs, datacenter, operation.Location);
+        using var room = await placement.PromiseAsync(default, needs, datacenter, operation.Location, willRun: false, context);
+        var host = room.Host;
         context.Report(null, $"registering it on host '{ground.NameOf(host)}'");
         var machine = await RegisterOnAsync(host, config);
         if (before.Find(machine.Id) is VirtualMachine { Host: not null } other)
@@ -107,16 +108,6 @@ internal sealed class MachineRegistration(MachineGround ground)
         if (!path.EndsWith(Extension, StringComparison.Ordinal) || path.Length == Extension.Length || path.EndsWith('/' + Extension, StringComparison.Ordinal))
             throw new FaultException(new InvalidPath(path, $"it must name a {Extension} file"));
         return path;
-    }
-
-    private EntityId ChooseHost(MachineNeeds needs, Datacenter datacenter, EntityId? location)
-    {
-        using var room = ground.Rooms.Promise(
-            default,
-            Bytes.Zero,
-            now => MachinePlacement.HostsOf(now, datacenter, location, needs.Name),
-            rooms => MachinePlacement.Choose(needs, rooms, isNamed: location is { Kind: EntityKind.Host }));
-        return room.Host;
     }
 
     private async Task<HostMachine> RegisterOnAsync(EntityId host, DatastorePath config)

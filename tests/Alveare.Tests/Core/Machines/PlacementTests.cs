@@ -105,6 +105,34 @@ public sealed class PlacementTests
     }
 
     [Fact]
+    public async Task ANamedHostThatRefusesANewMachineNamesSomeThatWouldTakeIt()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 4, memory: Gib);
+        var other = (await site.SucceedAsync(new CreateCluster { Target = site.Datacenter, Name = "other" })).Result!.Value;
+        await site.SucceedAsync(new Move { Target = EntityId.Root, Object = site.Host(4), Into = other });
+        var source = await site.CreateAsync("source", host: 3);
+        await site.CreateAsync("full", host: 3, on: true, memory: Bytes.FromMib(700));
+        var gone = await site.CreateAsync("gone");
+        await site.SucceedAsync(new UnregisterVm { Target = gone });
+        await site.SucceedAsync(new EnterMaintenance { Target = site.Host(2) });
+
+        var creation = await site.FailAsync<InvalidState>(site.Creation("web01") with { Location = site.Host(2) });
+        Assert.StartsWith("'h2' is in maintenance", creation.Message, StringComparison.Ordinal);
+        // New machines may be put on any host of the datacenter.
+        Assert.EndsWith(" Hosts 'h1', 'h4', 'h3' would take it.", creation.Message, StringComparison.Ordinal);
+        var registration = await site.FailAsync<InvalidState>(
+            new RegisterVm { Target = site.Datacenter, Datastore = site.Datastore, Path = "gone/gone.vmx", Location = site.Host(2) });
+        Assert.Equal("Hosts 'h1', 'h4', 'h3' would take it.", registration.Instead);
+        // Files alone find room on a full host; a guest does not.
+        var clone = new CloneVm { Target = source, Name = "web02", Location = site.Host(2) };
+        Assert.Equal("Hosts 'h1', 'h4', 'h3' would take it.", (await site.FailAsync<InvalidState>(clone)).Instead);
+        Assert.Equal("Hosts 'h1', 'h4' would take it.", (await site.FailAsync<InvalidState>(clone with { PowerOn = true })).Instead);
+        Assert.Equal(
+            "Hosts 'h1', 'h4' would take it.",
+            (await site.FailAsync<InsufficientMemory>(clone with { PowerOn = true, Location = site.Host(3) })).Instead);
+    }
+
+    [Fact]
     public async Task NewMachinesSpreadOverTheHosts()
     {
         await using var site = await MachineSite.OpenAsync(hosts: 3);
