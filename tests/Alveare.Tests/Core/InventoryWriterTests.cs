@@ -43,11 +43,10 @@ public sealed class InventoryWriterTests
         var store = new MemoryStore { IsFull = true };
         var writer = new InventoryWriter(store, new Feed());
 
-        var hold = new TaskCompletionSource();
-        store.Hold = hold.Task;
+        using var hold = store.Hold();
         var first = writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(0, "a")));
         var built = writer.ApplyAsync(now => InventoryEdit.Of(NewFolder(1, "b")));
-        hold.SetResult();
+        hold.Release();
         await Assert.ThrowsAsync<FaultException>(() => first);
         await Assert.ThrowsAsync<FaultException>(() => built);
         Assert.Equal(1, writer.Current.Count);
@@ -63,11 +62,10 @@ public sealed class InventoryWriterTests
     {
         var store = new MemoryStore { Failures = 1 };
         var writer = new InventoryWriter(store, new Feed());
-        var hold = new TaskCompletionSource();
-        store.Hold = hold.Task;
+        using var hold = store.Hold();
         var failed = writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(0, "a")));
         var refused = writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(1, "b")));
-        hold.SetResult();
+        hold.Release();
         await Assert.ThrowsAsync<FaultException>(() => failed);
         await Assert.ThrowsAsync<FaultException>(() => refused);
         await writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(2, "c")));
@@ -82,13 +80,13 @@ public sealed class InventoryWriterTests
     {
         var store = new MemoryStore();
         var writer = new InventoryWriter(store, new Feed());
-        var hold = new TaskCompletionSource();
-        (store.Failures, store.Hold) = (1, hold.Task);
+        store.Failures = 1;
+        using var hold = store.Hold();
         var failed = writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(0, "a")));
         var refused = writer.ApplyAsync(
             _ => InventoryEdit.Of(NewFolder(1, "b")),
             new StoreCompanion(new StoreWrite(StoreKind.Task, "1", "ended"), new StoreWrite(StoreKind.Task, "1", "running")));
-        hold.SetResult();
+        hold.Release();
         await Assert.ThrowsAsync<FaultException>(() => failed);
         await Assert.ThrowsAsync<FaultException>(() => refused);
         await writer.ApplyAsync(_ => InventoryEdit.Of(NewFolder(2, "c")));

@@ -7,14 +7,21 @@ namespace Alveare.Tests.Core;
 internal sealed class MemoryStore : IStore
 {
     private readonly SortedDictionary<(string Kind, string Key), string> _records = [];
+    private Task _held = Task.CompletedTask;
 
     public bool IsFull { get; set; }
 
     /// <summary>The next commits that fail.</summary>
     public int Failures { get; set; }
 
-    /// <summary>Commits begun from now on wait for this, so that a test can begin several before the first one ends.</summary>
-    public Task Hold { get; set; } = Task.CompletedTask;
+    /// <summary>Commits begun from now on wait until this is released, so that a test can begin several before the first one ends. A test that fails releases it by
+    /// disposing of it: whoever it tests may wait for its commits before it ends.</summary>
+    public HeldCommits Hold()
+    {
+        var hold = new HeldCommits();
+        _held = hold.Released;
+        return hold;
+    }
 
     /// <summary>What is on disk at this moment, as an engine finds it that is started after another one was killed.</summary>
     public MemoryStore Copy()
@@ -38,9 +45,9 @@ internal sealed class MemoryStore : IStore
     public async Task CommitAsync(IReadOnlyList<StoreWrite> writes)
     {
         var fails = IsFull || Failures-- > 0;
-        var hold = Hold;
+        var held = _held;
         await Task.Yield();
-        await hold;
+        await held;
         if (fails)
             throw new FaultException(new HostOperationFailed("Writing to the store", "the disk is full"));
         lock (_records)
@@ -56,4 +63,16 @@ internal sealed class MemoryStore : IStore
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}
+
+/// <summary>Commits of a <see cref="MemoryStore"/> that wait.</summary>
+internal sealed class HeldCommits : IDisposable
+{
+    private readonly TaskCompletionSource _released = new();
+
+    public Task Released => _released.Task;
+
+    public void Release() => _released.TrySetResult();
+
+    public void Dispose() => Release();
 }

@@ -190,13 +190,12 @@ public sealed class PoolTests
     {
         await using var site = await MachineSite.OpenAsync();
         var (vm, pool) = await GuardedAsync(site, "a", new(2000));
-        var hold = new TaskCompletionSource();
-        site.Store.Hold = hold.Task;
+        using var hold = site.Store.Hold();
         var narrowed = WithReservationAsync(site, pool, new(1000));
         Assert.Equal(2000, site.Now.Get<ResourcePool>(pool).Controls.Cpu.Reservation.Value);
         var fault = Assert.Throws<HostRefusedException>(() => Promise(new HostRooms(site.Engine.Inventory, site.Engine.Statistics), site, vm)).Fault;
         Assert.Equal(1000, Assert.IsType<InsufficientPoolReservation>(fault).Free);
-        hold.SetResult();
+        hold.Release();
         await narrowed;
     }
 
@@ -206,12 +205,12 @@ public sealed class PoolTests
         await using var site = await MachineSite.OpenAsync();
         var (vm, pool) = await GuardedAsync(site, "a", new(1000));
         var rooms = new HostRooms(site.Engine.Inventory, site.Engine.Statistics);
-        var hold = new TaskCompletionSource();
-        (site.Store.Hold, site.Store.IsFull) = (hold.Task, true);
+        using var hold = site.Store.Hold();
+        site.Store.IsFull = true;
         var widened = WithReservationAsync(site, pool, new(2000));
         var promised = Promise(rooms, site, vm).SettleAsync();
         Assert.False(promised.IsCompleted);
-        hold.SetResult();
+        hold.Release();
         await Assert.ThrowsAsync<FaultException>(() => widened);
         await Assert.ThrowsAsync<FaultException>(() => promised);
         site.Store.IsFull = false;
