@@ -42,7 +42,14 @@ internal static class PoolCommands
             new("CPU SHARES", p => p.Controls.Cpu.Shares?.ToString() ?? "normal", IsNumber: true),
             new("MEMORY RESERVED", p => Amounts.Size(p.Controls.Memory.Reservation), IsNumber: true),
             new("MEMORY LIMIT", p => p.Controls.Memory.Limit is { } limit ? Amounts.Size(limit) : null, IsNumber: true),
-            new("MEMORY SHARES", p => p.Controls.Memory.Shares?.ToString() ?? "normal", IsNumber: true));
+            new("MEMORY SHARES", p => p.Controls.Memory.Shares?.ToString() ?? "normal", IsNumber: true),
+            // Few pools have these, and a table with all of them is wider than most terminals.
+            new("IOPS LIMIT", p => p.Controls.Disk.IopsLimit?.ToString(), IsNumber: true, IsOptional: true),
+            new("DISK LIMIT", p => p.Controls.Disk.BandwidthLimit is { } limit ? Amounts.Rate(limit) : null, IsNumber: true, IsOptional: true),
+            new("DISK SHARES", p => p.Controls.Disk.Shares?.ToString(), IsNumber: true, IsOptional: true),
+            new("OUT LIMIT", p => p.Controls.Network.OutLimit is { } limit ? Amounts.Rate(limit) : null, IsNumber: true, IsOptional: true),
+            new("IN LIMIT", p => p.Controls.Network.InLimit is { } limit ? Amounts.Rate(limit) : null, IsNumber: true, IsOptional: true),
+            new("NIC SHARES", p => p.Controls.Network.Shares?.ToString(), IsNumber: true, IsOptional: true));
         return ExitCode.Done;
     });
 

@@ -5,7 +5,8 @@ namespace Alveare.Cli.Output;
 
 /// <summary>One column of a table.</summary>
 /// <param name="IsNumber">Aligned right.</param>
-public sealed record Column<T>(string Header, Func<T, string?> Value, bool IsNumber = false);
+/// <param name="IsOptional">Left out where no row has anything in it.</param>
+public sealed record Column<T>(string Header, Func<T, string?> Value, bool IsNumber = false, bool IsOptional = false);
 
 /// <summary>Aligned text columns without lines, so that they can be read and cut by programs too; an empty cell is <c>-</c>.</summary>
 public static class Table
@@ -14,6 +15,7 @@ public static class Table
 
     public static string Format<T>(IReadOnlyList<T> rows, params Column<T>[] columns)
     {
+        columns = [.. columns.Where(c => !c.IsOptional || rows.Any(r => !string.IsNullOrEmpty(c.Value(r))))];
         var cells = rows.Select(row => columns.Select(c => Clean(c.Value(row))).ToArray()).ToList();
         var widths = columns.Select((c, n) => cells.Select(r => Width(r[n])).Append(Width(c.Header)).Max()).ToArray();
         var text = new StringBuilder();

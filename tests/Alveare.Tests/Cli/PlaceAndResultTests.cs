@@ -90,20 +90,30 @@ public sealed class PlaceAndResultTests
         Assert.Equal((ExitCode.Usage, "alveare: --last is '0', expected 1 or more.\n"), (run.Code, run.Error));
     }
 
-    [Fact]
-    public async Task PoolsAreListedWithWhatTheyAreIn()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task PoolsAreListedWithWhatTheyAreInAndWhatTheirDevicesAreHeldTo(bool isHeld)
     {
-        const string Controls = """{"cpu":{"reservation":0,"isExpandable":true},"memory":{"reservation":0,"isExpandable":true}}""";
+        const string Plain = """{"cpu":{"reservation":0,"isExpandable":true},"memory":{"reservation":0,"isExpandable":true},"disk":{},"network":{}}""";
+        const string Held = """{"cpu":{"reservation":0,"isExpandable":true},"memory":{"reservation":0,"isExpandable":true},"disk":{"iopsLimit":500,"bandwidthLimit":52428800},"network":{"outLimit":1048576,"shares":200}}""";
         await using var center = await ScriptedCenter.OpenAsync(asked => asked == "GET /api/clusters"
             ? (200, """{"items":[{"id":"cluster-1","kind":"cluster","name":"rack"}],"total":1,"position":"0"}""")
             : (200, $$$"""
-                {"items":[{"id":"pool-1","kind":"pool","name":"prod","parent":"cluster-1","controls":{{{Controls}}}},
-                {"id":"pool-2","kind":"pool","name":"shop","parent":"pool-1","controls":{{{Controls}}}}],"total":2,"position":"0"}
+                {"items":[{"id":"pool-1","kind":"pool","name":"prod","parent":"cluster-1","controls":{{{Plain}}}},
+                {"id":"pool-2","kind":"pool","name":"shop","parent":"pool-1","controls":{{{(isHeld ? Held : Plain)}}}}],"total":2,"position":"0"}
                 """));
         var run = await CommandRun.OfAsync(center.Variables, Cancellation, "pool", "list");
         Assert.Equal(
             [["NAME", "IN"], ["prod", "rack"], ["shop", "prod"]],
             run.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries)[..2]));
+        // What none of them has takes no column.
+        Assert.EndsWith(isHeld ? "MEMORY SHARES  IOPS LIMIT  DISK LIMIT  OUT LIMIT  NIC SHARES" : "MEMORY SHARES", run.Out.Split('\n')[0], StringComparison.Ordinal);
+        if (isHeld)
+        {
+            Assert.Matches(@"prod .* normal +- +- +- +-\n", run.Out);
+            Assert.Matches(@"shop .* normal +500 +50 MiB/s +1 MiB/s +200\n", run.Out);
+        }
     }
 
     [Fact]
