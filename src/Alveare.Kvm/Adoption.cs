@@ -25,6 +25,8 @@ internal sealed class Adoption(
     /// <summary>How long the start of an agent waits for QEMUs to answer; those that hang are adopted when they answer again.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
+    private readonly StrayProcesses strays = new();
+
     public async Task RunAsync(Registry registry)
     {
         var runs = RunDirectory.FindAll(runRoot).ToDictionary(r => EntityId.Vm(r.Machine));
@@ -61,7 +63,7 @@ internal sealed class Adoption(
         if (machine.Current.Spec is not { } spec || ground.TryReadLock(machine.Current.Config) is not { } held || held.Owner != host)
             return;
         var run = new RunDirectory(runRoot, spec.Uuid);
-        if (QemuProcess.FindStray(run) is { } pid)
+        if (strays.Find(run) is { } pid)
         {
             machine.Change(m => m with { Power = PowerState.Unknown, LockEpoch = held.Epoch });
             Raise(

@@ -137,11 +137,6 @@ public sealed class QemuProcess
         return null;
     }
 
-    /// <summary>The id of a living QEMU whose run directory was removed, or null when there is none: every process is looked at.</summary>
-    public static int? FindStray(RunDirectory run) => Directory.EnumerateDirectories("/proc")
-        .Select(path => int.TryParse(Path.GetFileName(path), CultureInfo.InvariantCulture, out var pid) && IsOurs(run, pid) ? pid : (int?)null)
-        .FirstOrDefault(pid => pid is not null);
-
     /// <summary>What the process has resident now; nothing when it is gone.</summary>
     public Bytes ReadMemory()
     {
@@ -191,15 +186,20 @@ public sealed class QemuProcess
 
     /// <summary>Whether <paramref name="pid"/> is still the QEMU of this run directory. Its command line names the directory, which no
     /// recycled process id does, also after a reboot.</summary>
-    private static bool IsOurs(RunDirectory run, int pid)
+    internal static bool IsOurs(RunDirectory run, int pid) => Names(run, ReadCommandLine(pid));
+
+    internal static bool Names(RunDirectory run, byte[] commandLine) => commandLine.AsSpan().IndexOf(Encoding.UTF8.GetBytes(run.Path)) >= 0;
+
+    /// <summary>Nothing of a process that is gone.</summary>
+    internal static byte[] ReadCommandLine(int pid)
     {
         try
         {
-            return File.ReadAllBytes($"/proc/{pid}/cmdline").AsSpan().IndexOf(Encoding.UTF8.GetBytes(run.Path)) >= 0;
+            return File.ReadAllBytes($"/proc/{pid}/cmdline");
         }
         catch (IOException)
         {
-            return false;
+            return [];
         }
     }
 
