@@ -93,11 +93,15 @@ internal sealed class DeviceEnforcement(
 
     private InForce Throttle(RunningMachine one, InForce present, ImmutableArray<DiskControl> wanted, bool isChanged)
     {
-        var changes = Enumerable.Range(0, wanted.Length).Where(i => present.Disks is { } known ? !IsSame(known[i], wanted[i], isChanged) : isChanged).ToList();
+        // QEMU did not take what it was told last: how far it came is not known, so it is told all of it again.
+        var told = RefusalOf(present.Throttling);
+        var changes = Enumerable.Range(0, wanted.Length)
+            .Where(i => told is not null || (present.Disks is { } known ? !IsSame(known[i], wanted[i], isChanged) : isChanged))
+            .ToList();
         if (changes.Count == 0)
             return present;
         var throttling = ThrottleAsync(present.Throttling, one, [.. changes.Select(i => (i, wanted[i]))]);
-        _ = ReportAsync(one.Machine, throttling);
+        _ = ReportAsync(one.Machine, throttling, isChanged ? null : told);
         return present with { Disks = present.Disks is { } before ? [.. wanted.Select((w, i) => changes.Contains(i) ? w : before[i])] : wanted, Throttling = throttling };
     }
 
@@ -108,7 +112,8 @@ internal sealed class DeviceEnforcement(
             await PowerControl.CommandAsync(one.Machine, one.Run, DiskThrottle.Command, DiskThrottle.Of(disk, control));
     }
 
-    private async Task ReportAsync(Machine machine, Task throttling)
+    /// <param name="told">The refusal that was told already: it is not told again each time.</param>
+    private async Task ReportAsync(Machine machine, Task throttling, Fault? told)
     {
         try
         {
@@ -117,13 +122,15 @@ internal sealed class DeviceEnforcement(
         catch (FaultException e)
         {
             // Of one that ended there is nothing more to hold.
-            if (e.Fault is not MachineDied)
+            if (e.Fault is not MachineDied && e.Fault != told)
                 report(machine, e.Fault.Message);
         }
     }
 
     // Null where it is not known what is in force: that is asked for again when the machine changes, and not every few seconds.
     private ImmutableArray<NicControl>? Shape(RunningMachine one, ImmutableArray<NicControl>? present, ImmutableArray<NicControl> wanted, bool isChanged)
+    private static Fault? RefusalOf(Task throttling) => (throttling.Exception?.InnerException as FaultException)?.Fault;
+
     {
         // A machine that starts is waited for: where there is nothing to limit and nothing to lift, the kernel is not asked.
         if (wanted.IsEmpty || (present is { } known ? known.Zip(wanted).All(n => IsSame(n.First, n.Second, isChanged)) : !isChanged))
