@@ -25,12 +25,14 @@ internal sealed class DeviceEnforcement(
     // So much two parts of a pool may differ and be the same to a device that keeps to one of them.
     private const double Same = 0.03;
 
-    private static readonly ImmutableArray<DeviceRate> Rates = [DeviceRate.Iops, DeviceRate.DiskBytes, DeviceRate.Out, DeviceRate.In];
+    private static readonly ImmutableArray<DeviceRate> DiskRates = [DeviceRate.Iops, DeviceRate.DiskBytes];
+    private static readonly ImmutableArray<DeviceRate> NicRates = [DeviceRate.Out, DeviceRate.In];
 
     private readonly ConditionalWeakTable<MachineRun, InForce> inForce = [];
 
-    /// <summary>Whether what devices do must be known to divide: a pool is held to it.</summary>
-    public static bool IsRated(ImmutableArray<HostPool> pools) => Rates.Any(r => r.IsLimited(pools));
+    /// <summary>The machines of which must be known what their disks do, and their network cards, to divide what pools are held to.</summary>
+    public static (IReadOnlySet<EntityId> Disks, IReadOnlySet<EntityId> Nics) Rated(ImmutableArray<HostPool> pools) =>
+        (DiskRates.SelectMany(r => r.MachinesHeldBy(pools)).ToHashSet(), NicRates.SelectMany(r => r.MachinesHeldBy(pools)).ToHashSet());
 
     /// <summary>Brings all devices to what they are to be held to and to weigh.</summary>
     /// <param name="pools">This host's part of them.</param>
@@ -39,7 +41,7 @@ internal sealed class DeviceEnforcement(
     public void Divide(
         IReadOnlyList<RunningMachine> running, ImmutableArray<HostPool> pools, IReadOnlyDictionary<MachineRun, DeviceWork> work, Machine? changed)
     {
-        var parts = new Parts(Rates.Where(r => r.IsLimited(pools)).ToDictionary(
+        var parts = new Parts(DiskRates.Concat(NicRates).Where(r => r.IsLimited(pools)).ToDictionary(
             r => r, r => r.DivideAmongDevices(running.ToDictionary(m => m.Machine.Id, m => ClaimsOf(r, m, work)), pools)));
         foreach (var one in running)
         {
@@ -127,10 +129,10 @@ internal sealed class DeviceEnforcement(
         }
     }
 
-    // Null where it is not known what is in force: that is asked for again when the machine changes, and not every few seconds.
-    private ImmutableArray<NicControl>? Shape(RunningMachine one, ImmutableArray<NicControl>? present, ImmutableArray<NicControl> wanted, bool isChanged)
     private static Fault? RefusalOf(Task throttling) => (throttling.Exception?.InnerException as FaultException)?.Fault;
 
+    // Null where it is not known what is in force: that is asked for again when the machine changes, and not every few seconds.
+    private ImmutableArray<NicControl>? Shape(RunningMachine one, ImmutableArray<NicControl>? present, ImmutableArray<NicControl> wanted, bool isChanged)
     {
         // A machine that starts is waited for: where there is nothing to limit and nothing to lift, the kernel is not asked.
         if (wanted.IsEmpty || (present is { } known ? known.Zip(wanted).All(n => IsSame(n.First, n.Second, isChanged)) : !isChanged))

@@ -41,16 +41,16 @@ public sealed class ResourceEnforcement(
     public IReadOnlyList<MachineRun> Held => [.. machines.All.Select(m => m.Run).OfType<MachineRun>().Where(
         r => r.Balloon.IsAwaited || (inForce.TryGetValue(r, out var present) && present is { IsWhole: false } or { Limits.Memory.Most: not null }))];
 
-    /// <summary>The runs whose devices' work must be known before the host divides: those of machines in pools, where a pool is held to some of it.</summary>
-    public IReadOnlyList<MachineRun> Rated
+    /// <summary>The runs of whose disks, and of whose network cards, it must be known what they do before the host divides: those in pools that are held to some of it.</summary>
+    public (IReadOnlyList<MachineRun> Disks, IReadOnlyList<MachineRun> Nics) Rated
     {
         get
         {
-            var told = pools();
-            if (!DeviceEnforcement.IsRated(told))
-                return [];
-            var pooled = told.SelectMany(p => p.Machines).ToHashSet();
-            return [.. machines.All.Where(m => pooled.Contains(m.Id)).Select(m => m.Run).OfType<MachineRun>()];
+            var (disks, nics) = DeviceEnforcement.Rated(pools());
+            return (RunsOf(disks), RunsOf(nics));
+
+            IReadOnlyList<MachineRun> RunsOf(IReadOnlySet<EntityId> rated) =>
+                rated.Count == 0 ? [] : [.. machines.All.Where(m => rated.Contains(m.Id)).Select(m => m.Run).OfType<MachineRun>()];
         }
     }
 

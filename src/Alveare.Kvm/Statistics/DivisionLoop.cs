@@ -44,7 +44,8 @@ internal sealed class DivisionLoop(StatisticsSampler statistics, ResourceEnforce
         {
             // Memory of those that have a limit is taken from and given back to their guests by what they say now.
             await Task.WhenAll(enforcement.Held.Select(AskAsync));
-            var devices = await statistics.ReadDevicesAsync(enforcement.Rated);
+            var rated = enforcement.Rated;
+            var devices = await statistics.ReadDevicesAsync(rated.Disks, rated.Nics);
             var (now, at) = (await statistics.ReadUseAsync(), time.GetTimestamp());
             var elapsed = time.GetElapsedTime(lastAt, at);
             enforcement.Divide(

@@ -70,14 +70,15 @@ internal sealed class MachineMeter : IDisposable
     }
 
     /// <summary>What each device has done; null when QEMU does not answer in time.</summary>
-    /// <param name="disks">How many there are.</param>
-    public async Task<DeviceCounters?> TryReadDevicesAsync(int disks, IReadOnlyDictionary<int, LinkCounters> links)
+    /// <param name="disks">How many there are; 0 asks about none.</param>
+    /// <param name="links">The counters of all links; null asks about no network card.</param>
+    public async Task<DeviceCounters?> TryReadDevicesAsync(int disks, IReadOnlyDictionary<int, LinkCounters>? links)
     {
         try
         {
             return new DeviceCounters(
                 disks == 0 ? [] : await BlockStatistics.ReadEachAsync(Run.Qmp, disks, Patience),
-                [.. taps.Select(t => links.GetValueOrDefault(t).FromOtherEnd())]);
+                links is null ? [] : [.. taps.Select(t => links.GetValueOrDefault(t).FromOtherEnd())]);
         }
         catch (Exception e) when (e is QmpException or QmpClosedException)
         {

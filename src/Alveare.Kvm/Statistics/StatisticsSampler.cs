@@ -77,19 +77,23 @@ public sealed class StatisticsSampler(
         }
     }
 
-    /// <summary>What each device of these runs has done; of those that answer.</summary>
-    internal async Task<IReadOnlyDictionary<MachineRun, DeviceCounters>> ReadDevicesAsync(IReadOnlyCollection<MachineRun> runs)
+    /// <summary>What each device of these runs has done; of those that answer. QEMU is asked about disks, and the kernel about network cards.</summary>
+    /// <param name="disks">The runs whose disks are asked about; of others nothing is said of them. So with <paramref name="nics"/>.</param>
+    internal async Task<IReadOnlyDictionary<MachineRun, DeviceCounters>> ReadDevicesAsync(IReadOnlyCollection<MachineRun> disks, IReadOnlyCollection<MachineRun> nics)
     {
-        if (runs.Count == 0)
+        if (disks.Count == 0 && nics.Count == 0)
             return new Dictionary<MachineRun, DeviceCounters>();
         await reading.WaitAsync(stopping.Token);
         try
         {
             using var links = new Links();
             FollowMachines(links, regular: false);
-            var counters = links.ReadCounters();
-            var read = await Task.WhenAll(meters.Where(m => runs.Contains(m.Value.Run)).Select(async m => (
-                m.Value.Run, Devices: await m.Value.TryReadDevicesAsync(machines.TryFind(m.Key)?.Current.Spec?.Disks.Length ?? 0, counters))));
+            var counters = nics.Count == 0 ? null : links.ReadCounters();
+            var read = await Task.WhenAll(meters.Where(m => disks.Contains(m.Value.Run) || nics.Contains(m.Value.Run)).Select(async m => (
+                m.Value.Run,
+                Devices: await m.Value.TryReadDevicesAsync(
+                    disks.Contains(m.Value.Run) ? machines.TryFind(m.Key)?.Current.Spec?.Disks.Length ?? 0 : 0,
+                    nics.Contains(m.Value.Run) ? counters : null))));
             return read.Where(r => r.Devices is not null).ToDictionary(r => r.Run, r => r.Devices!);
         }
         finally

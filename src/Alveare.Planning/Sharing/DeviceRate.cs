@@ -56,6 +56,10 @@ public sealed class DeviceRate
     /// <summary>Whether any of these pools is held to so much of it.</summary>
     public bool IsLimited(IEnumerable<HostPool> pools) => pools.Any(p => _ofPool(p).Limit is not null);
 
+    /// <summary>The machines in pools, at whatever depth, that are held to so much of it: what their devices do counts.</summary>
+    public IEnumerable<EntityId> MachinesHeldBy(IReadOnlyCollection<HostPool> pools) => PoolTree.HeldByPools(
+        PoolTree.Of(pools.SelectMany(p => p.Machines).Distinct().ToDictionary(m => m, _ => default(Claim)), pools, p => Plain(_ofPool(p))));
+
     /// <summary>The machine's devices, in order.</summary>
     public ImmutableArray<RatedDevice> DevicesOf(MachineSpec machine) => [.. _devices(machine)];
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Networks;
+using Alveare.Kvm.Statistics;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -56,6 +57,48 @@ public sealed class DeviceEnforcementTests
         {
             enforcement.Divide([new RunningMachine(machine, pooled.Run, pooled.Spec)], pools, new Dictionary<MachineRun, DeviceWork>(), changed: null);
             return enforcement.ThrottledAsync(pooled.Run);
+        }
+    }
+
+    [Theory]
+    [InlineData(null, 20_000L, 0)]
+    [InlineData(90, null, 1)]
+    [InlineData(null, null, 0)]
+    public async Task QemuIsAskedAboutDisksOnlyWhereAPoolIsHeldToWhatTheyDo(int? iops, long? sent, int expected)
+    {
+        var asked = new List<string>();
+        await using var pooled = await PooledMachine.StartAsync((command, _) =>
+        {
+            asked.Add(command);
+            return """{"return": []}""";
+        });
+        var directory = Directory.CreateTempSubdirectory("alv-");
+        try
+        {
+            using var machines = new MachineTable(pooled.State, new Registry(directory.FullName));
+            machines.AddVisiting(pooled.Host).Run = pooled.Run;
+            HostPool[] pools =
+            [
+                pooled.PoolOf(new DiskControl { IopsLimit = iops }, new PoolNetworkControl { OutLimit = sent is { } bytes ? new Bytes(bytes) : null }),
+                // What is in no pool with a limit is not asked after on account of others.
+                new(new EntityId(EntityKind.ResourcePool, Guid.NewGuid()), null, new CpuControl(), []) { Disk = new DiskControl { IopsLimit = 10 } },
+            ];
+            var enforcement = new ResourceEnforcement(
+                pooled.State, machines, null, new TapShaping(EntityId.Host(Guid.NewGuid())), new UplinkShares(uplink: null, speed: null), _ => null,
+                pooled.State.Current.Facts, () => [.. pools])
+            {
+                TranslationCache = () => Bytes.Zero,
+            };
+            await using var sampler = new StatisticsSampler(
+                EntityId.Host(Guid.NewGuid()), uplink: null, machines, pooled.State, null, TimeProvider.System, TimeSpan.FromSeconds(20));
+            var rated = enforcement.Rated;
+            var known = await sampler.ReadDevicesAsync(rated.Disks, rated.Nics);
+            Assert.Equal(Enumerable.Repeat("query-blockstats", expected), asked);
+            Assert.Equal(iops is not null || sent is not null, known.ContainsKey(pooled.Run));
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
         }
     }
 

@@ -61,6 +61,15 @@ public sealed class DeviceRateTests
     }
 
     [Fact]
+    public void AMachineIsHeldByAnyPoolAboveItThatHasALimitOfThatRate()
+    {
+        HostPool[] pools = [Pool(Outer, null, 500, 1), Pool(Inner, Outer, null, 2), Pool(new(EntityKind.ResourcePool, Number(3)), null, null, 3)];
+        Assert.Equal([Vm(1), Vm(2)], DeviceRate.Iops.MachinesHeldBy(pools).Order());
+        Assert.Empty(DeviceRate.DiskBytes.MachinesHeldBy(pools));
+        Assert.Empty(DeviceRate.Out.MachinesHeldBy(pools));
+    }
+
+    [Fact]
     public void ADiskThatNearlyDoesWhatItIsHeldToMayWantAnyAmount()
     {
         Assert.Equal(double.PositiveInfinity, DeviceRate.Iops.ClaimOf(new RatedDevice(1000, null), done: 90, held: 100).Demand);
