@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using Alveare.Model.Faults;
 
 namespace Alveare.Cli.Running;
 
@@ -42,7 +43,13 @@ internal static class Holder
     {
         string[] lists = insideKind switch { Rule => ["rules"], Group => ["vmGroups", "hostGroups"], _ => [] };
         if (lists.Length > 0)
-            return [.. all.Where(h => lists.Any(l => h.GetProperty(l).EnumerateArray().Any(o => Text(o, "name") == name))).Select(h => Text(h, "id"))];
+        {
+            var named = all.SelectMany(h => lists.SelectMany(l => h.GetProperty(l).EnumerateArray().Select(o => (Name: Text(o, "name"), Holder: Text(h, "id"))))).ToList();
+            return named.Where(n => n.Name == name).Select(n => n.Holder).Distinct().ToArray() is { Length: > 0 } known
+                ? known
+                : throw new FaultException(NotFound.Among(named.Select(n => n.Name), insideKind, name));
+        }
+
         var found = await run.AskAsync(c => c.LookUpAsync(insideKind, name, run.Interrupted));
         if (kind == Cluster && insideKind == "vm")
         {

@@ -48,6 +48,16 @@ public sealed class PlaceAndResultTests
         Assert.DoesNotContain(center.Asked, a => a.StartsWith("POST /api/c", StringComparison.Ordinal) || a.StartsWith("POST /api/d", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("rule disable spred", "No rule is named 'spred'. Did you mean 'spread'?")]
+    [InlineData("rule create pair apart --vm-group web", "No group is named 'web'. Did you mean 'webs'?")]
+    public async Task AnUnknownRuleOrGroupIsSaidAlsoWhereThereAreSeveralClusters(string line, string expected)
+    {
+        await using var center = await TwoOfEachAsync();
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, line.Split(' '));
+        Assert.Equal((ExitCode.Fault, $"alveare: {expected}\n"), (run.Code, run.Error));
+    }
+
     [Fact]
     public async Task WithoutOneTheCommandSaysHowToMakeOne()
     {
