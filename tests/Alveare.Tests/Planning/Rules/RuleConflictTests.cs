@@ -1,5 +1,6 @@
 using Alveare.Planning.Rules;
 using Alveare.Planning.Snapshots;
+using CsCheck;
 using Xunit;
 
 namespace Alveare.Tests.Planning.Rules;
@@ -27,6 +28,27 @@ public sealed class RuleConflictTests
         "no host is allowed by all",
         Assert.Single(Of(new("r0", RuleKind.Together, ["a", "b"], []), new("r1", RuleKind.OnHosts, ["a"], ["h0"]), new("r2", RuleKind.OnHosts, ["b"], ["h1"]))),
         StringComparison.Ordinal);
+
+    [Fact]
+    public void MachinesApartThatAreBoundToFewerHostsAreFound() => Assert.Equal(
+        ["rule r0: a, b apart: a and b cannot be apart on h0, where they must be by rule r1 and rule r2"],
+        Of(new("r0", RuleKind.Apart, ["a", "b"], []), new("r1", RuleKind.OnHosts, ["a"], ["h0"]), new("r2", RuleKind.OnHosts, ["b", "c"], ["h0"])));
+
+    [Fact]
+    public void MachinesApartAreRefusedJustWhenNoWayToPlaceThemIsLeft() =>
+        Gen.Int[1, 31].Array[0, 5].Sample(allowed =>
+        {
+            // Each machine may be on the hosts that are bits of its number.
+            string[] hosts = [.. Enumerable.Range(0, 5).Select(h => $"h{h}")];
+            string[] vms = [.. allowed.Select((_, v) => $"vm{v}")];
+            var conflicts = RuleConflicts.Of(
+                [new("apart", RuleKind.Apart, [.. vms], []), .. allowed.Select((a, v) => new SnapshotRule($"r{v}", RuleKind.OnHosts, [vms[v]], [.. hosts.Where((_, h) => (a & 1 << h) != 0)]))],
+                hosts);
+            Assert.Equal(!CanBePlaced(0, 0), conflicts.Count == 1);
+
+            bool CanBePlaced(int vm, int taken) => vm == allowed.Length
+                || Enumerable.Range(0, 5).Any(h => (allowed[vm] & ~taken & 1 << h) != 0 && CanBePlaced(vm + 1, taken | 1 << h));
+        });
 
     [Fact]
     public void RulesThatCanAllBeKeptAreNoConflict() => Assert.Empty(
