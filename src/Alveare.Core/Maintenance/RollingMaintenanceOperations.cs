@@ -29,6 +29,8 @@ internal sealed class RollingMaintenanceOperations(MachineGround ground, EventLo
     {
         var cluster = ground.Now.Get<Cluster>(operation.Target);
         var hosts = ground.Now.Children<Host>(cluster.Id).Where(h => h is { Maintenance: HostMaintenance.None, Standby: HostStandby.None }).Select(h => h.Id).ToList();
+        if (hosts.Count < 2)
+            throw new FaultException(new InvalidState(cluster.Name, $"a cluster with {hosts.Count} host{(hosts.Count == 1 ? "" : "s")} that can run machines", "one with two or more, so that others take the machines of each"));
         if (operation.AtOnce < 1 || operation.AtOnce >= hosts.Count)
         {
             throw new FaultException(new InvalidArgument(

@@ -127,6 +127,10 @@ public sealed class MaintenanceTests
         await site.FailAsync<InvalidArgument>(new RollingMaintenance { Target = site.Cluster, AtOnce = 3 });
         await site.FailAsync<InvalidArgument>(new RollingMaintenance { Target = site.Cluster, AtOnce = 0 });
         await site.FailAsync<InvalidArgument>(new RollingMaintenance { Target = site.Cluster, Hold = TimeSpan.FromDays(2) });
+        var other = (await site.SucceedAsync(new CreateCluster { Target = site.Datacenter, Name = "other" })).Result!.Value;
+        Assert.Equal(
+            "'other' is a cluster with 0 hosts that can run machines; this operation needs it to be one with two or more, so that others take the machines of each.",
+            (await site.FailAsync<InvalidState>(new RollingMaintenance { Target = other })).Message);
         await site.SucceedAsync(new RollingMaintenance { Target = site.Cluster, AtOnce = 2 });
         Assert.All(site.Now.OfType<Host>(), h => Assert.Equal(HostMaintenance.None, h.Maintenance));
         Assert.All(vms, v => Assert.Equal(PowerState.On, site.Vm(v).Power));
