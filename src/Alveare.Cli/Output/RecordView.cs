@@ -6,7 +6,8 @@ namespace Alveare.Cli.Output;
 /// <summary>A record of the server as indented <c>name: value</c> lines, sizes, rates and parts of a hundred in human units.</summary>
 public static class RecordView
 {
-    private static readonly string[] Sizes = ["memory", "memoryReserved", "memoryForGuests", "memoryUsed", "memoryConsumed", "memoryActive", "memoryBallooned", "capacity", "free", "transferred", "total", "remaining", "bandwidthLimit", "average", "peak", "burst"];
+    private static readonly string[] Sizes = ["memory", "memoryReserved", "memoryForGuests", "memoryUsed", "memoryConsumed", "memoryActive", "memoryBallooned", "capacity", "free", "transferred", "total", "remaining", "burst"];
+    private static readonly string[] Rates = ["bandwidthLimit", "average", "peak", "outLimit", "inLimit"];
 
     public static string Format(JsonElement record)
     {
@@ -15,7 +16,8 @@ public static class RecordView
         return text.ToString();
     }
 
-    private static void Append(StringBuilder text, JsonElement record, int depth)
+    /// <param name="of">The name of the member that holds it.</param>
+    private static void Append(StringBuilder text, JsonElement record, int depth, string of = "")
     {
         foreach (var member in record.EnumerateObject())
         {
@@ -24,13 +26,13 @@ public static class RecordView
             {
                 case JsonValueKind.Object:
                     text.Append('\n');
-                    Append(text, member.Value, depth + 1);
+                    Append(text, member.Value, depth + 1, member.Name);
                     break;
                 case JsonValueKind.Array:
                     AppendItems(text, member.Value, depth + 1);
                     break;
                 default:
-                    text.Append(' ').Append(Shown(member.Name, member.Value)).Append('\n');
+                    text.Append(' ').Append(Shown(of, member.Name, member.Value)).Append('\n');
                     break;
             }
         }
@@ -40,7 +42,7 @@ public static class RecordView
     {
         if (items.EnumerateArray().All(i => i.ValueKind is not (JsonValueKind.Object or JsonValueKind.Array)))
         {
-            text.Append(' ').AppendJoin(", ", items.EnumerateArray().Select(i => Shown("", i))).Append('\n');
+            text.Append(' ').AppendJoin(", ", items.EnumerateArray().Select(i => Shown("", "", i))).Append('\n');
             return;
         }
 
@@ -54,21 +56,25 @@ public static class RecordView
         }
     }
 
-    private static string Shown(string name, JsonElement value)
+    private static string Shown(string of, string name, JsonElement value)
     {
         if (value.ValueKind == JsonValueKind.Number)
-            return Number(name, value);
+            return Number(of, name, value);
         return value.ValueKind == JsonValueKind.String
             ? string.Concat(value.GetString()!.Select(c => char.IsControl(c) ? ' ' : c))
             : value.GetRawText();
     }
 
-    private static string Number(string name, JsonElement value)
+    private static string Number(string of, string name, JsonElement value)
     {
-        if (name.EndsWith("BytesPerSecond", StringComparison.OrdinalIgnoreCase))
+        if (name.EndsWith("BytesPerSecond", StringComparison.OrdinalIgnoreCase) || Rates.Contains(name))
             return Amounts.Rate(value.GetDouble());
         if (name.EndsWith("Percent", StringComparison.OrdinalIgnoreCase))
             return Amounts.Percent(value.GetDouble());
-        return Sizes.Contains(name) && value.TryGetInt64(out var bytes) ? Amounts.Size(bytes) : value.GetRawText();
+        // What is promised and what is held to say what of by what they are in.
+        var isControl = name is "reservation" or "limit";
+        if (name == "cpuClock" || (isControl && of == "cpu"))
+            return $"{value.GetRawText()} MHz";
+        return (Sizes.Contains(name) || (isControl && of == "memory")) && value.TryGetInt64(out var bytes) ? Amounts.Size(bytes) : value.GetRawText();
     }
 }

@@ -45,9 +45,9 @@ public sealed class SiteLifeTests(ApiSite site) : IClassFixture<ApiSite>
         Assert.Equal(vm.GetProperty("host").GetString(), JsonDocument.Parse(await DoneAsync("vm", "show", "web01", "--json")).RootElement.GetProperty("host").GetString());
         await DoneAsync("vm", "set-resources", "web01", "--disk", "1", "--iops-limit", "500", "--disk-bandwidth-limit", "20M", "--disk-shares", "high");
         await DoneAsync("vm", "set-resources", "web01", "--iops-limit", "0");
-        Assert.Matches(@"control:\s+bandwidthLimit: 20 MiB\s+shares: 2000\n", await DoneAsync("vm", "show", "web01"));
+        Assert.Matches(@"control:\s+bandwidthLimit: 20 MiB/s\s+shares: 2000\n", await DoneAsync("vm", "show", "web01"));
         await DoneAsync("vm", "set-resources", "web01", "--nic", "1", "--out-limit", "10M", "--nic-shares", "low");
-        Assert.Matches(@"control:\s+out:\s+average: 10 MiB\s+shares: 25\n", await DoneAsync("vm", "show", "web01"));
+        Assert.Matches(@"control:\s+out:\s+average: 10 MiB/s\s+shares: 25\n", await DoneAsync("vm", "show", "web01"));
         var again = await RunAsync("admin", [], null, "vm", "power-on", "web01");
         Assert.Equal(ExitCode.Fault, again.Code);
         Assert.Contains("'web01' is on; this operation needs it to be off", again.Error, StringComparison.Ordinal);

@@ -33,4 +33,31 @@ public sealed class TableTests
         using var record = JsonDocument.Parse("""{"name":"web01","memory":536870912,"tags":["a","b"],"disks":[{"file":"d.qcow2","capacity":1073741824}]}""");
         Assert.Equal("name: web01\nmemory: 512 MiB\ntags: a, b\ndisks:\n  - file: d.qcow2\n    capacity: 1 GiB\n", RecordView.Format(record.RootElement));
     }
+
+    [Fact]
+    public void WhatARecordIsPromisedAndHeldToHasItsUnits()
+    {
+        using var record = JsonDocument.Parse("""
+            {"controls":{"cpu":{"reservation":500,"limit":3000,"shares":4000},"memory":{"reservation":0,"limit":3221225472},"disk":{"iopsLimit":500,"bandwidthLimit":20971520},
+            "network":{"outLimit":1048576}}}
+            """);
+        Assert.Equal(
+            """
+            controls:
+              cpu:
+                reservation: 500 MHz
+                limit: 3000 MHz
+                shares: 4000
+              memory:
+                reservation: 0 B
+                limit: 3 GiB
+              disk:
+                iopsLimit: 500
+                bandwidthLimit: 20 MiB/s
+              network:
+                outLimit: 1 MiB/s
+
+            """,
+            RecordView.Format(record.RootElement));
+    }
 }
