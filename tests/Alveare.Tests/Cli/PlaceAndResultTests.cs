@@ -59,6 +59,20 @@ public sealed class PlaceAndResultTests
     }
 
     [Fact]
+    public async Task AnOptionForSeveralKindsIsCompletedWithTheNamesOfAll()
+    {
+        await using var center = await ScriptedCenter.OpenAsync(asked => (200, asked switch
+        {
+            "GET /api/hosts" => """{"items":[{"id":"host-1","name":"rack-h1"}],"total":1,"position":"0"}""",
+            "GET /api/clusters" => """{"items":[{"id":"cluster-1","name":"rack"},{"id":"cluster-2","name":"shelf"}],"total":2,"position":"0"}""",
+            _ => """{"items":[],"total":0,"position":"0"}""",
+        }));
+        const string Line = "alveare vm create web01 --on r";
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, $"[suggest:{Line.Length}]", Line);
+        Assert.Equal(["rack", "rack-h1"], run.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    [Fact]
     public async Task WithoutOneTheCommandSaysHowToMakeOne()
     {
         await using var center = await ScriptedCenter.OpenAsync(_ => (200, """{"items":[],"total":0,"position":"0"}"""));
