@@ -30,6 +30,15 @@ internal static class MoveOrder
         }
     }
 
+    /// <summary>The moves from home to where the machines are, as far as there is an order of them; made.</summary>
+    public static List<PlannedMove> From(int[] home, ClusterState state, Spread spread)
+    {
+        var (targets, moves) = (state.At.ToArray(), new List<PlannedMove>());
+        spread.Place(home);
+        Run(state, spread, targets, (vm, to) => moves.Add(MoveReason.Move(state, vm, to)));
+        return moves;
+    }
+
     private static double Rank(ClusterState state, Spread spread, int vm, int target)
     {
         var rules = state.Cluster.Rules.Weigh(vm, target, state.At);

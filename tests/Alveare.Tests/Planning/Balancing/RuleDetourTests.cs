@@ -104,6 +104,19 @@ public sealed class RuleDetourTests
         Assert.Equal(2, Balancer.Plan(snapshot, BalanceLevel.Of(BalanceLevel.RulesOnly), 2).Moves.Length);
     }
 
+    /// <summary>One host is asked for nearly twice its CPU, and another is too small to take anything but what asks for it.</summary>
+    [Fact]
+    public void WithinABudgetADetourDoesNotTakeTheMovesThatRelieveAHostInDistress()
+    {
+        var snapshot = Cluster(
+            [Apart], [10, 10, 10, 10, 3], ("a", "h1", 4), ("b", "h1", 5), ("c", "h2", 7), ("d", "h3", 6), ("e", "h3", 2), ("f", "h4", 7), ("x", "h4", 1), ("y", "h4", 1), ("z", "h4", 1));
+        snapshot = snapshot with { Vms = [.. snapshot.Vms.Select(v => v.Id is "x" or "y" or "z" ? v with { CpuDemandMhz = 6_000 } : v)] };
+        var two = Balancer.Plan(snapshot, BalanceLevel.Of(BalanceLevel.Highest), 2);
+        Assert.Equal(2, two.Moves.Length);
+        Assert.All(two.Moves, m => Assert.Contains(m.Vm, (string[])["x", "y", "z"]));
+        Assert.Empty(Balancer.Plan(snapshot, BalanceLevel.Of(BalanceLevel.Highest)).Broken);
+    }
+
     [Fact]
     public void WhoMakesWayIsWorthItsMoveHoweverPoorTheGain()
     {
