@@ -9,8 +9,6 @@ namespace Alveare.Planning.Balancing;
 /// places with another, or one more leaves home. The dice are the same in every run.</remarks>
 internal sealed class Annealing(ClusterState state, Spread spread, int[] home, int most, AnnealingPace pace)
 {
-    private const double Least = 1e-12;
-
     private readonly List<int> _away = [];
     private readonly int[] _place = new int[home.Length];
     private readonly (int Vm, int From)[] _made = new (int, int)[2];
@@ -44,7 +42,7 @@ internal sealed class Annealing(ClusterState state, Spread spread, int[] home, i
             }
 
             now = cost;
-            if (cost < best - Least)
+            if (cost < best - Spread.LeastGain)
             {
                 best = cost;
                 state.At.CopyTo(found, 0);

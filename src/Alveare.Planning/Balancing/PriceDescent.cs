@@ -24,7 +24,6 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
     private static readonly double[] AnnealingHeats = [100, 5];
 
     private const double Step = 0.85;
-    private const double Least = 1e-12;
     private const double LeastGb = 1e-3;
 
     /// <summary>Of the level's price; below it the toll says nothing beside what a move's GB cost.</summary>
@@ -104,7 +103,7 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
     public bool IsWorthIt()
     {
         var rules = state.Cluster.Rules.Weigh(home);
-        return Cost().CompareTo((rules.Must, rules.Should, _start - Least)) < 0;
+        return Cost().CompareTo((rules.Must, rules.Should, _start - Spread.LeastGain)) < 0;
     }
 
     /// <summary>What is minimised, broken rules first.</summary>
@@ -186,9 +185,9 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
         var (from, cost) = (state.At[vm], (price * state.Cluster.Gb[vm]) + toll);
         var changes = spread.Changes(vm);
         var away = from == home[vm] ? cost : 0;
-        if (from == home[vm] && spread.Least + cost >= -Least)
+        if (from == home[vm] && spread.Least + cost >= -Spread.LeastGain)
             return -1;
-        var (best, least) = (-1, -Least);
+        var (best, least) = (-1, -Spread.LeastGain);
         for (var host = 0; host < changes.Length; host++)
         {
             var change = changes[host] + away;

@@ -10,6 +10,9 @@ namespace Alveare.Planning.Balancing;
 /// in size.</remarks>
 internal sealed class Spread
 {
+    /// <summary>A gain below it, of the spread or of the deviations, is rounding and none.</summary>
+    public const double LeastGain = 1e-12;
+
     private readonly ClusterState _state;
     private readonly double[] _change;
     private readonly int _hosts;

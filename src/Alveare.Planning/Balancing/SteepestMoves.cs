@@ -9,8 +9,6 @@ namespace Alveare.Planning.Balancing;
 /// <param name="pricePerGb">What a GB counts.</param>
 internal sealed class SteepestMoves(ClusterState state, Spread spread, double mending, double pricePerGb)
 {
-    private const double Least = 1e-12;
-
     /// <summary>Moves that are looked at, all in all: some tenths of a second. Where they are not enough fewer moves are made.</summary>
     private const long MostLooks = 8_000_000;
 
@@ -34,7 +32,7 @@ internal sealed class SteepestMoves(ClusterState state, Spread spread, double me
     private (int Vm, int To)? Next(int most)
     {
         (int, int)? best = null;
-        var least = -Least;
+        var least = -Spread.LeastGain;
         _looks -= (long)_hasMoved.Length * state.CpuLoad.Length;
         if (_looks < 0)
             return null;

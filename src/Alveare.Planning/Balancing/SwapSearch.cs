@@ -8,7 +8,6 @@ namespace Alveare.Planning.Balancing;
 /// each host sorted by CPU only those near the vertex need be looked at.</remarks>
 internal sealed class SwapSearch(ClusterState state, Spread spread, int[] home)
 {
-    private const double Least = 1e-12;
     private const int SwapsPerHost = 4;
 
     private readonly List<int>[] _on = new List<int>[state.CpuLoad.Length];
@@ -72,14 +71,14 @@ internal sealed class SwapSearch(ClusterState state, Spread spread, int[] home)
 
     private bool Find(int here, double perGb)
     {
-        _best = -Least;
+        _best = -Spread.LeastGain;
         for (var there = 0; there < _on.Length; there++)
         {
             if (there != here)
                 Find(here, there, perGb);
         }
 
-        return _best < -Least;
+        return _best < -Spread.LeastGain;
     }
 
     private void Find(int here, int there, double perGb)
