@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Xunit;
 
 namespace Alveare.Machine.Tests.Room;
@@ -10,18 +9,20 @@ internal static class Rates
     private const int Measurements = 8;
 
     /// <summary>Measures until a result has come up to what is expected; fails at the first that exceeds it, and after the eighth.</summary>
-    public static async Task ReachAsync<T>(
-        Func<Task<T>> measure, Func<T, bool> isReached, Func<T, bool> isExceeded, [CallerArgumentExpression(nameof(isReached))] string expected = "")
+    /// <param name="expected">In words, for the failure.</param>
+    public static async Task ReachAsync<T>(Func<Task<T>> measure, Func<T, bool> isReached, Func<T, bool> isExceeded, string expected)
     {
         var results = new List<T>();
         do
         {
-            Assert.True(results.Count < Measurements, $"expected: {expected}; it came to {string.Join(", ", results)}");
+            Assert.True(results.Count < Measurements, $"expected: {expected}; it came to {string.Join(", ", results.Select(Text))}");
             results.Add(await measure());
-            Assert.False(isExceeded(results[^1]), $"expected: {expected}; it came to {results[^1]}, which is too much");
+            Assert.False(isExceeded(results[^1]), $"expected: {expected}; it came to {Text(results[^1])}, which is too much");
         }
         while (!isReached(results[^1]));
     }
+
+    private static string Text<T>(T result) => result is double[] several ? string.Join(" and ", several) : $"{result}";
 
     /// <summary>Never more than a tenth above <paramref name="limit"/>, and once at least a tenth below.</summary>
     public static Task HoldAsync(Func<Task<double>> measure, double limit) =>

@@ -8,9 +8,10 @@ internal sealed class TwoNamespaces : IDisposable
 {
     public const string Uplink = "uplink0";
 
-    private readonly string tag = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(3));
     // Classes of tests run beside each other: what one reaches must not be what another made.
     private static int subnets = RandomNumberGenerator.GetInt32(0, 128);
+
+    private readonly string tag = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(3));
 
     // Two of the 256 networks of 198.19/16, the next ones that nobody has; 198.19/16 belongs to tests of network devices (RFC 2544) like
     // 198.18/16, which labs use.
