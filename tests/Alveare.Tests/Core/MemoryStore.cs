@@ -7,6 +7,7 @@ namespace Alveare.Tests.Core;
 internal sealed class MemoryStore : IStore
 {
     private readonly SortedDictionary<(string Kind, string Key), string> _records = [];
+    private readonly Queue<Commit> _begun = [];
     private Task _held = Task.CompletedTask;
 
     public bool IsFull { get; set; }
@@ -44,25 +45,42 @@ internal sealed class MemoryStore : IStore
 
     public async Task CommitAsync(IReadOnlyList<StoreWrite> writes)
     {
-        var fails = IsFull || Failures-- > 0;
+        var commit = new Commit(writes, fails: IsFull || Failures-- > 0);
+        lock (_records)
+            _begun.Enqueue(commit);
         var held = _held;
         await Task.Yield();
         await held;
-        if (fails)
-            throw new FaultException(new HostOperationFailed("Writing to the store", "the disk is full"));
         lock (_records)
         {
-            foreach (var write in writes)
-            {
-                if (write.Json is null)
-                    _records.Remove((write.Kind, write.Key));
-                else
-                    _records[(write.Kind, write.Key)] = write.Json;
-            }
+            // Those begun before it come first, as in the real store, whichever thread is faster.
+            while (_begun.Contains(commit))
+                Write(_begun.Dequeue());
         }
+
+        if (commit.Fails)
+            throw new FaultException(new HostOperationFailed("Writing to the store", "the disk is full"));
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private void Write(Commit commit)
+    {
+        foreach (var write in commit.Fails ? [] : commit.Writes)
+        {
+            if (write.Json is null)
+                _records.Remove((write.Kind, write.Key));
+            else
+                _records[(write.Kind, write.Key)] = write.Json;
+        }
+    }
+
+    private sealed class Commit(IReadOnlyList<StoreWrite> writes, bool fails)
+    {
+        public IReadOnlyList<StoreWrite> Writes => writes;
+
+        public bool Fails => fails;
+    }
 }
 
 /// <summary>Commits of a <see cref="MemoryStore"/> that wait.</summary>
