@@ -60,7 +60,7 @@ internal sealed class MachineClaims
                 _since[host] = ++_stamp;
             SortedDictionary<EntityId, Word> said = [];
             foreach (var machine in machines)
-                said[machine.Id] = new Word(machine, _stamp);
+                said[machine.Id] = new Word(machine, _stamp) { Removed = old.GetValueOrDefault(machine.Id).Removed };
             foreach (var (id, known) in old.Where(o => o.Value.IsAhead))
             {
                 var hasCaughtUp = said.TryGetValue(id, out var word)

@@ -61,13 +61,18 @@ public sealed class MachineClaimsTests
         Assert.Equal(2, Assert.Single(_claims.Of(Vm)).Machine.Revision);
     }
 
-    [Fact]
-    public void ARemovalThatIsAnsweredLateDoesNotTakeAwayWhatCameAfterIt()
+    /// <param name="withWholeWord">The watch said everything once more, as it does when port groups change.</param>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ARemovalThatIsAnsweredLateDoesNotTakeAwayWhatCameAfterIt(bool withWholeWord)
     {
         _claims.Watch(Host, [Machine(1)]);
         var asked = _claims.Now;
         _claims.WatchRemoved(Host, Vm);
         _claims.Watch(Host, Machine(2));
+        if (withWholeWord)
+            _claims.Watch(Host, [Machine(2)]);
         _claims.ReplyRemoved(Host, Vm, asked);
         Assert.Single(_claims.Of(Vm));
     }
