@@ -62,7 +62,12 @@ internal sealed class RuleWatch(World world, ScenarioSite site, EngineRuns engin
         {
             var standing = standings.GetValueOrDefault(rule.Name, new Standing(WasKept: false, BrokenSince: null, LastLook: world.Time.GetUtcNow()));
             if (!broken.TryGetValue(rule.Name, out var now))
+            {
+                // Of one that is at its switch, and executes nowhere for that moment, nothing can be said.
+                if (ClusterRules.MembersOf(cluster, rule).Any(IsAtItsSwitch))
+                    continue;
                 standing = standing with { WasKept = true, BrokenSince = null };
+            }
             else if (standing.WasKept)
                 standing = Judged(cluster, rule, now, standing);
             standings[rule.Name] = standing with { LastLook = world.Time.GetUtcNow() };
@@ -129,6 +134,8 @@ internal sealed class RuleWatch(World world, ScenarioSite site, EngineRuns engin
         ClusterRules.Broken(cluster, [.. site.Site.Hosts.Select(h => h.Id)], PlaceOf).ToDictionary(b => b.Name, StringComparer.Ordinal);
 
     private EntityId? PlaceOf(EntityId vm) => site.Site.Executions.Of(vm) is [var qemu, ..] ? qemu.Host : null;
+
+    private bool IsAtItsSwitch(EntityId vm) => PlaceOf(vm) is null && site.Site.Hosts.Any(h => h.Living.Any(q => q.Machine == vm));
 
     private string Places(ClusterRule rule, Model.Inventory.Cluster cluster) => string.Join(
         ", ",
