@@ -79,7 +79,7 @@ internal sealed class MachineMaking(MachineGround ground)
             await TryObserveAsync(host, cancellation);
         if (ground.Now.Find(id) is VirtualMachine { Host: not null })
             return new LeftoverOutcome(TaskState.Succeeded, null, id);
-        await ground.Inventory.ApplyAsync(now => now.Find(id) is VirtualMachine { Host: null } ? InventoryEdit.Remove(id) : InventoryEdit.Nothing);
+        await ground.InsistAsync(now => now.Find(id) is VirtualMachine { Host: null } ? InventoryEdit.Remove(id) : InventoryEdit.Nothing);
         return failed;
     }
 

@@ -132,6 +132,26 @@ public sealed class LostAnswerTests
     }
 
     [Fact]
+    public void ACreationOfAKilledEngineLeavesNothingThoughTheStoreIsFullWhenThatIsFoundOut() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await MachineSite.OpenAsync(scheduler);
+        var held = site.Hosts.Hold<CreateMachine>();
+        var task = await site.SubmitAsync(site.Creation("web01"));
+        await held.ArrivedAsync();
+        foreach (var host in site.Simulation.Hosts)
+            host.KillAgent();
+        await site.KillAndRestartAsync();
+        site.Store.IsFull = true;
+        foreach (var host in site.Simulation.Hosts)
+            host.StartAgent();
+        await Task.Delay(TimeSpan.FromMinutes(1), scheduler.Time);
+        Assert.Single(site.Now.OfType<VirtualMachine>());
+        site.Store.IsFull = false;
+        Assert.Equal(TaskState.Failed, (await site.EndAsync(task)).State);
+        Assert.Empty(site.Now.OfType<VirtualMachine>());
+    });
+
+    [Fact]
     public async Task ACreationOfAKilledEngineThatWasDoneIsASuccess()
     {
         await using var site = await MachineSite.OpenAsync();
