@@ -29,6 +29,8 @@ internal static class RoundPlanner
     }
 
     /// <summary>Moves of single machines and of groups, each of which its first machine stands for; and the cluster after them.</summary>
+    /// <remarks>Machines that only should be together are parted to mend a rule that counts more. So they move one by one like any other, and as a group only
+    /// in a round in which nothing else is to be done.</remarks>
     private static (ImmutableArray<ValuedMove> Moves, ClusterSnapshot After) Moves(
         ClusterReading reading, ClusterSnapshot snapshot, MoveTerms terms, Func<string, bool> mayMove)
     {
@@ -36,17 +38,31 @@ internal static class RoundPlanner
             return ([], snapshot);
         // What stays counts as load all the same.
         var cluster = new Cluster(snapshot.WithStaying(v => !mayMove(v.Id)));
-        var units = MoveUnits.Of(cluster, cluster.Start);
-        var planned = Balancer.Moves(units.Cluster, BalanceLevel.Of(reading.Cluster.Balancing.Level), isThorough: false);
-        var moves = CostBenefit.Worthwhile(units.Cluster, planned, terms.Of(units));
+        var level = BalanceLevel.Of(reading.Cluster.Balancing.Level);
+        var bound = MoveUnits.Of(cluster, cluster.Start);
+        var moves = Worthwhile(bound, level, terms);
+        if (moves.IsEmpty && MoveUnits.Of(cluster, cluster.Start, withPreferences: true) is var preferred && preferred.Cluster.Vms.Length < bound.Cluster.Vms.Length)
+            moves = [.. Worthwhile(preferred, level, terms).SelectMany(m => Parts(m, preferred, bound))];
         var to = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var move in moves)
         {
-            foreach (var vm in units.MembersOf(move.Move.Vm))
+            foreach (var vm in bound.MembersOf(move.Move.Vm))
                 to[cluster.Vms[vm].Id] = move.Move.To;
         }
 
         return (moves, snapshot.WithMoved(to));
+    }
+
+    private static ImmutableArray<ValuedMove> Worthwhile(MoveUnits units, BalanceLevel level, MoveTerms terms) =>
+        CostBenefit.Worthwhile(units.Cluster, Balancer.Moves(units.Cluster, level, isThorough: false), terms.Of(units));
+
+    /// <summary>A move of machines that should be together, as moves of those of them that must be.</summary>
+    private static IEnumerable<ValuedMove> Parts(ValuedMove move, MoveUnits preferred, MoveUnits bound)
+    {
+        var members = preferred.MembersOf(move.Move.Vm).Select(bound.UnitOf).Distinct(StringComparer.Ordinal).ToList();
+        return members.Count == 1
+            ? [move]
+            : members.Select(m => move with { Move = move.Move with { Vm = m, Reason = $"{string.Join(", ", members)} together, as a rule prefers: {move.Move.Reason}" } });
     }
 
     private static ClusterMove Named(ClusterReading reading, ValuedMove move) => new(

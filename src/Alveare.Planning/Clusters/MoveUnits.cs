@@ -13,12 +13,13 @@ public sealed class MoveUnits
     private readonly int[] _leaders;
     private readonly ILookup<int, int> _followers;
     private readonly bool _doKeptStay;
+    private readonly bool _withPreferences;
     private readonly HashSet<int> _staying;
 
-    private MoveUnits(Cluster whole, int[] leaders, ReadOnlySpan<int> at, bool doKeptStay)
+    private MoveUnits(Cluster whole, ReadOnlySpan<int> at, bool doKeptStay, bool withPreferences)
     {
-        (_whole, _leaders, _doKeptStay) = (whole, leaders, doKeptStay);
-        _followers = Enumerable.Range(0, leaders.Length).Where(vm => leaders[vm] != vm).ToLookup(vm => leaders[vm]);
+        (_whole, _leaders, _doKeptStay, _withPreferences) = (whole, Leaders(whole, at, withPreferences), doKeptStay, withPreferences);
+        _followers = Enumerable.Range(0, _leaders.Length).Where(vm => _leaders[vm] != vm).ToLookup(vm => _leaders[vm]);
         var places = at.ToArray();
         _staying = [.. _followers.Select(g => g.Key).Where(leader => DoesStay(leader, places))];
         Cluster = _followers.Count == 0 && at.SequenceEqual(whole.Start) ? whole : Contracted(places);
@@ -33,11 +34,12 @@ public sealed class MoveUnits
     /// <param name="at">Host of each machine.</param>
     /// <param name="doKeptStay">A group none of whose rules is broken stays where it is. So it is where its machines move one after the other, because
     /// until the last of them has arrived the first has broken the group's rule.</param>
-    public static MoveUnits Of(Cluster cluster, ReadOnlySpan<int> at, bool doKeptStay = false) => new(cluster, Leaders(cluster, at), at, doKeptStay);
+    /// <param name="withPreferences">Machines that only should be together are one unit too.</param>
+    public static MoveUnits Of(Cluster cluster, ReadOnlySpan<int> at, bool doKeptStay = false, bool withPreferences = false) => new(cluster, at, doKeptStay, withPreferences);
 
     /// <summary>Whether the units are the same with machines elsewhere, and the same of them stay.</summary>
     public bool AreThoseAt(int[] at) =>
-        Leaders(_whole, at).AsSpan().SequenceEqual(_leaders) && _followers.All(g => DoesStay(g.Key, at) == _staying.Contains(g.Key));
+        Leaders(_whole, at, _withPreferences).AsSpan().SequenceEqual(_leaders) && _followers.All(g => DoesStay(g.Key, at) == _staying.Contains(g.Key));
 
     /// <summary>The machines of a unit, its first one first; by their numbers in the whole cluster.</summary>
     public IEnumerable<int> MembersOf(string unit)
@@ -46,13 +48,16 @@ public sealed class MoveUnits
         return _followers[leader].Prepend(leader);
     }
 
+    /// <summary>The unit of a machine, by its number in the whole cluster.</summary>
+    public string UnitOf(int vm) => _whole.Vms[_leaders[vm]].Id;
+
     // Rules may overlap: each joins what those before it have joined.
-    private static int[] Leaders(Cluster cluster, ReadOnlySpan<int> at)
+    private static int[] Leaders(Cluster cluster, ReadOnlySpan<int> at, bool withPreferences)
     {
         var leaders = Enumerable.Range(0, cluster.Vms.Length).ToArray();
         for (var rule = 0; rule < cluster.Rules.Count; rule++)
         {
-            if (cluster.Rules[rule] is not { Kind: RuleKind.Together, IsMust: true })
+            if (cluster.Rules[rule] is not { Kind: RuleKind.Together } together || !(together.IsMust || withPreferences))
                 continue;
             var members = cluster.Rules.MembersOf(rule);
             for (var i = 1; i < members.Length; i++)

@@ -31,14 +31,22 @@ public sealed class ClusterBalancingTests
         Assert.Empty(cluster.Recommended);
     }
 
-    [Fact]
-    public async Task MachinesThatMustBeTogetherAreMovedTogether()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task MachinesThatMustOrShouldBeTogetherAreMovedTogether(bool isPreference)
     {
         await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
         var vms = cluster.Site.Now.OfType<VirtualMachine>().OrderBy(v => v.Id).Select(v => v.Id).ToList();
         // Every machine is in a pair, so that none can go alone.
         foreach (var pair in vms.Chunk(2))
-            await cluster.Site.SucceedAsync(new CreateRule { Target = cluster.Site.Cluster, Name = $"{pair[0]}", Kind = ClusterRuleKind.Together, Vms = [.. pair] });
+        {
+            await cluster.Site.SucceedAsync(new CreateRule
+            {
+                Target = cluster.Site.Cluster, Name = $"{pair[0]}", Kind = ClusterRuleKind.Together, Vms = [.. pair], IsPreference = isPreference,
+            });
+        }
+
         cluster.Tell(Long, _ => 150);
         await cluster.BalanceAsync();
         Assert.All([1, 2, 3], host => Assert.InRange(cluster.CountOn(host), 2, 4));
