@@ -208,6 +208,9 @@ public sealed class KvmHost : IHost
             case ShutDownGuest shutDown:
                 await GuestShutdown.RequestAsync(Find(shutDown.Machine), cancellation);
                 return Done.Instance;
+            case CheckMovable check:
+                await MigrationTable.CheckMovableAsync(Find(check.Machine));
+                return Done.Instance;
             case PrepareIncoming prepare:
                 using (powerDown.Arrive())
                     return await migrations.PrepareAsync(prepare, cancellation);

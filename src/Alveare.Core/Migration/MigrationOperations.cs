@@ -80,6 +80,7 @@ internal sealed class MigrationOperations(MachineGround ground, MigrationCosts c
         var machine = await FindOnAsync(source, vm, context);
         if (machine?.Power != PowerState.On)
             throw new FaultException(new InvalidPowerState(vm.Name, machine?.Power ?? PowerState.Unknown, PowerStates.On));
+        await CheckMovableAsync(source, vm.Id, context);
         var move = new MachineMove(ground.Ids.NewUuid(), source, target);
         var settings = new MigrationSettings
         {
@@ -91,6 +92,19 @@ internal sealed class MigrationOperations(MachineGround ground, MigrationCosts c
         // One that was told to be slow says nothing of the link.
         if (figures is not null && operation.BandwidthLimit == 0)
             await costs.LearnAsync(vm.Id, move, figures, ground.Statistics.LatestDemandOf(vm.Id)?.Consumed.Mb ?? 0);
+    }
+
+    // What only the machine's QEMU knows; everything else has been asked before its place was kept.
+    private async Task CheckMovableAsync(EntityId source, EntityId vm, TaskContext context)
+    {
+        try
+        {
+            await ground.Hosts.ExecuteAsync(source, new CheckMovable(vm), null, context.Cancellation);
+        }
+        catch (FaultException e) when (e.Fault is InvalidArgument or Unsupported)
+        {
+            // An older agent does not know the question, and QEMU refuses once it is told to begin.
+        }
     }
 
     private async Task<HostMachine?> FindOnAsync(EntityId host, VirtualMachine vm, TaskContext context) =>

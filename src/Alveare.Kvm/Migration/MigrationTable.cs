@@ -16,6 +16,9 @@ public sealed class MigrationTable
 {
     private const int KeptOutcomes = 256;
 
+    // One that waits for memory does not answer, and can be moved all the same.
+    private static readonly TimeSpan CheckPatience = TimeSpan.FromSeconds(1);
+
     private readonly MigrationGround ground;
     private readonly ConcurrentDictionary<Guid, MigrationEnd> migrations = new();
     private readonly ConcurrentQueue<Guid> oldestFirst = new();
@@ -24,6 +27,23 @@ public sealed class MigrationTable
     {
         this.ground = ground;
         ground.Power.EndedInMigration = OnProcessEndedAsync;
+    }
+
+    /// <summary>Refuses a machine of which QEMU says that it cannot be migrated; of one whose QEMU says nothing nothing is known.</summary>
+    public static async Task CheckMovableAsync(Machine machine)
+    {
+        TransferStatus status;
+        try
+        {
+            status = TransferStatus.Parse(await machine.RequireRun().Qmp.ExecuteAsync("query-migrate").WaitAsync(CheckPatience));
+        }
+        catch (Exception e) when (e is QmpException or QmpClosedException or TimeoutException)
+        {
+            return;
+        }
+
+        if (!status.Blockers.IsEmpty)
+            throw new FaultException(new DeviceNotMovable(machine.Name, "QEMU", $"says: {string.Join("; ", status.Blockers.Select(b => b.TrimEnd('.')))}"));
     }
 
     public async Task<IncomingReady> PrepareAsync(PrepareIncoming command, CancellationToken cancellation)

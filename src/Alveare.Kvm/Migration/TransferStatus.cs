@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using Alveare.Model;
 using Alveare.Model.Hosts;
@@ -27,6 +28,9 @@ public sealed record TransferStatus
 
     public string? Error { get; init; }
 
+    /// <summary>What is in the way of any migration of this machine, in QEMU's words.</summary>
+    public ImmutableArray<string> Blockers { get; init; } = [];
+
     /// <summary>The port that an incoming QEMU listens on.</summary>
     public int? ListenPort { get; init; }
 
@@ -52,6 +56,7 @@ public sealed record TransferStatus
             TotalTime = TimeSpan.FromMilliseconds(Number(answer, "total-time")),
             Pause = TimeSpan.FromMilliseconds(Number(answer, "downtime")),
             Error = answer.TryGetProperty("error-desc", out var error) ? error.GetString() : null,
+            Blockers = answer.TryGetProperty("blocked-reasons", out var blockers) ? [.. blockers.EnumerateArray().Select(b => b.GetString() ?? "")] : [],
             ListenPort = Port(answer),
         };
     }

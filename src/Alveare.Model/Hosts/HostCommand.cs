@@ -27,6 +27,7 @@ namespace Alveare.Model.Hosts;
 [JsonDerivedType(typeof(PauseMachine), "pause-machine")]
 [JsonDerivedType(typeof(ResumeMachine), "resume-machine")]
 [JsonDerivedType(typeof(ShutDownGuest), "shut-down-guest")]
+[JsonDerivedType(typeof(CheckMovable), "check-movable")]
 [JsonDerivedType(typeof(PrepareIncoming), "prepare-incoming")]
 [JsonDerivedType(typeof(SendMachine), "send-machine")]
 [JsonDerivedType(typeof(AwaitIncoming), "await-incoming")]
@@ -144,6 +145,9 @@ public sealed record ResumeMachine(EntityId Machine) : HostCommand;
 
 /// <summary>Ask the guest to shut down: by its agent, else by ACPI. Answers when the request was delivered.</summary>
 public sealed record ShutDownGuest(EntityId Machine) : HostCommand;
+
+/// <summary>Say whether a machine that runs could move live as far as its QEMU knows: a <c>DeviceNotMovable</c> fault says what is in the way. Nothing is changed.</summary>
+public sealed record CheckMovable(EntityId Machine) : HostCommand;
 
 /// <summary>Destination, phase prepare: register <paramref name="Config"/> and start a QEMU that listens for the memory. It will not run the
 /// guest unless it wins the on-disk lock from <paramref name="SourceLockEpoch"/>. Answers <see cref="IncomingReady"/>.</summary>

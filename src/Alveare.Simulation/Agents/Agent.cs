@@ -116,6 +116,9 @@ public sealed class Agent
             case ShutDownGuest shutdown:
                 power.ShutDownGuest(machines.Find(shutdown.Machine));
                 return Answer(machines.Find(shutdown.Machine));
+            case CheckMovable check:
+                machines.Find(check.Machine).RequireRun();
+                return Done.Instance;
             case PrepareIncoming prepare:
                 RequireStaying();
                 return await migrations.PrepareAsync(prepare);

@@ -1,5 +1,8 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using Alveare.Core.Hosts;
+using Alveare.Kvm.Qemu;
+using Alveare.Kvm.Qmp;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -49,6 +52,37 @@ public sealed class MigrationTests
         using var after = await MachineRoom.OpenSerialAsync(target, machine.Id);
         Assert.True(await TickingGuest.NextCountAsync(after, Cancellation) > count);
         Assert.Single(room.LivingProcesses());
+    }
+
+    [Fact]
+    public async Task AMachineOfWhichQemuKnowsThatItCannotMoveIsRefusedWithItsReason()
+    {
+        await using var room = MachineRoom.Open();
+        var first = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(first, "tick");
+        await MachineRoom.ExecuteAsync(first, new CheckMovable(machine.Id));
+
+        // While no agent has its control connection: a format of disks that QEMU does not migrate.
+        await first.DisposeAsync();
+        var run = new RunDirectory(Path.Combine(room.Path, "a", "run"), machine.Spec!.Uuid);
+        var image = Path.Combine(run.Path, "blocker.vdi");
+        using (var create = Process.Start("qemu-img", ["create", "-q", "-f", "vdi", image, "1M"]))
+            await create.WaitForExitAsync(Cancellation);
+        File.SetUnixFileMode(image, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        await using (var qmp = await QmpConnection.ConnectAsync(run.Qmp, onEvent: null, MachineRoom.Patience, Cancellation))
+        {
+            var node = new Dictionary<string, object>
+            {
+                ["driver"] = "vdi", ["node-name"] = "blocker", ["read-only"] = true, ["file"] = new { driver = "file", filename = image },
+            };
+            await qmp.ExecuteAsync("blockdev-add", node, cancellation: Cancellation);
+        }
+
+        var second = await room.OpenHostAsync("a");
+        var refused = await Assert.ThrowsAsync<FaultException>(() => MachineRoom.ExecuteAsync(second, new CheckMovable(machine.Id)));
+
+        Assert.Contains("vdi", Assert.IsType<DeviceNotMovable>(refused.Fault).Reason, StringComparison.Ordinal);
+        Assert.Equal(PowerState.On, Assert.Single((await second.ObserveAsync(Cancellation)).Machines).Power);
     }
 
     [Fact]

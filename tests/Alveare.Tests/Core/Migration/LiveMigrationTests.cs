@@ -45,6 +45,27 @@ public sealed class LiveMigrationTests
     }
 
     [Fact]
+    public async Task WhatQemuSaysIsInTheWayIsSaidBeforeAnythingIsStarted()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        site.Hosts.Refuse<CheckMovable>(new DeviceNotMovable("web01", "QEMU", "says: a device does not support it"));
+        await site.FailAsync<DeviceNotMovable>(new MigrateVm { Target = id });
+        Assert.DoesNotContain(site.Hosts.Sent, s => s.Command is PrepareIncoming);
+        Assert.Equal([1], site.ProcessesOf(id));
+    }
+
+    [Fact]
+    public async Task AnAgentThatDoesNotKnowTheQuestionIsNoObstacle()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        site.Hosts.Refuse<CheckMovable>(new InvalidArgument("host h1", "the command", "not readable", "a record of the protocol"));
+        await site.SucceedAsync(new MigrateVm { Target = id });
+        Assert.Equal([2], site.ProcessesOf(id));
+    }
+
+    [Fact]
     public async Task EveryMigrationHasAKeyOfItsOwn()
     {
         await using var site = await MachineSite.OpenAsync();
