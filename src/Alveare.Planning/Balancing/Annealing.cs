@@ -55,7 +55,8 @@ internal sealed class Annealing(ClusterState state, Spread spread, int[] home, i
     private bool IsAccepted(double worse, double heat) => worse <= 0 || _dice.Share() < Math.Exp(-worse / heat);
 
     private double Cost() =>
-        (pace.Measure == SpreadMeasure.Squares ? spread.Total : spread.CpuDeviation + spread.MemDeviation) + (_gb * _pricePerGb) + (_broken * pace.Mending);
+        (pace.Measure == SpreadMeasure.Squares ? spread.Total : spread.CpuDeviation + spread.MemDeviation) + (_gb * _pricePerGb) + (_broken * pace.Mending)
+        + (pace.Bounds?.Excess(_gb) ?? 0);
 
     private void Begin()
     {
@@ -175,6 +176,9 @@ internal sealed class Annealing(ClusterState state, Spread spread, int[] home, i
 /// <param name="MayBreak">Placements that break more are not looked at, however even they are: there is no way to them, since no move may break a rule.</param>
 internal sealed record AnnealingPace(int Steps, double Hottest, SpreadMeasure Measure, double Price, double Mending, RuleChange MayBreak)
 {
+    /// <summary>What a plan is held against; null for nothing.</summary>
+    public GreedyBounds? Bounds { get; init; }
+
     /// <summary>How much cooler the end is.</summary>
     public const double Cooling = 1.0 / 500;
 

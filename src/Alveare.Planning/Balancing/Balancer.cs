@@ -51,6 +51,9 @@ public static class Balancer
         var state = new ClusterState(units);
         var spread = new Spread(state);
         var detours = Detours(state, spread, level);
+        // What is made way for may find its way among the other moves too, which then move nothing twice.
+        if (detours.Count > 0 && maxMoves is null && Direct(state, spread, level, isThorough) is { } direct)
+            return direct;
         var moves = All(state, spread, level, isThorough);
         if (maxMoves is not { } most || BudgetedMoves.Machines(units, detours.Concat(moves)) <= most)
             return [.. detours, .. moves];
@@ -83,6 +86,18 @@ public static class Balancer
 
     private static List<PlannedMove> Detours(ClusterState state, Spread spread, BalanceLevel level) =>
         new RuleDetours(state, spread).Run(level.PriceIn(state.Cluster) / state.Cluster.MeanHostGb);
+
+    /// <summary>Moves from the start that leave no more broken than detours first, after which the machines are; null, and they are there again, when there are none.</summary>
+    private static List<PlannedMove>? Direct(ClusterState state, Spread spread, BalanceLevel level, bool isThorough)
+    {
+        var (mended, rules) = (state.At.ToArray(), state.Cluster.Rules.Weigh(state.At));
+        spread.Place(state.Cluster.Start);
+        var moves = All(state, spread, level, isThorough);
+        if (!(state.Cluster.Rules.Weigh(state.At) - rules).IsWorse)
+            return moves;
+        spread.Place(mended);
+        return null;
+    }
 
     private static List<PlannedMove> All(ClusterState state, Spread spread, BalanceLevel level, bool isThorough)
     {

@@ -8,7 +8,8 @@ namespace Alveare.Planning.Balancing;
 /// nothing, so that an early move which later ones made needless is taken back. This is a Lagrangian relaxation of "reach the goal
 /// with the fewest GB" (Everett 1963) with coordinate descent inside. Where machines are few and big, small ones that gain much for their GB may leave a
 /// big one alone on a host that is too small for it. Such clusters are looked at again with a toll on every move, whatever its size, that falls
-/// instead of the price: then those that gain most go first; and a what-if by plain steepest moves as well. The best is kept.</remarks>
+/// instead of the price: then those that gain most go first; and a what-if by plain steepest moves as well. The best is kept. At the highest level what-ifs of such
+/// clusters are at last held against plain greedy moves (<see cref="GreedyBounds"/>).</remarks>
 internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home, BalanceLevel level, bool isThorough)
 {
     /// <summary>Above it annealing has too little time for each machine, and machines are so many that it and a second descent have little to find.</summary>
@@ -22,6 +23,9 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
 
     // Wide first, so that a big machine may pass hosts that are full without it, then near what was found; what a move is worth is about the square of a machine's share of its host.
     private static readonly double[] AnnealingHeats = [100, 5];
+
+    /// <summary>Of what greedy moves leave of spread and price.</summary>
+    private static readonly double[] BoundedHeats = [0.6, 0.06];
 
     private const double Step = 0.85;
     private const double LeastGb = 1e-3;
@@ -74,6 +78,8 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
         }
 
         Settle();
+        if (isThorough && level.Number == BalanceLevel.Highest && IsPuzzle() && !IsBalanced())
+            HoldAgainstGreedy();
     }
 
     /// <summary>Another way from the same start; what it finds is kept if it is better than what there is.</summary>
@@ -107,11 +113,11 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
     }
 
     /// <summary>What is minimised, broken rules first.</summary>
-    private (int Must, int Should, double Spread) Cost()
+    /// <param name="bounds">What the placement is held against beside it.</param>
+    private (int Must, int Should, double Spread) Cost(GreedyBounds? bounds = null)
     {
-        var rules = state.Cluster.Rules.Weigh(state.At);
-        var gb = Enumerable.Range(0, home.Length).Where(vm => state.At[vm] != home[vm]).Sum(vm => state.Cluster.Gb[vm]);
-        return (rules.Must, rules.Should, spread.Total + (gb * _perGb));
+        var (rules, gb) = (state.Cluster.Rules.Weigh(state.At), state.GbAwayFrom(home));
+        return (rules.Must, rules.Should, spread.Total + (gb * _perGb) + (bounds?.Excess(gb) ?? 0));
     }
 
     // Few big machines are a puzzle that single moves and exchanges do not solve well.
@@ -134,13 +140,49 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
         if (IsBalanced())
             return;
         var perHost = state.Cluster.VmsPerHost;
-        var steps = AnnealingPace.StepsFor(state.Cluster) / (isThorough ? 1 : HasteInRounds);
         foreach (var heat in AnnealingHeats)
+            Anneal(heat * _price / (perHost * perHost), null);
+    }
+
+    private void Anneal(double hottest, GreedyBounds? bounds)
+    {
+        var steps = AnnealingPace.StepsFor(state.Cluster) / (isThorough ? 1 : HasteInRounds);
+        // A broken rule is dearer than all the unevenness there is.
+        var pace = new AnnealingPace(steps, hottest, SpreadMeasure.Squares, _price, Mending: 1 + spread.Total, MayBreak: state.Cluster.Rules.Weigh(state.At))
         {
-            var hottest = heat * _price / (perHost * perHost);
-            // A broken rule is dearer than all the unevenness there is.
-            var pace = new AnnealingPace(steps, hottest, SpreadMeasure.Squares, _price, Mending: 1 + spread.Total, MayBreak: state.Cluster.Rules.Weigh(state.At));
-            new Annealing(state, spread, home, int.MaxValue, pace).Run();
+            Bounds = bounds,
+        };
+        new Annealing(state, spread, home, int.MaxValue, pace).Run();
+    }
+
+    /// <summary>Where what was found is worse in a figure than plain greedy moves, looks from both for what is worse in none.</summary>
+    private void HoldAgainstGreedy()
+    {
+        var best = state.At.ToArray();
+        if (best.AsSpan().SequenceEqual(home))
+            return;
+        spread.Place(home);
+        var bounds = GreedyBounds.Of(state, spread, _perGb);
+        spread.Place(best);
+        if (bounds is null || bounds.Excess(state.GbAwayFrom(home)) == 0)
+            return;
+        var (found, least) = (best, Cost(bounds));
+        AnnealFrom(bounds.End);
+        AnnealFrom(found);
+        AnnealFrom(best);
+        spread.Place(best);
+
+        void AnnealFrom(int[] placement)
+        {
+            spread.Place(placement);
+            foreach (var heat in BoundedHeats)
+            {
+                Anneal(heat * bounds.Cost, bounds);
+                // Moves that would still be worth their price are made by the next plan: they count in this one.
+                new PriceDescent(state, spread, [.. state.At], level, isThorough).Settle();
+                if (Cost(bounds).CompareTo(least) < 0 && IsWorthIt())
+                    (best, least) = ([.. state.At], Cost(bounds));
+            }
         }
     }
 

@@ -87,6 +87,15 @@ public sealed class ClusterState
         At[vm] = to;
     }
 
+    /// <summary>Memory of the machines that are elsewhere than in another placement, which is what moving them sends over the network, GB.</summary>
+    public double GbAwayFrom(ReadOnlySpan<int> placement)
+    {
+        var gb = 0.0;
+        for (var vm = 0; vm < placement.Length; vm++)
+            gb += At[vm] == placement[vm] ? 0 : Cluster.Gb[vm];
+        return gb;
+    }
+
     /// <summary>Counts one more machine like this one on a host.</summary>
     public void AddCopy(int vm, int host) => Add(vm, host, 1);
 
