@@ -17,7 +17,8 @@ namespace Alveare.Cli.Client;
 /// <remarks>Throws <see cref="RestFaultException"/> for what the server refuses and <see cref="NotReachableException"/> when there is no server.</remarks>
 public sealed class RestClient : IDisposable
 {
-    private const int LongestWait = 60;
+    /// <summary>Seconds that one request waits for the end of a task.</summary>
+    internal const int LongestWait = 60;
 
     // How often a silent WebSocket's other end is asked whether it is there.
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);

@@ -38,13 +38,13 @@ internal static class UserCommands
         var role = Role;
         var password = new SecretOption("--password-file", Variable);
         return Site(commands, "update-user", "update", "Change a user's role or password; ends that user's sessions", [name, role, password.Option], async run =>
-            Takes.Body(("user", run.Value(name)), ("password", await password.FindAsync(run)), ("role", run.Value(role))));
+            Takes.Body(("user", run.Value(name)), ("password", await password.FindAsync(run)), ("role", run.Value(role)))).EndingSessions();
     }
 
     private static OperationCommand Remove(CliCommands commands)
     {
         var name = Takes.Name("NAME", "Name of the user");
-        return Site(commands, "remove-user", "remove", "Remove a user and end that user's sessions", [name], run => Task.FromResult(Takes.Body(("user", run.Value(name)))));
+        return Site(commands, "remove-user", "remove", "Remove a user and end that user's sessions", [name], run => Task.FromResult(Takes.Body(("user", run.Value(name))))).EndingSessions();
     }
 
     private static OperationCommand Site(

@@ -70,6 +70,13 @@ internal sealed class OperationCommand : Command
         return this;
     }
 
+    /// <summary>For what can end the session that it is submitted with: nobody could ask afterwards how it ended, so the submission itself waits.</summary>
+    public OperationCommand EndingSessions()
+    {
+        _follower.WaitInSubmission();
+        return this;
+    }
+
     private static (string Kind, string Verb) Split(string operation)
     {
         var dot = operation.IndexOf('.', StringComparison.Ordinal);

@@ -10,7 +10,7 @@ namespace Alveare.Cli.Running;
 public sealed class TaskFollower
 {
     // What ends within this is not worth a progress bar, and the submission itself waits for it.
-    private const int Quick = 1;
+    private int _quick = 1;
 
     public Option<bool> NoWait { get; } = new("--no-wait") { Description = "Do not wait for the end: print the task and go" };
 
@@ -19,7 +19,10 @@ public sealed class TaskFollower
     public IEnumerable<Option> Options => [NoWait, CancelOnInterrupt];
 
     /// <summary>Seconds to give to a submission.</summary>
-    public int WaitOf(Run run) => run.Value(NoWait) ? 0 : Quick;
+    public int WaitOf(Run run) => run.Value(NoWait) ? 0 : _quick;
+
+    /// <summary>Lets the submission itself wait for the end, as long as a request may.</summary>
+    public void WaitInSubmission() => _quick = RestClient.LongestWait;
 
     /// <summary>Follows tasks that were accepted until all have ended, unless the command line says not to.</summary>
     /// <param name="afterwards">Called with each task that succeeded.</param>

@@ -156,6 +156,17 @@ public sealed class CommandLineTests
         Assert.Empty(run.Out);
     }
 
+    [Theory]
+    [InlineData("user update anna --role operator", "update-user")]
+    [InlineData("user remove anna", "remove-user")]
+    public async Task WhatEndsItsOwnSessionIsWaitedForByTheSubmission(string line, string verb)
+    {
+        await using var center = await ScriptedCenter.OpenAsync(_ => (200, ScriptedCenter.Task("succeeded")));
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, line.Split(' '));
+        Assert.Equal(ExitCode.Done, run.Code);
+        Assert.Equal(["POST /api/session", $"POST /api/site:{verb}?wait=60"], center.Asked);
+    }
+
     [Fact]
     public async Task NoWaitPrintsTheTaskAndGoes()
     {
