@@ -53,7 +53,7 @@ public sealed class KvmHost : IHost
     {
         this.options = options;
         this.stopping = stopping;
-        state = new HostState(facts);
+        state = new HostState(facts, options.Time);
         registry = new Registry(options.StateDirectory);
         datastores = new DatastoreTable(options.HostName, options.Time, all => state.Publish(new DatastoresChanged(all)));
         datastores.Restore(registry.Content.Datastores);

@@ -8,9 +8,13 @@ namespace Alveare.Kvm.Machines;
 /// <summary>What this host says of itself: one snapshot that changes, and the changes as a stream for each watcher.</summary>
 /// <remarks>Snapshot and queues change under one lock, so a watcher's first snapshot and the changes after it fit without gap or
 /// overlap. A watcher that falls behind by <see cref="MaxQueue"/> changes loses them and gets the whole state afresh. Events are in no
-/// snapshot: those that nobody watched (a restarted agent finds machines that died) are kept for the first watcher.</remarks>
-public sealed class HostState(HostFacts facts)
+/// snapshot: those that nobody watched (a restarted agent finds machines that died) are kept for the next watcher, and so are those that a watcher leaves behind.
+/// One that goes within <see cref="Trial"/> may have had a connection that never worked: what it was told counts as not heard. Rather twice than never.</remarks>
+public sealed class HostState(HostFacts facts, TimeProvider time)
 {
+    /// <summary>Longer than anybody waits for a connection.</summary>
+    public static readonly TimeSpan Trial = TimeSpan.FromSeconds(15);
+
     private const int MaxQueue = 512;
 
     private readonly Lock sync = new();
@@ -81,7 +85,7 @@ public sealed class HostState(HostFacts facts)
 
     public async IAsyncEnumerable<HostChange> WatchAsync([EnumeratorCancellation] CancellationToken cancellation)
     {
-        var watcher = new Watcher();
+        var watcher = new Watcher { Since = time.GetTimestamp() };
         lock (sync)
         {
             watcher.Queue.Enqueue(new HostObserved(Snapshot()));
@@ -102,7 +106,11 @@ public sealed class HostState(HostFacts facts)
         finally
         {
             lock (sync)
+            {
                 watchers.Remove(watcher);
+                if (watchers.Count == 0)
+                    KeepUnheard(watcher);
+            }
         }
     }
 
@@ -111,6 +119,14 @@ public sealed class HostState(HostFacts facts)
         unheard.Enqueue(raised);
         if (unheard.Count > MaxQueue / 2)
             unheard.Dequeue();
+    }
+
+    private bool IsOnTrial(Watcher watcher) => time.GetElapsedTime(watcher.Since) < Trial;
+
+    private void KeepUnheard(Watcher watcher)
+    {
+        foreach (var raised in (IsOnTrial(watcher) ? watcher.Told : []).Concat(watcher.Queue.OfType<HostEventRaised>()))
+            Keep(raised);
     }
 
     private HostChange? Next(Watcher watcher)
@@ -123,7 +139,13 @@ public sealed class HostState(HostFacts facts)
                 return new HostObserved(Snapshot());
             }
 
-            return watcher.Queue.TryDequeue(out var change) ? change : null;
+            if (!watcher.Queue.TryDequeue(out var change))
+                return null;
+            if (!IsOnTrial(watcher))
+                watcher.Told.Clear();
+            else if (change is HostEventRaised raised)
+                watcher.Told.Add(raised);
+            return change;
         }
     }
 
@@ -157,5 +179,10 @@ public sealed class HostState(HostFacts facts)
         public SemaphoreSlim Arrived { get; } = new(0);
 
         public bool FellBehind { get; set; }
+
+        public long Since { get; init; }
+
+        /// <summary>The events that it was told on trial.</summary>
+        public List<HostEventRaised> Told { get; } = [];
     }
 }
