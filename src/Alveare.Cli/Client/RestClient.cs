@@ -211,6 +211,9 @@ public sealed class RestClient : IDisposable
 
     private string Reason(Exception e) => e switch
     {
+        // The resolver's own word for it may be "Resource temporarily unavailable".
+        HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } =>
+            $"the name '{_http.BaseAddress!.Host}' cannot be resolved, expected one that DNS or /etc/hosts knows, or an IP address",
         { InnerException: AuthenticationException } => "its certificate is not from the authority that is trusted (ALVEARE_CA or --ca)",
         { InnerException: SocketException socket } => socket.Message,
         { InnerException: OperationCanceledException or TimeoutException } => "no answer in time",

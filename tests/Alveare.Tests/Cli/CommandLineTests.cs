@@ -93,6 +93,11 @@ public sealed class CommandLineTests
     {
         var nowhere = await CommandRun.OfAsync(NoCenter, Cancellation, "vm", "list");
         Assert.Equal((ExitCode.NotReachable, true), (nowhere.Code, nowhere.Error.Contains("http://127.0.0.1:1 cannot be reached", StringComparison.Ordinal)));
+        // No resolver knows a name below 'invalid' (RFC 6761), whether it says so or has nobody to ask.
+        var unknown = await CommandRun.OfAsync(new Dictionary<string, string>(NoCenter) { ["ALVEARE_URL"] = "https://center.invalid:8443" }, Cancellation, "vm", "list");
+        Assert.Equal(
+            (ExitCode.NotReachable, "alveare: The center at https://center.invalid:8443 cannot be reached: the name 'center.invalid' cannot be resolved, expected one that DNS or /etc/hosts knows, or an IP address.\n"),
+            (unknown.Code, unknown.Error));
         var unsaid = await CommandRun.OfAsync(new Dictionary<string, string>(), Cancellation, "vm", "list");
         Assert.Equal((ExitCode.NotReachable, true), (unsaid.Code, unsaid.Error.Contains("ALVEARE_URL", StringComparison.Ordinal)));
         var wrong = await CommandRun.OfAsync(new Dictionary<string, string> { ["ALVEARE_URL"] = "center" }, Cancellation, "vm", "list");
