@@ -50,7 +50,7 @@ internal static class InventoryRoutes
             Query =
             [
                 new("name", "string", "Name, path or id."),
-                new("kind", "string", "Only objects of this kind, or of these with commas between them: datacenter, folder, cluster, host, vm, datastore, portgroup or pool."),
+                new("kind", "string", "Only objects of this kind, or of these with commas between them: datacenter, folder, cluster, host, vm, datastore, portgroup, pool or template."),
             ],
         },
     ];
@@ -129,19 +129,11 @@ internal static class InventoryRoutes
         call.RequireView();
         var name = call.QueryText("name") ?? throw new FaultException(new InvalidArgument("The query", "'name'", "missing", "a name, a path or an id"));
         var inventory = call.Engine.Inventory.Current;
-        var found = inventory.Resolve(name, [.. (call.QueryText("kind")?.Split(',') ?? []).Select(KindOf)]);
+        var found = inventory.Resolve(name, [.. (call.QueryText("kind")?.Split(',') ?? []).Select(WordOf)]);
         return call.AnswerAsync(new Located<Entity>(inventory.PathOf(found.Id), found));
     }
 
-    private static EntityKind KindOf(string prefix)
-    {
-        foreach (var kind in Enum.GetValues<EntityKind>())
-        {
-            if (OperationCatalogue.Prefix(kind) == prefix)
-                return kind;
-        }
-
-        var kinds = Enum.GetValues<EntityKind>().Select(OperationCatalogue.Prefix);
-        throw new FaultException(new InvalidArgument("The query", "'kind'", $"'{prefix}'", $"one of {string.Join(", ", kinds)}"));
-    }
+    private static string WordOf(string given) => Lookup.Words.Contains(given)
+        ? given
+        : throw new FaultException(new InvalidArgument("The query", "'kind'", $"'{given}'", $"one of {string.Join(", ", Lookup.Words)}"));
 }

@@ -13,8 +13,8 @@ internal static class VmMaking
     [
         Create(commands),
         Register(commands),
-        Clone(commands, "deploy", "Deploy a machine from a template", "TEMPLATE", isLinked: true),
-        Clone(commands, "clone", "Clone a machine or template", "VM", isLinked: false),
+        Clone(commands, "deploy", "Deploy a machine from a template", "template", isLinked: true),
+        Clone(commands, "clone", "Clone a machine or template", "vm", isLinked: false),
     ];
 
     private static Command Create(CliCommands commands)
@@ -84,9 +84,9 @@ internal static class VmMaking
             await run.Environment.Error.WriteLineAsync($"alveare: '{vm.Name}' is registered, but its files cannot be used: {reason}. Mend them and register it again.");
     }
 
-    private static Command Clone(CliCommands commands, string verb, string description, string sourceName, bool isLinked)
+    private static Command Clone(CliCommands commands, string verb, string description, string sourceKind, bool isLinked)
     {
-        var source = Takes.Existing(commands, "vm", sourceName);
+        var source = Takes.Existing(commands, sourceKind);
         var name = Takes.Name("NAME", "Name of the new machine");
         var place = new Place(commands);
         var linked = isLinked
@@ -101,7 +101,7 @@ internal static class VmMaking
         return OperationCommand.On(
             commands, "vm.clone", verb, description,
             [source, name, .. place.Options, linked, cpus, memory, networks, template, start, .. guest.Options],
-            run => run.IdOfAsync("vm", run.Value(source)),
+            run => run.IdOfAsync(sourceKind, run.Value(source)),
             async (run, _) => Takes.Body(
                 ("name", run.Value(name)),
                 ("folder", await place.FolderAsync(run)),

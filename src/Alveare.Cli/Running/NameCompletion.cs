@@ -25,7 +25,7 @@ internal static class NameCompletion
     {
         using var patience = new CancellationTokenSource(Patience);
         using var run = commands.NewRun(context.ParseResult, patience.Token);
-        var objects = await Task.WhenAll(kind.Split(',').Select(k => run.AskAsync(c => c.ListAsync($"{k}s", patience.Token))));
+        var objects = await Task.WhenAll(kind.Split(',').Select(k => run.AskAsync(c => c.ListAsync(k == "template" ? "vms?template=true" : $"{k}s", patience.Token))));
         return [.. objects.SelectMany(o => o.Items).Select(o => o.GetProperty("name").GetString()!)
             .Where(n => n.StartsWith(context.WordToComplete, StringComparison.Ordinal))
             .Select(n => new CompletionItem(n))];

@@ -166,7 +166,7 @@ public static class Takes
     public static Argument<string> Name(string name, string description) => new(name) { Description = description };
 
     /// <summary>The name of an object that exists, completed by asking the center.</summary>
-    /// <param name="kind">Such as <c>vm</c>, or several with commas between them.</param>
+    /// <param name="kind">Such as <c>vm</c> or <c>template</c>, or several with commas between them.</param>
     /// <param name="shown">What stands for it in the help.</param>
     public static Argument<string> Existing(CliCommands commands, string kind, string? shown = null)
     {

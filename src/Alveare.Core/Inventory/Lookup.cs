@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
@@ -8,18 +9,23 @@ namespace Alveare.Core.Inventory;
 /// <summary>Finds the object that a person means: by id, inventory path or name.</summary>
 public static class Lookup
 {
+    private const string Template = "template";
+
+    /// <summary>What can be looked for: each kind of object, and of the machines the templates alone.</summary>
+    public static ImmutableArray<string> Words { get; } = [.. Enum.GetValues<EntityKind>().Select(OperationCatalogue.Prefix), Template];
+
     /// <summary>The one object that <paramref name="text"/> names. A text with a '/' is a path from the root or the end of one, such as
     /// <c>web/web01</c>. Faults: <see cref="NotFound"/> with what may have been meant, <see cref="AmbiguousName"/> with the paths of all that it can be.</summary>
-    /// <param name="kinds">Only objects of these kinds; none for any but the root.</param>
-    public static Entity Resolve(this InventorySnapshot inventory, string text, params IReadOnlyCollection<EntityKind> kinds)
+    /// <param name="words">Only what one of these <see cref="Words"/> means; none for any but the root.</param>
+    public static Entity Resolve(this InventorySnapshot inventory, string text, params IReadOnlyList<string> words)
     {
         // An id comes before a name; a name may look like one.
-        if (EntityId.TryParse(text, out var id) && inventory.Find(id) is { } known && (kinds.Count == 0 || kinds.Contains(known.Id.Kind)))
+        if (EntityId.TryParse(text, out var id) && inventory.Find(id) is { } known && (words.Count == 0 || IsMeant(known)))
             return known;
 
-        var what = kinds.Count == 0 ? "object" : Alternatives.Of([.. kinds.Select(OperationCatalogue.Prefix)]);
+        var what = words.Count == 0 ? "object" : Alternatives.Of(words);
         var name = text[(text.LastIndexOf('/') + 1)..];
-        var candidates = inventory.All.Where(e => kinds.Count == 0 ? e.Id.Kind != EntityKind.Root : kinds.Contains(e.Id.Kind));
+        var candidates = inventory.All.Where(e => words.Count == 0 ? e.Id.Kind != EntityKind.Root : IsMeant(e));
         var found = candidates.Where(e => e.Name == name && IsAt(inventory.PathOf(e.Id), text)).OrderBy(e => e.Id).ToList();
         return found.Count switch
         {
@@ -27,6 +33,9 @@ public static class Lookup
             0 => throw new FaultException(NotFound.Among(candidates.Select(e => Named(inventory, e, text)), what, text)),
             _ => throw new FaultException(new AmbiguousName(what, text, [.. found.Select(e => $"{inventory.PathOf(e.Id)} ({e.Id})").Order(StringComparer.Ordinal)])),
         };
+
+        bool IsMeant(Entity entity) =>
+            words.Contains(OperationCatalogue.Prefix(entity.Id.Kind)) || (entity is VirtualMachine { IsTemplate: true } && words.Contains(Template));
     }
 
     // As far as the text names it: by as much of its path.

@@ -80,7 +80,7 @@ public sealed class ApiSite : IAsyncLifetime
     public Task PutAsync(params Entity[] objects) => Engine.Inventory.ApplyAsync(_ => InventoryEdit.Of(objects));
 
     /// <summary>Puts a powered-off machine into the inventory.</summary>
-    public async Task<EntityId> PutMachineAsync(string name, EntityId? parent = null, PowerState power = PowerState.Off)
+    public async Task<EntityId> PutMachineAsync(string name, EntityId? parent = null, PowerState power = PowerState.Off, bool isTemplate = false)
     {
         var uuid = Guid.NewGuid();
         await PutAsync(new VirtualMachine
@@ -90,7 +90,7 @@ public sealed class ApiSite : IAsyncLifetime
             Parent = parent ?? Datacenter,
             Power = power,
             Config = new DatastorePath(EntityId.Datastore(Guid.Empty), $"{name}/{name}.vmx"),
-            Spec = new MachineSpec { Uuid = uuid, Name = name, Cpus = 2, Memory = Bytes.FromMib(512) },
+            Spec = new MachineSpec { Uuid = uuid, Name = name, Cpus = 2, Memory = Bytes.FromMib(512), IsTemplate = isTemplate },
         });
         return EntityId.Vm(uuid);
     }

@@ -53,6 +53,7 @@ public sealed class BadRequestTests(ApiSite site) : IClassFixture<ApiSite>
     [InlineData("tasks/task-1?wait=9999", "from 0 to 300")]
     [InlineData("lookup", "'name' is missing")]
     [InlineData("lookup?name=x&kind=machine", "one of site, datacenter")]
+    [InlineData("lookup?name=x&kind=machine", "pool, template.")]
     [InlineData("stream?only=everything", "one or more of entity, task, event")]
     public async Task AQueryThatIsWrongIsNotIgnored(string path, string expected)
     {

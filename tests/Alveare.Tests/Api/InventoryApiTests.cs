@@ -61,7 +61,7 @@ public sealed class InventoryApiTests(ApiSite site) : IClassFixture<ApiSite>
     public async Task AnUnknownNameIsAnsweredWithTheKindsThatWereLookedForAndWhatIsNear()
     {
         var folder = await FolderAsync("nearby");
-        await site.PutMachineAsync("mailserver", folder);
+        var machine = await site.PutMachineAsync("mailserver", folder);
         var client = await site.AsAsync();
         async Task<string> DetailAsync(string query) => (await ProblemAsync(await client.GetAsync($"/api/lookup?{query}", Cancellation), 404, "NotFound")).Detail;
 
@@ -70,6 +70,13 @@ public sealed class InventoryApiTests(ApiSite site) : IClassFixture<ApiSite>
         Assert.Equal("No vm is named '/north/nearby/mail'. Did you mean '/north/nearby/mailserver'?", await DetailAsync("kind=vm&name=/north/nearby/mail"));
         Assert.Equal("No host, cluster or pool is named 'mailserver'.", await DetailAsync("kind=host,cluster,pool&name=mailserver"));
         Assert.Equal("No object is named 'mailsrever'. Did you mean 'mailserver'?", await DetailAsync("name=mailsrever"));
+        // A machine is no template, whatever its name or id.
+        var template = await site.PutMachineAsync("mailtemplate", folder, isTemplate: true);
+        Assert.Equal("No template is named 'mailtempalte'. Did you mean 'mailtemplate'?", await DetailAsync("kind=template&name=mailtempalte"));
+        Assert.Equal("No template is named 'mailserver'.", await DetailAsync("kind=template&name=mailserver"));
+        Assert.Equal($"No template is named '{machine}'.", await DetailAsync($"kind=template&name={machine}"));
+        foreach (var query in new[] { "kind=template&name=mailtemplate", $"kind=template&name={template}", "kind=vm&name=mailtemplate" })
+            Assert.Equal(template.ToString(), (await JsonAsync(await client.GetAsync($"/api/lookup?{query}", Cancellation))).GetProperty("object").GetProperty("id").GetString());
 
         var found = await JsonAsync(await client.GetAsync("/api/lookup?kind=folder,cluster&name=nearby", Cancellation));
         Assert.Equal(folder.ToString(), found.GetProperty("object").GetProperty("id").GetString());

@@ -96,6 +96,16 @@ public sealed class PlaceAndResultTests
     }
 
     [Fact]
+    public async Task AnOptionForTemplatesIsCompletedWithTheirNames()
+    {
+        await using var center = await ScriptedCenter.OpenAsync(_ => (200, """{"items":[{"id":"vm-1","name":"debian"}],"total":1,"position":"0"}"""));
+        const string Line = "alveare vm deploy d";
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, $"[suggest:{Line.Length}]", Line);
+        Assert.Equal("debian", run.Out.Split('\n')[0]);
+        Assert.Contains("GET /api/vms?template=true", center.Asked);
+    }
+
+    [Fact]
     public async Task AMigrationSaysWhereTo()
     {
         var task = ScriptedCenter.Task(
