@@ -31,6 +31,8 @@ public static class TaskText
 
     private static string Result(TaskDto task) => task switch
     {
+        // It made nothing: what it did is its last step.
+        { Operation: "cluster.apply-recommendations", Step: { } step } => $"; {step}",
         { ResultName: null } or { Result: null } => "",
         _ when task.Result == task.Target => "",
         _ when task.Result.StartsWith("host-", StringComparison.Ordinal) && task.Operation.StartsWith("vm.", StringComparison.Ordinal) => $"; on host {task.ResultName}",

@@ -26,14 +26,15 @@ internal sealed class BalanceHandlers(InventoryWriter inventory, ClusterBalancin
     {
         if (operation.Recommendations is { Length: 0 })
             throw new FaultException(new InvalidArgument("Applying recommendations", "the recommendations", "an empty list", "ids of recommendations, or none for all"));
-        Conclude(context, await balancing.ApplyAsync(operation.Target, operation.Recommendations?.Distinct().ToArray(), context.Session, context.Cancellation));
+        var ended = await balancing.ApplyAsync(operation.Target, operation.Recommendations?.Distinct().ToArray(), context.Session, context.Cancellation);
+        Conclude(context, ended, whenNone: "there was nothing to apply");
     }
 
     // Every move is a task that says for itself how it ended; the first that failed is why this one did.
-    private static void Conclude(TaskContext context, IReadOnlyList<TaskRecord?> ended)
+    private static void Conclude(TaskContext context, IReadOnlyList<TaskRecord?> ended, string? whenNone = null)
     {
         context.Cancellation.ThrowIfCancellationRequested();
-        context.Report(100, string.Create(CultureInfo.InvariantCulture, $"{ended.Count(t => t?.State == TaskState.Succeeded)} of {ended.Count} done"));
+        context.Report(100, ended.Count == 0 && whenNone is not null ? whenNone : string.Create(CultureInfo.InvariantCulture, $"{ended.Count(t => t?.State == TaskState.Succeeded)} of {ended.Count} done"));
         if (ended.FirstOrDefault(t => t?.Fault is not null) is { } failed)
             throw new FaultException(failed.Fault!);
     }

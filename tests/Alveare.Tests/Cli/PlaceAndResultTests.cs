@@ -96,6 +96,16 @@ public sealed class PlaceAndResultTests
     }
 
     [Fact]
+    public async Task WhatAppliedRecommendationsCameToIsSaid()
+    {
+        var task = ScriptedCenter.Task("succeeded", ""","endedAt":"2026-01-01T00:00:02+00:00","step":"there was nothing to apply" """)
+            .Replace("vm.migrate", "cluster.apply-recommendations", StringComparison.Ordinal);
+        await using var center = await ScriptedCenter.OpenAsync(_ => (200, task));
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, "task", "wait", "task-7");
+        Assert.Equal((ExitCode.Done, "cluster.apply-recommendations web01: succeeded in 2.0 s; there was nothing to apply\n"), (run.Code, run.Out));
+    }
+
+    [Fact]
     public async Task AnOptionForTemplatesIsCompletedWithTheirNames()
     {
         await using var center = await ScriptedCenter.OpenAsync(_ => (200, """{"items":[{"id":"vm-1","name":"debian"}],"total":1,"position":"0"}"""));

@@ -121,7 +121,7 @@ public sealed class ClusterBalancingTests
         await cluster.Site.SucceedAsync(new ApplyRecommendations { Target = id });
         Assert.All(recommended, r => Assert.Equal(r.To, cluster.Site.Vm(r.Vm!.Value).Host));
         Assert.Empty(cluster.Recommended);
-        await cluster.Site.SucceedAsync(new ApplyRecommendations { Target = id });
+        Assert.Equal("there was nothing to apply", (await cluster.Site.SucceedAsync(new ApplyRecommendations { Target = id })).Step);
     }
 
     [Fact]
