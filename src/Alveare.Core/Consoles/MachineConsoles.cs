@@ -30,10 +30,12 @@ public sealed class MachineConsoles(
     private readonly Dictionary<EntityId, int> _open = [];
 
     /// <summary>A ticket for a console, which <see cref="Redeem"/> takes once and soon. Refused as <see cref="OpenAsync"/> would be for lack of
-    /// a privilege.</summary>
+    /// a privilege, and for a machine that is off.</summary>
     public ConsoleTicket Issue(Session session, string token, HostChannel console)
     {
-        Authorize(session, console);
+        var vm = Authorize(session, console);
+        if (FindEnd(vm, vm.Host) is { Kind: ConsoleEndKind.Off })
+            throw new FaultException(new InvalidPowerState(vm.Name, vm.Power, PowerStates.Running));
         return _tickets.Issue(token, console);
     }
 

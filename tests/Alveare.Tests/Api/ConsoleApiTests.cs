@@ -76,6 +76,8 @@ public sealed class ConsoleApiTests(ConsoleSite consoles) : IClassFixture<Consol
         var admin = await site.AsAsync();
         await ProblemAsync(await admin.GetAsync($"/api/vms/{vm}/console/serial", Cancellation), 400, "InvalidArgument");
         await ProblemAsync(await admin.PostAsync($"/api/vms/{vm}:console", Json("""{"console":"tty"}"""), Cancellation), 400, "InvalidArgument");
+        var problem = await ProblemAsync(await admin.PostAsync($"/api/vms/{vm}:console", Json("""{"console":"vnc"}"""), Cancellation), 409, "InvalidPowerState");
+        Assert.StartsWith("Virtual machine 'off' is off; this operation needs it to be", problem.Detail, StringComparison.Ordinal);
     }
 
     [Fact]
