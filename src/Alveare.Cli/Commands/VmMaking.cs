@@ -57,7 +57,7 @@ internal static class VmMaking
                 ("path", SplitPath(run.Value(path)).File),
                 ("folder", await place.FolderAsync(run)),
                 ("location", await place.LocationAsync(run))),
-            WarnOfInvalidAsync);
+            WarnAsync);
 
         string? DatastoreOf(Run run)
         {
@@ -74,14 +74,16 @@ internal static class VmMaking
             ? (path[1..end], path[(end + 1)..].TrimStart())
             : (null, path);
 
-    // What cannot be read is registered all the same, so that it is seen and can be mended: but nobody should take it for ready.
-    private static async Task WarnOfInvalidAsync(Run run, TaskDto task)
+    // What cannot be read, or not all of it, is registered all the same, so that it is seen and can be mended: but nobody should take it for ready, or whole.
+    private static async Task WarnAsync(Run run, TaskDto task)
     {
         if (task.Result is not { } id)
             return;
         var vm = RestClient.As<VmDto>((await run.AskAsync(c => c.LookUpAsync("vm", id, run.Interrupted))).Object);
         if (vm.InvalidReason is { } reason)
             await run.Environment.Error.WriteLineAsync($"alveare: '{vm.Name}' is registered, but its files cannot be used: {reason}. Mend them and register it again.");
+        if (vm.Spec is { DevicesLeftOut: { Count: > 0 } devices })
+            await run.Environment.Error.WriteLineAsync($"alveare: '{vm.Name}' is registered without {string.Join(", ", devices)}: its files name these devices, and machines here do not have them.");
     }
 
     private static Command Clone(CliCommands commands, string verb, string description, string sourceKind, bool isLinked)

@@ -105,6 +105,7 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
             _found.Add(vm.Name);
         if (claim.Machine.InvalidReason is { } reason)
             Invalid(vm, reason);
+        LeftOut(vm, claim.Machine.Spec);
     }
 
     private void Update(VirtualMachine known, MachineClaim claim)
@@ -122,6 +123,9 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
             _findings.Add(finding);
         if (changed.InvalidReason is { } reason && reason != known.InvalidReason)
             Invalid(known, reason);
+        // Also when it is registered again: whoever does that need not be the one who did it first.
+        if (known.Host is null || known.Spec is null || changed.Spec?.DevicesLeftOut.SequenceEqual(known.Spec.DevicesLeftOut) == false)
+            LeftOut(known, changed.Spec);
     }
 
     private static VirtualMachine As(VirtualMachine vm, MachineClaim claim) => vm with
@@ -158,10 +162,18 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
     private void Invalid(VirtualMachine vm, string reason) =>
         _findings.Add(new(EventSeverity.Warning, "vm.invalid", $"The files of virtual machine '{vm.Name}' cannot be used: {reason}.", vm.Id));
 
+    private void LeftOut(VirtualMachine vm, MachineSpec? spec)
+    {
+        if (spec is { DevicesLeftOut: { IsEmpty: false } devices })
+            _findings.Add(new(EventSeverity.Warning, "vm.devices-left-out", $"Virtual machine '{vm.Name}' is registered without {Listed(devices, shown: 10)}: its files name these devices, and machines here do not have them.", vm.Id));
+    }
+
+    private static string Listed(IReadOnlyList<string> names, int shown) =>
+        string.Join(", ", names.Take(shown)) + (names.Count > shown ? $" and {names.Count - shown} more" : "");
+
     private Finding FoundMachines()
     {
-        const int shown = 5;
-        var names = string.Join(", ", _found.Take(shown).Select(n => $"'{n}'")) + (_found.Count > shown ? $" and {_found.Count - shown} more" : "");
+        var names = Listed([.. _found.Select(n => $"'{n}'")], shown: 5);
         var first = _put.Values.OfType<VirtualMachine>().First(v => v.Name == _found[0]);
         return new(EventSeverity.Info, "vm.found", $"Host '{NameOf(first.Host)}' has machines that are new to the site: {names}.", first.Host!.Value);
     }

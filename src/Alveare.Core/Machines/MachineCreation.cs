@@ -95,6 +95,8 @@ internal sealed class MachineCreation(MachineGround ground, MachineMaking making
             IsTemplate = operation.AsTemplate,
             // The source's seed was for the source; a new one is named by the host that writes it.
             CustomizationSeed = null,
+            // They are in the source's file, and the clone's is a new one.
+            DevicesLeftOut = [],
         };
         MachineChecks.Size(operation.Name, spec.Cpus, spec.Memory);
         MachineChecks.PortGroups(ground.Now, datacenter, operation.Name, portGroups);

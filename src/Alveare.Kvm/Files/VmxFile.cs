@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
@@ -24,8 +25,13 @@ public static partial class VmxFile
     {
         if (MachineSpecRules.Check(spec).FirstOrDefault() is { } flaw)
             throw new FaultException(new InvalidArgument($"Virtual machine '{spec.Name}'", flaw.Where, flaw.Given, flaw.Expected));
-        var foreign = replaced?.Entries.Where(e => !OwnKey().IsMatch(e.Key)).Select(e => (e.Key, e.Value)) ?? [];
-        var content = VmxText.Write(replaced?.Comments ?? [], Entries(spec).Concat(foreign));
+        // A CD-ROM drive keeps its place and keys, and no disk is written there.
+        var taken = replaced is null ? FrozenSet<string>.Empty : LeftOutDevices.ScsiCdRoms(replaced);
+        var places = ScsiUnits().Where(u => !taken.Contains(u)).Take(spec.Disks.Length).ToList();
+        var foreign = replaced?.Entries
+            .Where(e => !OwnKey().IsMatch(e.Key) || taken.Any(d => $".{e.Key}".Contains($".{d}.", StringComparison.OrdinalIgnoreCase)))
+            .Select(e => (e.Key, e.Value)) ?? [];
+        var content = VmxText.Write(replaced?.Comments ?? [], Entries(spec, places).Concat(foreign));
         return content.Length <= VmxText.MaxBytes
             ? content
             : throw new FaultException(new InvalidArgument(
@@ -73,15 +79,17 @@ public static partial class VmxFile
         return Guid.TryParseExact(digits, "N", out var uuid) && uuid != Guid.Empty ? uuid : null;
     }
 
-    internal static string Disk(int index)
+    /// <summary>The places of disks, in the order in which they are given to them: fifteen on the first controller, then those of the next.</summary>
+    private static IEnumerable<string> ScsiUnits()
     {
-        // Fifteen units on the first controller, the rest on the second.
-        var unit = index % (UnitsPerController - 1);
-        return string.Create(
-            CultureInfo.InvariantCulture, $"scsi{index / (UnitsPerController - 1)}:{(unit < ControllerUnit ? unit : unit + 1)}");
+        for (var controller = 0; ; controller++)
+        {
+            foreach (var unit in Enumerable.Range(0, UnitsPerController).Where(u => u != ControllerUnit))
+                yield return string.Create(CultureInfo.InvariantCulture, $"scsi{controller}:{unit}");
+        }
     }
 
-    private static IEnumerable<(string Key, string Value)> Entries(MachineSpec spec)
+    private static IEnumerable<(string Key, string Value)> Entries(MachineSpec spec, IReadOnlyList<string> places)
     {
         yield return (".encoding", "UTF-8");
         yield return (VmxText.FormatKey, Format);
@@ -110,16 +118,16 @@ public static partial class VmxFile
             yield return ("sched.mem.shares", Number(memoryShares));
         for (var i = 0; i < spec.Disks.Length; i++)
         {
-            yield return ($"{Disk(i)}.present", "TRUE");
-            yield return ($"{Disk(i)}.fileName", spec.Disks[i].File);
-            yield return ($"alveare.{Disk(i)}.capacity", Number(spec.Disks[i].Capacity.Value));
-            yield return ($"alveare.{Disk(i)}.format", spec.Disks[i].Format == DiskFormat.Raw ? "raw" : "qcow2");
+            yield return ($"{places[i]}.present", "TRUE");
+            yield return ($"{places[i]}.fileName", spec.Disks[i].File);
+            yield return ($"alveare.{places[i]}.capacity", Number(spec.Disks[i].Capacity.Value));
+            yield return ($"alveare.{places[i]}.format", spec.Disks[i].Format == DiskFormat.Raw ? "raw" : "qcow2");
             if (spec.Disks[i].Control.IopsLimit is { } iops)
-                yield return ($"sched.{Disk(i)}.throughputCap", Number(iops));
+                yield return ($"sched.{places[i]}.throughputCap", Number(iops));
             if (spec.Disks[i].Control.BandwidthLimit is { } bandwidth)
-                yield return ($"alveare.{Disk(i)}.bandwidthLimit", Number(bandwidth.Value));
+                yield return ($"alveare.{places[i]}.bandwidthLimit", Number(bandwidth.Value));
             if (spec.Disks[i].Control.Shares is { } diskShares)
-                yield return ($"sched.{Disk(i)}.shares", Number(diskShares));
+                yield return ($"sched.{places[i]}.shares", Number(diskShares));
         }
 
         for (var i = 0; i < spec.Nics.Length; i++)

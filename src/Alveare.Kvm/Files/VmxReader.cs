@@ -43,6 +43,7 @@ internal sealed partial class VmxReader(VmxText text)
             CustomizationSeed = text.Find("alveare.customizationSeed")?.Value,
             Disks = ReadDisks(),
             Nics = ReadNics(),
+            DevicesLeftOut = [.. LeftOutDevices.In(text)],
         };
         spec = spec with { Resources = ReadResources(spec.Cpus, spec.Memory) };
         if (MachineSpecRules.Check(spec).FirstOrDefault() is { } flaw)
@@ -77,7 +78,7 @@ internal sealed partial class VmxReader(VmxText text)
     private ImmutableArray<DiskSpec> ReadDisks()
     {
         var disks = ImmutableArray.CreateBuilder<DiskSpec>();
-        foreach (var disk in Devices(DiskKey()))
+        foreach (var disk in Devices(DiskKey()).Where(d => !LeftOutDevices.IsCdRom(text, d)))
         {
             keys[(SpecPart.DiskFile, disks.Count)] = $"{disk}.fileName";
             keys[(SpecPart.DiskCapacity, disks.Count)] = $"alveare.{disk}.capacity";
@@ -172,8 +173,7 @@ internal sealed partial class VmxReader(VmxText text)
         {
             if (OtherDiskKey().Match(entry.Key) is not { Success: true } match || !Flag(entry.Key, missing: false))
                 continue;
-            var type = text.Find($"{match.Groups["device"].Value}.deviceType")?.Value ?? "disk";
-            if (type.Contains("disk", StringComparison.OrdinalIgnoreCase))
+            if (!LeftOutDevices.IsCdRom(text, match.Groups["device"].Value))
                 throw Bad(entry, "disks on scsi controllers alone");
         }
     }

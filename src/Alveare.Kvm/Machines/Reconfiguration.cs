@@ -52,7 +52,8 @@ public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEn
     {
         var config = machine.Current.Config;
         var now = ground.ReadSpec(config);
-        var wanted = change(now);
+        // What the file names beside is not for whoever changes the machine to say.
+        var wanted = change(now) with { DevicesLeftOut = now.DevicesLeftOut };
         var changes = DiskChanges.Between(now, wanted);
         if (now == wanted)
             return;

@@ -49,6 +49,10 @@ public sealed record MachineSpec
     /// <summary>What it is promised, held to, and weighs.</summary>
     public ResourceControls Resources { get; init; } = ResourceControls.None;
 
+    /// <summary>Devices that its <c>.vmx</c> names and machines here do not have, such as <c>CD-ROM ide1:0</c>: it runs without them. They stay in
+    /// the file whatever is written into it, and writing this changes nothing.</summary>
+    public ImmutableArray<string> DevicesLeftOut { get; init; } = [];
+
     public EntityId Id => EntityId.Vm(Uuid);
 
     /// <summary>The same machine with other controls.</summary>
@@ -64,7 +68,8 @@ public sealed record MachineSpec
     public bool Equals(MachineSpec? other) =>
         other is not null && Uuid == other.Uuid && Name == other.Name && Cpus == other.Cpus && Memory == other.Memory
         && Firmware == other.Firmware && CpuModel == other.CpuModel && IsTemplate == other.IsTemplate
-        && CustomizationSeed == other.CustomizationSeed && Resources == other.Resources && Disks.SequenceEqual(other.Disks) && Nics.SequenceEqual(other.Nics);
+        && CustomizationSeed == other.CustomizationSeed && Resources == other.Resources && Disks.SequenceEqual(other.Disks) && Nics.SequenceEqual(other.Nics)
+        && DevicesLeftOut.SequenceEqual(other.DevicesLeftOut);
 
     public override int GetHashCode() => HashCode.Combine(Uuid, Name, Cpus, Memory, IsTemplate, Disks.Length, Nics.Length);
 }

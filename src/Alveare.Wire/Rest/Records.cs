@@ -15,7 +15,8 @@ public sealed record DatastorePathDto(string Datastore, string Path);
 
 /// <summary>What a machine is made of. Sizes in bytes.</summary>
 public sealed record MachineSpecDto(
-    Guid Uuid, string Name, int Cpus, long Memory, string Firmware, string? CpuModel, bool IsTemplate, IReadOnlyList<DiskDto> Disks, IReadOnlyList<NicDto> Nics);
+    Guid Uuid, string Name, int Cpus, long Memory, string Firmware, string? CpuModel, bool IsTemplate, IReadOnlyList<DiskDto> Disks, IReadOnlyList<NicDto> Nics,
+    IReadOnlyList<string> DevicesLeftOut);
 
 /// <summary>A virtual disk.</summary>
 public sealed record DiskDto(string File, long Capacity, string Format);

@@ -106,6 +106,24 @@ public sealed class PlaceAndResultTests
     }
 
     [Fact]
+    public async Task WhatAMachineIsRegisteredWithoutIsSaid()
+    {
+        var task = ScriptedCenter.Task("succeeded", ""","endedAt":"2026-01-01T00:00:02+00:00","result":"vm-1","resultName":"web01" """).Replace("vm.migrate", "datacenter.register-vm", StringComparison.Ordinal);
+        const string Machine = """
+            {"path":"/south/web01","object":{"id":"vm-1","kind":"vm","name":"web01","power":"off","isStale":false,"lockEpoch":1,"config":{"datastore":"ds-1","path":"web01/web01.vmx"},
+            "spec":{"uuid":"00000000-0000-0000-0000-000000000001","name":"web01","cpus":1,"memory":1048576,"firmware":"bios","isTemplate":false,"disks":[],"nics":[],
+            "devicesLeftOut":["CD-ROM ide1:0","passed-through PCI device pciPassthru0"]}}}
+            """;
+        await using var center = await ScriptedCenter.OpenAsync(
+            asked => (200, asked.StartsWith("POST", StringComparison.Ordinal) ? task : """{"items":[{"id":"dc-1","name":"south"}],"total":1,"position":"0"}"""),
+            query => query.Contains("name=vm-1", StringComparison.Ordinal) ? Machine : query.Contains("name=shared", StringComparison.Ordinal) ? Located("/south/shared", "ds-1") : null);
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, "vm", "register", "[shared] web01/web01.vmx");
+        Assert.Equal(
+            (ExitCode.Done, "alveare: 'web01' is registered without CD-ROM ide1:0, passed-through PCI device pciPassthru0: its files name these devices, and machines here do not have them.\n"),
+            (run.Code, run.Error));
+    }
+
+    [Fact]
     public async Task AnOptionForTemplatesIsCompletedWithTheirNames()
     {
         await using var center = await ScriptedCenter.OpenAsync(_ => (200, """{"items":[{"id":"vm-1","name":"debian"}],"total":1,"position":"0"}"""));

@@ -381,6 +381,33 @@ public sealed class HostSessionTests
         Assert.Contains("line 3", await site.EventAsync("vm.invalid"));
     });
 
+    [Fact]
+    public void AMachineWhoseFilesNameDevicesThatItRunsWithoutIsToldOfOnce() => VirtualRun.Of(async scheduler =>
+    {
+        var host = new TestHost(1);
+        var machine = TestHost.Machine(1, PowerState.Off);
+        machine = machine with { Spec = machine.Spec! with { DevicesLeftOut = ["CD-ROM ide1:0", "floppy drive floppy0"] } };
+        host.Put(machine);
+        await using var site = await TestSite.WithAsync(scheduler, host);
+        Assert.Contains("'vm1' is registered without CD-ROM ide1:0, floppy drive floppy0: its files name these devices", await site.EventAsync("vm.devices-left-out"));
+
+        // It changes, its host comes back, and its file is mended: nothing of that is news.
+        host.Put(machine with { Power = PowerState.On });
+        await SaidAsync(site, host, "started");
+        host.GoAway("cut off");
+        await site.UntilAsync(now => now.Get<VirtualMachine>(machine.Id).IsStale);
+        host.ComeBack();
+        await site.UntilAsync(now => !now.Get<VirtualMachine>(machine.Id).IsStale);
+        host.Put(machine with { Spec = machine.Spec with { DevicesLeftOut = [] } });
+        await SaidAsync(site, host, "mended");
+        Assert.Single(site.Engine.Events.Since(0), e => e.Kind == "vm.devices-left-out");
+
+        // Others are, and as many as can be read.
+        host.Put(machine with { Spec = machine.Spec with { DevicesLeftOut = [.. Enumerable.Range(0, 12).Select(n => $"serial port serial{n}")] } });
+        await SaidAsync(site, host, "more");
+        Assert.Contains(site.Engine.Events.Since(0), e => e.Kind == "vm.devices-left-out" && e.Message.Contains("serial port serial9 and 2 more: its files", StringComparison.Ordinal));
+    });
+
     // What a watch brings is taken in order: once this is an event, all before it is in the inventory.
     private static async Task SaidAsync(TestSite site, TestHost host, string kind)
     {

@@ -64,6 +64,20 @@ public sealed class VmxFileProperties
             Assert.Equal(rewritten, VmxFile.Write(after, kept));
         });
 
+    [Fact]
+    public void ACdRomOnABusOfDisksKeepsItsPlaceWhateverDisksThereAre() =>
+        Gen.Select(VmxGen.Spec, VmxGen.Spec, Gen.Int[0, 15].Where(u => u != 7), Gen.Bool).Sample((before, after, unit, isPresent) =>
+        {
+            var text = Encoding.UTF8.GetString(VmxFile.Write(before with { Disks = [] }));
+            var drive = $"scsi0:{unit}.present = \"{(isPresent ? "TRUE" : "FALSE")}\"\nscsi0:{unit}.fileName = \"a.iso\"\nSCSI0:{unit}.deviceType = \"cdrom-image\"\n";
+            var edited = Encoding.UTF8.GetBytes(text.Replace("alveare.end", drive + "alveare.end"));
+
+            var rewritten = VmxFile.Write(after, VmxText.Parse(edited));
+
+            Assert.Equal(after with { DevicesLeftOut = isPresent ? [$"CD-ROM scsi0:{unit}"] : [] }, VmxFile.Read("a.vmx", rewritten));
+            Assert.Contains(drive, Encoding.UTF8.GetString(rewritten));
+        });
+
     private static Gen<Action<List<byte>>> Damage => Gen.Select(
         Gen.Int[0, 4], Gen.Double[0, 0.9999], Gen.Double[0, 0.9999], Gen.Byte,
         (kind, where, other, value) => (Action<List<byte>>)(content =>

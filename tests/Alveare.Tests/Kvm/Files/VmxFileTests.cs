@@ -83,6 +83,28 @@ public sealed class VmxFileTests
         Assert.Equal(("old", 1, Bytes.FromMib(512)), (spec.Name, spec.Cpus, spec.Memory));
         Assert.Equal(Spec.Uuid, spec.Uuid);
         Assert.Equal(new NicSpec("00:0c:29:12:34:56", "VM Network"), Assert.Single(spec.Nics));
+        Assert.Equal(["CD-ROM ide1:0"], spec.DevicesLeftOut);
+    }
+
+    [Theory]
+    [InlineData("ide1:0.present = 'TRUE'|ide1:0.deviceType = 'atapi-cdrom'", "CD-ROM ide1:0")]
+    [InlineData("sata0.present = 'TRUE'|SATA0:1.Present = 'true'|sata0:1.deviceType = 'cdrom-raw'", "SATA controller sata0, CD-ROM SATA0:1")]
+    [InlineData("scsi0:5.present = 'TRUE'|scsi0:5.fileName = 'a.iso'|scsi0:5.deviceType = 'cdrom-image'", "CD-ROM scsi0:5")]
+    [InlineData("floppy0.present = 'TRUE'|nvme0.present = 'TRUE'|pciPassthru0.present = 'TRUE'", "floppy drive floppy0, NVMe controller nvme0, passed-through PCI device pciPassthru0")]
+    [InlineData("usb.present = 'TRUE'|usb_xhci:4.present = 'TRUE'|sound.present = 'TRUE'", "USB controller usb, USB device usb_xhci:4, sound card sound")]
+    [InlineData("serial0.present = 'TRUE'|parallel0.present = 'TRUE'|vtpm.present = 'TRUE'", "serial port serial0, parallel port parallel0, TPM vtpm")]
+    [InlineData("precisionclock0.present = 'TRUE'|a.b:c.present = 'TRUE'", "device precisionclock0, device a.b:c")]
+    [InlineData("ide1:0.present = 'FALSE'|ide1:0.deviceType = 'cdrom-image'|floppy0.present = 'False'|usb.present = 'no'|usb.speed = '3'", "")]
+    [InlineData("scsi0.present = 'TRUE'|svga.present = 'TRUE'|pciBridge4.present = 'TRUE'|hpet0.present = 'TRUE'|vmci0.present = 'TRUE'", "")]
+    public void DevicesThatMachinesHereDoNotHaveAreSaidAndStayInTheFile(string lines, string expected)
+    {
+        var text = Golden.Replace("alveare.end", lines.Replace('\'', '"').Replace('|', '\n') + "\nalveare.end");
+
+        var spec = Read(text);
+
+        Assert.Equal(expected, string.Join(", ", spec.DevicesLeftOut));
+        Assert.Equal(Spec, spec with { DevicesLeftOut = [] });
+        Assert.Equal(text, Encoding.UTF8.GetString(VmxFile.Write(spec, VmxText.Parse(Encoding.UTF8.GetBytes(text)))));
     }
 
     [Theory]
