@@ -20,6 +20,9 @@ public sealed class Consoles(RunDirectory run)
         {
             if (serial?.Join() is { } viewer)
                 return viewer;
+            // While the kernel closes the files of a QEMU that was killed, it may still accept a connection, and closes it at once.
+            if (serial is { IsEndedByQemu: true })
+                throw Refused(machine, "its QEMU is ending");
         }
 
         // QEMU serves one connection and lets further ones wait: of two that are made at once, the second is given up again.
@@ -33,10 +36,12 @@ public sealed class Consoles(RunDirectory run)
             }
 
             serial = fresh;
-            return fresh.Join()
-                ?? throw new FaultException(new HostOperationFailed($"Opening the serial console of virtual machine '{machine}'", "QEMU closed it at once"));
+            return fresh.Join() ?? throw Refused(machine, "QEMU closed it at once");
         }
     }
+
+    private static FaultException Refused(string machine, string why) =>
+        new(new HostOperationFailed($"Opening the serial console of virtual machine '{machine}'", why));
 
     private async Task<Stream> OpenScreenAsync(string machine, CancellationToken cancellation) =>
         new NetworkStream(await ConnectAsync(machine, run.Vnc, HostChannelKind.Vnc, cancellation), ownsSocket: true);

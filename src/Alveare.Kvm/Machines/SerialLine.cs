@@ -13,11 +13,22 @@ public sealed class SerialLine : IDisposable
     private readonly SemaphoreSlim writing = new(1);
     private readonly Socket socket;
     private bool ended;
+    private bool isEndedByQemu;
 
     public SerialLine(Socket socket)
     {
         this.socket = socket;
         _ = PumpAsync();
+    }
+
+    /// <summary>QEMU has closed the line, which it only does when it ends.</summary>
+    public bool IsEndedByQemu
+    {
+        get
+        {
+            lock (sync)
+                return isEndedByQemu;
+        }
     }
 
     /// <summary>A further viewer, or null when the line has ended.</summary>
@@ -70,11 +81,15 @@ public sealed class SerialLine : IDisposable
     /// <summary>The last one who leaves closes the connection.</summary>
     internal void Leave(SerialViewer viewer)
     {
-        bool isLast;
         lock (sync)
-            isLast = viewers.Remove(viewer) && viewers.Count == 0;
-        if (isLast)
-            Dispose();
+        {
+            if (!viewers.Remove(viewer) || viewers.Count > 0)
+                return;
+            // From here on nobody joins: whoever did would be ended with the line.
+            ended = true;
+        }
+
+        Dispose();
     }
 
     private async Task PumpAsync()
@@ -96,6 +111,8 @@ public sealed class SerialLine : IDisposable
             // QEMU has ended, or the line was closed.
         }
 
+        lock (sync)
+            isEndedByQemu = !ended;
         Dispose();
     }
 }

@@ -60,7 +60,7 @@ public sealed class ConsoleTests(TestCluster cluster)
         while (!said.ToString().Contains(expected, StringComparison.Ordinal))
         {
             var received = await console.ReceiveAsync(buffer.AsMemory(), patience.Token);
-            Assert.Equal(WebSocketMessageType.Binary, received.MessageType);
+            Assert.True(received.MessageType == WebSocketMessageType.Binary, $"Closed with {(int?)console.CloseStatus}: {console.CloseStatusDescription}");
             said.Append(Encoding.ASCII.GetString(buffer, 0, received.Count));
         }
     }
