@@ -51,10 +51,10 @@ public static class Balancer
         var state = new ClusterState(units);
         var spread = new Spread(state);
         var detours = Detours(state, spread, level);
-        // What is made way for may find its way among the other moves too, which then move nothing twice.
-        if (detours.Count > 0 && maxMoves is null && Direct(state, spread, level, isThorough) is { } direct)
-            return direct;
         var moves = All(state, spread, level, isThorough);
+        // What is made way for may find its way among the other moves too, which then move nothing twice.
+        if (isThorough && detours.Count > 0 && maxMoves is null && Direct(state, spread, level, [.. detours, .. moves]) is { } direct)
+            return direct;
         if (maxMoves is not { } most || BudgetedMoves.Machines(units, detours.Concat(moves)) <= most)
             return [.. detours, .. moves];
         var few = new BudgetedMoves(state, spread, level, most);
@@ -87,16 +87,16 @@ public static class Balancer
     private static List<PlannedMove> Detours(ClusterState state, Spread spread, BalanceLevel level) =>
         new RuleDetours(state, spread).Run(level.PriceIn(state.Cluster) / state.Cluster.MeanHostGb);
 
-    /// <summary>Moves from the start that leave no more broken than detours first, after which the machines are; null, and they are there again, when there are none.</summary>
-    private static List<PlannedMove>? Direct(ClusterState state, Spread spread, BalanceLevel level, bool isThorough)
+    /// <summary>Moves without detours, where they leave no more broken than those that begin with detours, after which the machines are, and where spread and
+    /// GB cost less; else null.</summary>
+    private static List<PlannedMove>? Direct(ClusterState state, Spread spread, BalanceLevel level, List<PlannedMove> detoured)
     {
-        var (mended, rules) = (state.At.ToArray(), state.Cluster.Rules.Weigh(state.At));
+        var (rules, cost) = (state.Cluster.Rules.Weigh(state.At), CostOf(detoured));
         spread.Place(state.Cluster.Start);
-        var moves = All(state, spread, level, isThorough);
-        if (!(state.Cluster.Rules.Weigh(state.At) - rules).IsWorse)
-            return moves;
-        spread.Place(mended);
-        return null;
+        var moves = All(state, spread, level, isThorough: true);
+        return !(state.Cluster.Rules.Weigh(state.At) - rules).IsWorse && CostOf(moves) < cost ? moves : null;
+
+        double CostOf(List<PlannedMove> made) => spread.Total + (level.PriceIn(state.Cluster) * made.Sum(m => m.Gb) / state.Cluster.MeanHostGb);
     }
 
     private static List<PlannedMove> All(ClusterState state, Spread spread, BalanceLevel level, bool isThorough)
