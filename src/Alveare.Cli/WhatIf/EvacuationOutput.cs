@@ -15,7 +15,7 @@ internal static class EvacuationOutput
         var text = FiguresOutput.Table(plan.Moves, plan.Before, plan.After);
         if (plan.Stuck.IsEmpty)
             return text;
-        var rows = plan.Stuck.SelectMany(s => s.Reasons.Select(r => (s.Vm, r.Host, r.Reason))).ToList();
+        var rows = plan.Stuck.SelectMany(s => s.Reasons.Select(r => (s.Vm, r.Host, r.Reason)).DefaultIfEmpty((s.Vm, "", "there is no other host"))).ToList();
         return $"{text}\n{plan.Stuck.Length} of its machines go nowhere:\n"
             + Table.Format<(string Vm, string Host, string Reason)>(rows, new("VM", r => r.Vm), new("HOST", r => r.Host), new("REFUSES BECAUSE", r => r.Reason));
     }

@@ -7,7 +7,6 @@ using Alveare.Model.Clusters;
 using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
-using Alveare.Model.Tasks;
 
 namespace Alveare.Core.Balancing;
 
@@ -18,7 +17,11 @@ internal sealed class BalanceHandlers(InventoryWriter inventory, ClusterBalancin
     {
         tasks.Handle<SetBalancing>((operation, _) => inventory.ApplyAsync(now => InventoryEdit.Of(Changed(now, operation))));
         tasks.Handle<BalanceCluster>(async (operation, context) =>
-            Conclude(context, await balancing.BalanceAsync(operation.Target, context.Cancellation)));
+        {
+            var ended = await balancing.BalanceAsync(operation.Target, context.Cancellation);
+            // What could not be begun at that moment is the next round's.
+            Conclude(context, ended, ended.FirstOrDefault(e => e is { Task: not null, Fault: not null })?.Fault);
+        });
         tasks.Handle<ApplyRecommendations>(ApplyAsync);
     }
 
@@ -27,16 +30,16 @@ internal sealed class BalanceHandlers(InventoryWriter inventory, ClusterBalancin
         if (operation.Recommendations is { Length: 0 })
             throw new FaultException(new InvalidArgument("Applying recommendations", "the recommendations", "an empty list", "ids of recommendations, or none for all"));
         var ended = await balancing.ApplyAsync(operation.Target, operation.Recommendations?.Distinct().ToArray(), context.Session, context.Cancellation);
-        Conclude(context, ended, whenNone: "there was nothing to apply");
+        Conclude(context, ended, ended.FirstOrDefault(e => e.Fault is not null)?.Fault, whenNone: "there was nothing to apply");
     }
 
     // Every move is a task that says for itself how it ended; the first that failed is why this one did.
-    private static void Conclude(TaskContext context, IReadOnlyList<TaskRecord?> ended, string? whenNone = null)
+    private static void Conclude(TaskContext context, IReadOnlyList<MoveEnd> ended, Fault? fault, string? whenNone = null)
     {
         context.Cancellation.ThrowIfCancellationRequested();
-        context.Report(100, ended.Count == 0 && whenNone is not null ? whenNone : string.Create(CultureInfo.InvariantCulture, $"{ended.Count(t => t?.State == TaskState.Succeeded)} of {ended.Count} done"));
-        if (ended.FirstOrDefault(t => t?.Fault is not null) is { } failed)
-            throw new FaultException(failed.Fault!);
+        context.Report(100, ended.Count == 0 && whenNone is not null ? whenNone : string.Create(CultureInfo.InvariantCulture, $"{ended.Count(e => e.IsDone)} of {ended.Count} done"));
+        if (fault is not null)
+            throw new FaultException(fault);
     }
 
     private static Cluster Changed(InventorySnapshot now, SetBalancing asked)

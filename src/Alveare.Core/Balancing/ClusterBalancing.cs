@@ -95,7 +95,7 @@ public sealed class ClusterBalancing
     }
 
     /// <summary>One round of a cluster now; answers how its moves ended.</summary>
-    internal async Task<IReadOnlyList<TaskRecord?>> BalanceAsync(EntityId id, CancellationToken cancellation)
+    internal async Task<IReadOnlyList<MoveEnd>> BalanceAsync(EntityId id, CancellationToken cancellation)
     {
         using var turn = await _turns.TakeAsync([id], cancellation);
         var cluster = _ground.Now.Get<Cluster>(id);
@@ -116,22 +116,27 @@ public sealed class ClusterBalancing
         return await _runner.RunAsync(id, moves, Hand, GoodFor(cluster), cancellation);
     }
 
-    /// <summary>Does what is recommended in a user's name; answers how it ended.</summary>
-    internal async Task<IReadOnlyList<TaskRecord?>> ApplyAsync(EntityId id, IReadOnlyCollection<string>? ids, Session session, CancellationToken cancellation)
+    /// <summary>Does what is recommended in a user's name; answers how it ended. What could not be begun, and still could be, is recommended on.</summary>
+    internal async Task<IReadOnlyList<MoveEnd>> ApplyAsync(EntityId id, IReadOnlyCollection<string>? ids, Session session, CancellationToken cancellation)
     {
         IReadOnlyList<TaskRecord> begun;
-        var ended = new List<TaskRecord?>();
+        var ended = new List<MoveEnd>();
         using (await _turns.TakeAsync([id], cancellation))
         {
             var taken = _book.Take(id, ids);
-            ended.AddRange(await _runner.RunAsync(
-                id, [.. taken.Where(r => r.Kind == RecommendationKind.Move).Select(ClusterMove.Of)], session, TimeSpan.MaxValue, cancellation));
+            var moves = taken.Where(r => r.Kind == RecommendationKind.Move).ToList();
+            ended.AddRange(await _runner.RunAsync(id, [.. moves.Select(ClusterMove.Of)], session, TimeSpan.MaxValue, cancellation));
+            _book.PutBack(id, [.. moves.Where((m, n) => ended[n].Task is null && _ground.Now.Find(m.Vm!.Value) is VirtualMachine vm && vm.Host == m.From)]);
             begun = await _power.BeginAsync(taken.Where(r => r.Kind != RecommendationKind.Move).Select(PowerDecision.Of), session);
         }
 
         // Balancing goes on while hosts come and go.
         foreach (var task in begun)
-            ended.Add(await _ground.Tasks.WaitAsync(task.Id, cancellation));
+        {
+            var done = await _ground.Tasks.WaitAsync(task.Id, cancellation);
+            ended.Add(new(done, done.Fault));
+        }
+
         return ended;
     }
 

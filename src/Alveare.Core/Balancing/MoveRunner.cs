@@ -31,14 +31,13 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
     private readonly SlotBudget _datastores = new(MovesPerDatastore);
     private readonly MoveTargets _targets = new(ground);
 
-    /// <summary>Makes the moves and waits until all that began have ended. Answers how each ended, in the order of the moves; null for one that
-    /// was not begun.</summary>
+    /// <summary>Makes the moves and waits until all that began have ended. Answers how each ended, in the order of the moves.</summary>
     /// <param name="goodFor">A move that has not begun after so long is not begun any more: the plan is old.</param>
-    public async Task<IReadOnlyList<TaskRecord?>> RunAsync(
+    public async Task<IReadOnlyList<MoveEnd>> RunAsync(
         EntityId cluster, IReadOnlyList<ClusterMove> moves, Session session, TimeSpan goodFor, CancellationToken cancellation)
     {
         var began = ground.Clock.GetTimestamp();
-        var running = new List<(ClusterMove Move, Task<TaskRecord?> Task)>();
+        var running = new List<(ClusterMove Move, Task<MoveEnd> Task)>();
         foreach (var move in moves)
         {
             Task[] before = [.. running.Where(r => r.Move.From == move.To || r.Move.Vm == move.Vm).Select(r => r.Task)];
@@ -48,7 +47,7 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
         return await Task.WhenAll(running.Select(r => r.Task));
     }
 
-    private async Task<TaskRecord?> MoveAsync(
+    private async Task<MoveEnd> MoveAsync(
         EntityId cluster, ClusterMove move, Task[] before, Session session, Func<bool> isOld, CancellationToken cancellation)
     {
         try
@@ -57,13 +56,17 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
             using var hosts = await _hosts.TakeAsync([move.From, move.To], cancellation);
             using var network = await _networks.TakeAsync([cluster], cancellation);
             using var datastores = await _datastores.TakeAsync(DatastoresOf(move), cancellation);
-            if (isOld() || cancellation.IsCancellationRequested || ground.Now.Find(move.Vm) is not VirtualMachine vm || vm.Host != move.From)
-                return null;
+            if (isOld() || cancellation.IsCancellationRequested)
+                return MoveEnd.CalledOff;
+            if (ground.Now.Find(move.Vm) is not VirtualMachine vm)
+                return new(null, new NotFound("virtual machine", move.VmName));
+            if (vm.Host != move.From)
+                return new(null, new InvalidState(vm.Name, vm.Host is { } now ? $"on {ground.NameOf(now)} by now" : "on no host by now", $"on {move.FromName}"));
             return await MoveAsync(vm, move, session, cancellation);
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
-            return null;
+            return MoveEnd.CalledOff;
         }
     }
 
@@ -71,7 +74,7 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
         ? [.. _targets.MovingWith(vm, move.From).Select(v => v.Config.Datastore).Distinct()]
         : [];
 
-    private async Task<TaskRecord?> MoveAsync(VirtualMachine vm, ClusterMove move, Session session, CancellationToken cancellation)
+    private async Task<MoveEnd> MoveAsync(VirtualMachine vm, ClusterMove move, Session session, CancellationToken cancellation)
     {
         TaskRecord task;
         var group = _targets.MovingWith(vm, move.From);
@@ -82,13 +85,13 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
         catch (FaultException e)
         {
             events.Add(EventSeverity.Info, "balance.skipped", $"'{vm.Name}' is not moved from {move.FromName} to {move.ToName}: {e.Message}", vm.Id, session.User);
-            return null;
+            return new(null, e.Fault);
         }
 
         events.Add(EventSeverity.Info, "balance.move", $"{task.Id} moves '{vm.Name}' from {move.FromName} to {move.ToName}: {move.Reason}", vm.Id, session.User);
         var ended = await ground.Tasks.WaitAsync(task.Id, cancellation);
         Note(vm, group, move, ended);
-        return ended;
+        return new(ended, ended.Fault);
     }
 
     private void Note(VirtualMachine vm, ImmutableArray<VirtualMachine> group, ClusterMove move, TaskRecord ended)
@@ -107,4 +110,15 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
                 vm.Id);
         }
     }
+}
+
+/// <summary>How a move of a plan ended.</summary>
+/// <param name="Task">Null for one that was not begun.</param>
+/// <param name="Fault">Why it failed, or was not begun.</param>
+internal sealed record MoveEnd(TaskRecord? Task, Fault? Fault)
+{
+    /// <summary>Not begun because the plan was old by its turn, or nobody wants it any more.</summary>
+    public static readonly MoveEnd CalledOff = new(null, null);
+
+    public bool IsDone => Task?.State == TaskState.Succeeded;
 }

@@ -76,9 +76,10 @@ internal sealed class PowerSaver(MachineGround ground, LoadRecord loads, PowerPa
         return begun;
     }
 
-    // Its machines are being moved, and are nowhere to be counted.
-    private static bool IsBetween(InventorySnapshot now, Cluster cluster) =>
-        now.Children<Host>(cluster.Id).Any(h => h.Standby is HostStandby.Entering or HostStandby.Exiting || h.Maintenance == HostMaintenance.Entering);
+    // A host's machines are being moved, and are nowhere to be counted; or hosts take turns to be empty, and each of the others is needed.
+    private bool IsBetween(InventorySnapshot now, Cluster cluster) =>
+        now.Children<Host>(cluster.Id).Any(h => h.Standby is HostStandby.Entering or HostStandby.Exiting || h.Maintenance == HostMaintenance.Entering)
+        || ground.Tasks.List().Any(t => !t.HasEnded && t.Target == cluster.Id && OperationCatalogue.Find(t.Operation)?.Type == typeof(RollingMaintenance));
 
     /// <param name="isUncertain">Whether hosts are needed cannot be said now: patience with that does not end, and is not enough.</param>
     private ImmutableArray<PowerStep> Due(Cluster cluster, ImmutableArray<PowerStep> steps, bool isUncertain)

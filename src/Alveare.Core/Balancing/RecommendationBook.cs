@@ -60,6 +60,13 @@ internal sealed class RecommendationBook(IStore store, TimeProvider clock)
         }
     }
 
+    /// <summary>Recommends again, before all others, what was taken and could not be begun.</summary>
+    public void PutBack(EntityId cluster, IReadOnlyList<Recommendation> taken)
+    {
+        lock (_gate)
+            Put(cluster, [.. taken, .. _all.GetValueOrDefault(cluster, [])]);
+    }
+
     /// <summary>A cluster that is gone has none.</summary>
     public void Forget(EntityId cluster)
     {

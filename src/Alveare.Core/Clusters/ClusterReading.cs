@@ -68,6 +68,7 @@ public sealed record ClusterReading(
             new ClusterSnapshot
             {
                 Name = cluster.Name,
+                IsMemoryPromised = true,
                 Hosts = [.. hosts.Select(h => new SnapshotHost(hostNames[h.Id], h.Facts!.CpuCapacity.Value, h.Facts.MemoryForGuests.Mb))],
                 Asleep = [.. AsleepOf(now, cluster, hostNames)],
                 Rules = ClusterRules.Of(cluster, vmNames, hostNames),

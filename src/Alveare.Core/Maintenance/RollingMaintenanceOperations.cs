@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Alveare.Core.Events;
+using Alveare.Core.Inventory;
 using Alveare.Core.Machines;
 using Alveare.Core.Tasks;
 using Alveare.Model;
@@ -43,16 +44,19 @@ internal sealed class RollingMaintenanceOperations(MachineGround ground, EventLo
                 $"Cluster '{cluster.Name}'", "the time in maintenance", operation.Hold.ToString("c", CultureInfo.InvariantCulture), $"0 to {LongestHold.TotalHours:0} hours"));
         }
 
-        var done = 0;
+        var (done, passed) = (0, new List<string>());
         foreach (var batch in hosts.Chunk(operation.AtOnce))
         {
             context.Report(100.0 * done / hosts.Count, string.Create(CultureInfo.InvariantCulture, $"{done} of {hosts.Count} hosts done; now {string.Join(", ", batch.Select(ground.NameOf))}"));
-            await RollAsync(batch, operation, context);
+            await RollAsync(batch, operation, passed, context);
             done += batch.Length;
         }
+
+        if (passed.Count > 0)
+            context.Report(100, string.Create(CultureInfo.InvariantCulture, $"{hosts.Count - passed.Count} of {hosts.Count} hosts done; passed over: {string.Join(", ", passed)}"));
     }
 
-    private async Task RollAsync(EntityId[] batch, RollingMaintenance operation, TaskContext context)
+    private async Task RollAsync(EntityId[] batch, RollingMaintenance operation, List<string> passed, TaskContext context)
     {
         context.SetHolds([.. batch]);
         await context.RememberAsync();
@@ -63,11 +67,18 @@ internal sealed class RollingMaintenanceOperations(MachineGround ground, EventLo
             foreach (var host in batch)
             {
                 context.Cancellation.ThrowIfCancellationRequested();
+                if (WhyPassedOver(operation.Target, host) is { } why)
+                {
+                    passed.Add($"{ground.NameOf(host)} ({why})");
+                    continue;
+                }
+
                 await EnterAsync(operation.Target, host, context);
                 entered.Add(host);
             }
 
-            await Task.Delay(operation.Hold, ground.Clock, context.Cancellation);
+            if (entered.Count > 0)
+                await Task.Delay(operation.Hold, ground.Clock, context.Cancellation);
         }
         catch
         {
@@ -80,6 +91,15 @@ internal sealed class RollingMaintenanceOperations(MachineGround ground, EventLo
         if (await LeaveAsync(operation.Target, entered, context) is { } fault)
             throw new FaultException(fault);
     }
+
+    // A roll takes hours: what became of a host by other hands meanwhile does not end it.
+    private string? WhyPassedOver(EntityId cluster, EntityId id) => ground.Now.Find(id) switch
+    {
+        not Host => "no longer there",
+        Host { Maintenance: not HostMaintenance.None } host => host.Maintenance.Words(),
+        Host { Standby: not HostStandby.None } host => host.Standby.Words(),
+        _ => ground.Now.ClusterOf(id)?.Id == cluster ? null : "no longer in the cluster",
+    };
 
     private async Task EnterAsync(EntityId cluster, EntityId host, TaskContext context)
     {

@@ -108,6 +108,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         [
             .. hosts.Select(h => Of(h, now.MachinesOn(h.Id).Where(v => !machines.Contains(v.Id) && v.MayRun), machines) with
             {
+                CpuComing = DemandOn(h, machines.Where(m => now.Find(m) is VirtualMachine { MayRun: true })),
                 BrokenRules = isToRun ? BrokenRules(now, h, machines) : [],
                 PoolShortages = isToRun && now.ClusterOf(h.Id) is { } cluster ? Shortages(cluster) : [],
             }),
@@ -145,7 +146,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         [
             .. broken.Concat(ClusterRules.BrokenBy(meeting, machines, host.Id, hosts, now.PlaceOf))
                 .GroupBy(r => r.Name, StringComparer.Ordinal)
-                .Select(r => r.First() with { IsWorse = r.Any(b => b.IsWorse) }),
+                .Select(r => r.MaxBy(b => (b.Weight.Must, b.Weight.Should))! with { IsWorse = r.Any(b => b.IsWorse) }),
         ];
     }
 
@@ -159,21 +160,27 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
                 promised[share.Machine] = Larger(promised.GetValueOrDefault(share.Machine), (share.Memory.Value, share.Resources.Cpu.Reservation.Value));
         }
 
-        var (memory, reserved, percent) = (0L, 0L, 0.0);
+        HashSet<EntityId> asking = [.. promised.Keys];
+        var (memory, reserved) = (0L, 0L);
         foreach (var vm in running)
         {
+            asking.Add(vm.Id);
             promised.Remove(vm.Id, out var more);
             var (itsMemory, itsCpu) = Larger(more, (vm.Spec?.Memory.Value ?? 0, ControlsOf(vm).Cpu.Reservation.Value));
-            (memory, reserved, percent) = (memory + itsMemory, reserved + itsCpu, percent + (statistics.LatestDemandOf(vm.Id)?.CpuPercent ?? 0));
+            (memory, reserved) = (memory + itsMemory, reserved + itsCpu);
         }
 
         return Empty(host) with
         {
             MemoryPromised = new Bytes(memory + promised.Values.Sum(p => p.Memory)),
             CpuReserved = new Megahertz(reserved + promised.Values.Sum(p => p.Cpu)),
-            CpuDemand = new Megahertz((long)(percent / 100 * (host.Facts?.CpuClock.Value ?? 0))),
+            CpuDemand = DemandOn(host, asking),
         };
     }
+
+    // In cycles of that host: what a machine takes of a CPU of another is taken to be as much of one here.
+    private Megahertz DemandOn(Host host, IEnumerable<EntityId> machines) =>
+        new((long)(machines.Sum(m => statistics.LatestDemandOf(m)?.CpuPercent ?? 0) / 100 * (host.Facts?.CpuClock.Value ?? 0)));
 
     private static (long Memory, long Cpu) Larger((long Memory, long Cpu) one, (long Memory, long Cpu) other) =>
         (Math.Max(one.Memory, other.Memory), Math.Max(one.Cpu, other.Cpu));

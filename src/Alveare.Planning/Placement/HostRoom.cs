@@ -40,8 +40,11 @@ public sealed record HostRoom
     /// <summary>CPU that is promised to the guests that run here and to those on their way.</summary>
     public Megahertz CpuReserved { get; init; }
 
-    /// <summary>What its guests ask for at present.</summary>
+    /// <summary>What its guests ask for at present, those on their way too.</summary>
     public Megahertz CpuDemand { get; init; }
+
+    /// <summary>What the machine in question would ask for here; zero for one that does not run.</summary>
+    public Megahertz CpuComing { get; init; }
 
     public ImmutableArray<HostDatastore> Datastores { get; init; } = [];
 

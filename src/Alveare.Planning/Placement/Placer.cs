@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Alveare.Model;
 using Alveare.Model.Faults;
+using Alveare.Planning.Rules;
 
 namespace Alveare.Planning.Placement;
 
@@ -13,15 +14,15 @@ public sealed record PlacementAnswer(EntityId? Host, ImmutableArray<HostRefusal>
 /// <summary>Chooses the host of a new or starting machine.</summary>
 /// <remarks>First what fits, then the least loaded: the host whose scarcer resource (memory promised or CPU asked for, as a share of what
 /// it has) has most left with the machine on it. The scarcer one decides because it is the one that runs out; an average would send a
-/// machine to a host with idle CPUs and no memory. Ties go to the lower id, so the order of the input does not matter. A host on which a rule
-/// that should hold is broken comes after all on which fewer are.</remarks>
+/// machine to a host with idle CPUs and no memory. Ties go to the lower id, so the order of the input does not matter. Before all that come the rules
+/// that are broken there: those that must hold (broken wherever it may go) first, then those that should, by their priorities.</remarks>
 public static class Placer
 {
     /// <param name="preferred">Taken whenever it fits and breaks no rule: the host a machine is registered on needs no move.</param>
     public static PlacementAnswer Choose(MachineNeeds needs, IEnumerable<HostRoom> hosts, EntityId? preferred = null)
     {
         var checkedHosts = hosts.OrderBy(h => h.Id).Select(h => (Host: h, Faults: HostFit.Check(needs, h))).ToImmutableArray();
-        var fitting = checkedHosts.Where(c => c.Faults.IsEmpty).Select(c => c.Host).OrderBy(h => (h.BrokenRules.Length, Load(needs, h), h.Id)).ToImmutableArray();
+        var fitting = checkedHosts.Where(c => c.Faults.IsEmpty).Select(c => c.Host).OrderBy(h => Order(needs, h)).ToImmutableArray();
         var chosen = fitting.FirstOrDefault(h => h.Id == preferred && h.BrokenRules.IsEmpty) ?? fitting.FirstOrDefault();
         return new PlacementAnswer(
             chosen?.Id,
@@ -29,10 +30,16 @@ public static class Placer
             fitting);
     }
 
+    private static (int Must, int Should, double Load, EntityId Id) Order(MachineNeeds needs, HostRoom host)
+    {
+        var broken = host.BrokenRules.Aggregate(default(RuleChange), (sum, rule) => sum + rule.Weight);
+        return (broken.Must, broken.Should, Load(needs, host), host.Id);
+    }
+
     /// <summary>How loaded a host would be with the machine on it: 0 empty, 1 full.</summary>
     public static double Load(MachineNeeds needs, HostRoom host) => Math.Max(
         Share(host.MemoryPromised.Value + (double)needs.Memory.Value, host.MemoryForGuests.Value),
-        Share(host.CpuDemand.Value, host.CpuCapacity.Value));
+        Share(host.CpuDemand.Value + (double)host.CpuComing.Value, host.CpuCapacity.Value));
 
     // A host that has nothing of a resource is as loaded as can be, not a division by zero.
     private static double Share(double taken, long capacity) => capacity <= 0 ? 1 : taken / capacity;

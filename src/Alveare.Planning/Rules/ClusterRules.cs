@@ -8,8 +8,11 @@ namespace Alveare.Planning.Rules;
 
 /// <summary>A rule that a machine would break somewhere, or that is broken.</summary>
 /// <param name="Text">The rule in words, with its name.</param>
-public sealed record BrokenRule(string Name, string Text, bool IsMust)
+/// <param name="Weight">What counts against a place where it is broken.</param>
+public sealed record BrokenRule(string Name, string Text, RuleChange Weight)
 {
+    public bool IsMust => Weight.Must > 0;
+
     /// <summary>A move breaks it more than it is broken already: one that must hold refuses only such a move.</summary>
     public bool IsWorse { get; init; }
 }
@@ -69,7 +72,7 @@ public static class ClusterRules
             nowhere[number] = -1;
         var to = counted.Hosts.IndexOf(host);
         var broken = counted.Where(
-            rule => counted.Book.Change(rule, numbers, to, nowhere) > 0,
+            rule => counted.Book.Change(rule, numbers, to, nowhere),
             rule => counted.Book.Change(rule, numbers, to, counted.Places) > 0);
         return [.. broken.Select(b => b.IsWorse && vms.Any(v => at(v) is not null) && IsTogether(cluster, b) ? b with { Text = $"{b.Text}, and one leaves it only with its group" } : b)];
     }
@@ -78,7 +81,7 @@ public static class ClusterRules
     public static ImmutableArray<BrokenRule> Broken(Cluster cluster, IReadOnlyCollection<EntityId> hosts, Func<EntityId, EntityId?> at)
     {
         var counted = new Counted(cluster, hosts, at);
-        return counted.Where(rule => counted.Book.Broken(rule, counted.Places) > 0, _ => false);
+        return counted.Where(rule => counted.Book.Broken(rule, counted.Places), _ => false);
     }
 
     /// <summary>The machines that break each rule now, by the name of the rule; rules that are kept are not there.</summary>
@@ -136,7 +139,12 @@ public static class ClusterRules
             // Where they must not be is where they may be, the other way round.
             _ => (RuleKind.OnHosts, [.. hosts.Where(h => !group.Contains(h.Key)).Select(h => h.Value)]),
         };
-        return new SnapshotRule(rule.Name, kind, members, allowed) { Priority = rule.Priority, IsMust = rule.IsMust };
+        return new SnapshotRule(rule.Name, kind, members, allowed) 
+        {
+            Priority = rule.Priority,
+            IsMust = rule.IsMust,
+            Off = rule.Kind == ClusterRuleKind.OffHosts ? [.. group.Where(hosts.ContainsKey).Select(h => hosts[h])] : [],
+        };
     }
 
     /// <summary>A cluster's rules with machines and hosts as the rule book wants them: numbers, in the order of their ids.</summary>
@@ -162,11 +170,12 @@ public static class ClusterRules
         /// <summary>Host of each member, or -1.</summary>
         public int[] Places { get; }
 
-        public ImmutableArray<BrokenRule> Where(Func<int, bool> isBroken, Func<int, bool> isWorse) =>
+        /// <param name="machines">How many break a rule.</param>
+        public ImmutableArray<BrokenRule> Where(Func<int, int> machines, Func<int, bool> isWorse) =>
         [
-            .. Enumerable.Range(0, Book.Count).Where(isBroken)
-                .Select(number => (Rule: _cluster.Rules.First(r => r.Name == Book[number].Id), IsWorse: isWorse(number)))
-                .Select(r => new BrokenRule(r.Rule.Name, Text(r.Rule), r.Rule.IsMust) { IsWorse = r.IsWorse }),
+            .. Enumerable.Range(0, Book.Count).Select(number => (Number: number, Machines: machines(number))).Where(r => r.Machines > 0)
+                .Select(r => (Rule: _cluster.Rules.First(rule => rule.Name == Book[r.Number].Id), Weight: Book.Weigh(r.Number, r.Machines), IsWorse: isWorse(r.Number)))
+                .Select(r => new BrokenRule(r.Rule.Name, Text(r.Rule), r.Weight) { IsWorse = r.IsWorse }),
         ];
 
         private static Dictionary<EntityId, string> Texts(ImmutableArray<EntityId> ids) => ids.ToDictionary(id => id, id => id.ToString());

@@ -94,7 +94,7 @@ public sealed class RuleBook
     {
         var sum = default(RuleChange);
         foreach (var rule in _rulesOf[vm])
-            sum += Weighed(rule, Change(rule, vm, to, at));
+            sum += Weigh(rule, Change(rule, vm, to, at));
         return sum;
     }
 
@@ -103,7 +103,7 @@ public sealed class RuleBook
     {
         var sum = default(RuleChange);
         for (var rule = 0; rule < _rules.Length; rule++)
-            sum += Weighed(rule, Broken(rule, at));
+            sum += Weigh(rule, Broken(rule, at));
         return sum;
     }
 
@@ -152,7 +152,8 @@ public sealed class RuleBook
         return change;
     }
 
-    private RuleChange Weighed(int rule, int machines) => _rules[rule].IsMust ? new(machines, 0) : new(0, machines * (1 + _rules[rule].Priority));
+    /// <summary>What it counts that so many machines break one rule.</summary>
+    public RuleChange Weigh(int rule, int machines) => _rules[rule].IsMust ? new(machines, 0) : new(0, machines * (1 + _rules[rule].Priority));
 
     private static int Outside(int[] members, ReadOnlySpan<int> at, bool[] allowed)
     {

@@ -23,7 +23,7 @@ public static class RuleConflicts
     private static IEnumerable<string> Alone(SnapshotRule rule, HashSet<string> hosts)
     {
         if (rule.Kind == RuleKind.OnHosts && !rule.Hosts.Any(hosts.Contains))
-            yield return $"{RuleText.Of(rule)}: none of its hosts exists";
+            yield return $"{RuleText.Of(rule)}: {(rule.Off.IsEmpty ? "none of its hosts exists" : "there are no other hosts")}";
         if (rule.Kind == RuleKind.Apart && rule.Vms.Length > hosts.Count)
             yield return $"{RuleText.Of(rule)}: {rule.Vms.Length} machines cannot be apart on {hosts.Count} host{(hosts.Count == 1 ? "" : "s")}";
     }

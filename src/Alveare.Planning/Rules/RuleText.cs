@@ -11,6 +11,7 @@ public static class RuleText
     {
         RuleKind.Together => $"rule {rule.Id}: {Names(rule.Vms)} together",
         RuleKind.Apart => $"rule {rule.Id}: {Names(rule.Vms)} apart",
+        _ when !rule.Off.IsEmpty => $"rule {rule.Id}: {Names(rule.Vms)} not on {Names(rule.Off)}",
         _ => $"rule {rule.Id}: {Names(rule.Vms)} on {Names(rule.Hosts)} only",
     };
 

@@ -16,6 +16,17 @@ public sealed record ClusterSnapshot
 
     public ImmutableArray<SnapshotRule> Rules { get; init; } = [];
 
+    /// <summary>Every machine is promised all of its memory, as a site does that places machines by what they may take: then a new one is too.</summary>
+    public bool IsMemoryPromised { get; init; }
+
+    /// <summary>An id that no machine has: the one that is wished for, or one like it.</summary>
+    public string UnusedVm(string wished)
+    {
+        while (Vms.Any(v => v.Id == wished))
+            wished += "'";
+        return wished;
+    }
+
     /// <summary>The same cluster with these machines on these hosts, by id.</summary>
     public ClusterSnapshot WithMoved(IReadOnlyDictionary<string, string> hosts) =>
         this with { Vms = [.. Vms.Select(v => v with { Host = hosts.GetValueOrDefault(v.Id, v.Host) })] };
@@ -114,6 +125,9 @@ public enum RuleKind
 public sealed record SnapshotRule(string Id, RuleKind Kind, ImmutableArray<string> Vms, ImmutableArray<string> Hosts)
 {
     public const int MostPriority = 100;
+
+    /// <summary>Of a rule that says on which hosts its machines are not to be: those hosts, by which people call it.</summary>
+    public ImmutableArray<string> Off { get; init; } = [];
 
     /// <summary>Rules with more are mended first, and count more where not all can be kept; 0 to 100.</summary>
     public int Priority { get; init; }

@@ -7,6 +7,9 @@ namespace Alveare.Planning.Snapshots;
 /// such a cluster exists, and what can be mended in it is mended.</summary>
 public static class SnapshotChecks
 {
+    /// <summary>MHz and MB beyond which nothing is: sums and squares of more are no numbers any longer.</summary>
+    private const double Most = 1e12;
+
     /// <summary>Each problem as one sentence that names the object; in the order of the file.</summary>
     public static ImmutableArray<string> ProblemsOf(ClusterSnapshot snapshot)
     {
@@ -28,10 +31,10 @@ public static class SnapshotChecks
     {
         if (host.Id.Length == 0 || !seen.Add(host.Id))
             yield return host.Id.Length == 0 ? "a host has an empty id" : $"host '{host.Id}' is there twice";
-        if (!(host.CpuMhz > 0) || !double.IsFinite(host.CpuMhz))
-            yield return $"host '{host.Id}': cpuMhz is {Text(host.CpuMhz)}, expected more than 0";
-        if (!(host.MemMb > 0) || !double.IsFinite(host.MemMb))
-            yield return $"host '{host.Id}': memMb is {Text(host.MemMb)}, expected more than 0";
+        if (!(host.CpuMhz > 0 && host.CpuMhz <= Most))
+            yield return $"host '{host.Id}': cpuMhz is {Text(host.CpuMhz)}, expected more than 0, and at most {Text(Most)}";
+        if (!(host.MemMb > 0 && host.MemMb <= Most))
+            yield return $"host '{host.Id}': memMb is {Text(host.MemMb)}, expected more than 0, and at most {Text(Most)}";
     }
 
     private static IEnumerable<string> Vm(SnapshotVm vm, HashSet<string> seen, HashSet<string> hosts)
@@ -41,17 +44,17 @@ public static class SnapshotChecks
         if (!hosts.Contains(vm.Host))
             yield return $"vm '{vm.Id}' is on the unknown host '{vm.Host}'";
         if (!IsAmount(vm.CpuDemandMhz))
-            yield return Negative(vm, "cpuDemandMhz", vm.CpuDemandMhz);
+            yield return Wrong(vm, "cpuDemandMhz", vm.CpuDemandMhz);
         if (!IsAmount(vm.MemMb))
-            yield return Negative(vm, "memMb", vm.MemMb);
+            yield return Wrong(vm, "memMb", vm.MemMb);
         if (!IsAmount(vm.ConsumedMb))
-            yield return Negative(vm, "consumedMb", vm.ConsumedMb);
+            yield return Wrong(vm, "consumedMb", vm.ConsumedMb);
         if (!IsAmount(vm.ActiveMb))
-            yield return Negative(vm, "activeMb", vm.ActiveMb);
+            yield return Wrong(vm, "activeMb", vm.ActiveMb);
         if (!IsAmount(vm.CpuReservationMhz))
-            yield return Negative(vm, "cpuReservationMhz", vm.CpuReservationMhz);
+            yield return Wrong(vm, "cpuReservationMhz", vm.CpuReservationMhz);
         if (!IsAmount(vm.MemReservationMb))
-            yield return Negative(vm, "memReservationMb", vm.MemReservationMb);
+            yield return Wrong(vm, "memReservationMb", vm.MemReservationMb);
         if (!double.IsFinite(vm.CpuLimitMhz) || !double.IsFinite(vm.MemLimitMb))
             yield return $"vm '{vm.Id}': a limit is no number, expected -1 for none";
     }
@@ -70,10 +73,10 @@ public static class SnapshotChecks
             yield return $"rule '{rule.Id}' names a vm twice";
     }
 
-    private static bool IsAmount(double number) => number >= 0 && double.IsFinite(number);
+    private static bool IsAmount(double number) => number is >= 0 and <= Most;
 
-    private static string Negative(SnapshotVm vm, string member, double given) =>
-        $"vm '{vm.Id}': {member} is {Text(given)}, expected 0 or more";
+    private static string Wrong(SnapshotVm vm, string member, double given) =>
+        $"vm '{vm.Id}': {member} is {Text(given)}, expected 0 to {Text(Most)}";
 
     private static string Text(double number) => number.ToString(CultureInfo.InvariantCulture);
 }

@@ -25,6 +25,8 @@ internal ref struct SnapshotFields
         {
             if (_reader.ValueTextEquals("name"u8))
                 snapshot = snapshot with { Name = Text() };
+            else if (_reader.ValueTextEquals("memoryPromised"u8))
+                snapshot = snapshot with { IsMemoryPromised = Truth("memoryPromised") };
             else if (_reader.ValueTextEquals("hosts"u8))
                 (snapshot, hasHosts) = (snapshot with { Hosts = Hosts("hosts") }, true);
             else if (_reader.ValueTextEquals("asleep"u8))

@@ -34,6 +34,11 @@ public static class SnapshotReader
             var place = string.Create(CultureInfo.InvariantCulture, $"line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}");
             throw new FaultException(new FileCorrupt(file, $"it is no JSON at {place}"), e);
         }
+        catch (InvalidOperationException e)
+        {
+            // What the reader of JSON says of a text that it cannot decode.
+            throw new FaultException(new FileCorrupt(file, "a text in it is no UTF-8, or ends in half a character"), e);
+        }
         catch (FormatException e)
         {
             throw new FaultException(new FileCorrupt(file, e.Message), e);

@@ -15,6 +15,8 @@ public static class SnapshotWriter
         var buffer = new ArrayBufferWriter<byte>();
         buffer.Write("{\n\"name\": "u8);
         Put(buffer, w => w.WriteStringValue(snapshot.Name));
+        if (snapshot.IsMemoryPromised)
+            buffer.Write(",\n\"memoryPromised\": true"u8);
         List(buffer, "hosts", snapshot.Hosts, Host);
         if (!snapshot.Asleep.IsEmpty)
             List(buffer, "asleep", snapshot.Asleep, Host);

@@ -108,16 +108,16 @@ public static class Answering
         var asked = question.Memory.Mb;
         var vm = new SnapshotVm
         {
-            Id = PlacementQuestion.Vm,
+            Id = snapshot.UnusedVm(PlacementQuestion.Vm),
             Host = "",
             MemMb = asked,
             ConsumedMb = asked,
             ActiveMb = asked,
             CpuDemandMhz = question.Cpu.Value,
             CpuReservationMhz = question.CpuReservation.Value,
-            MemReservationMb = question.MemoryReservation.Mb,
+            MemReservationMb = snapshot.IsMemoryPromised ? Math.Max(asked, question.MemoryReservation.Mb) : question.MemoryReservation.Mb,
         };
-        return PlacementQuestion.Ask(snapshot, vm, Rules(snapshot, question));
+        return PlacementQuestion.Ask(snapshot, vm, Rules(snapshot, vm.Id, question));
     }
 
     public static EvacuationPlan Maintenance(ClusterSnapshot snapshot, HostQuestion question) => Evacuation.Maintenance(snapshot, Host(snapshot, question.Host));
@@ -147,14 +147,14 @@ public static class Answering
                 : null);
     }
 
-    private static IEnumerable<SnapshotRule> Rules(ClusterSnapshot snapshot, PlaceQuestion question)
+    private static IEnumerable<SnapshotRule> Rules(ClusterSnapshot snapshot, string asked, PlaceQuestion question)
     {
         foreach (var vm in question.TogetherWith)
-            yield return new($"together with {vm}", RuleKind.Together, [PlacementQuestion.Vm, Vm(snapshot, vm)], []);
+            yield return new($"together with {vm}", RuleKind.Together, [asked, Vm(snapshot, vm)], []);
         foreach (var vm in question.ApartFrom)
-            yield return new($"apart from {vm}", RuleKind.Apart, [PlacementQuestion.Vm, Vm(snapshot, vm)], []);
+            yield return new($"apart from {vm}", RuleKind.Apart, [asked, Vm(snapshot, vm)], []);
         if (!question.On.IsEmpty)
-            yield return new("on", RuleKind.OnHosts, [PlacementQuestion.Vm], [.. question.On.Select(h => Host(snapshot, h))]);
+            yield return new("on", RuleKind.OnHosts, [asked], [.. question.On.Select(h => Host(snapshot, h))]);
     }
 
     private static string Host(ClusterSnapshot snapshot, string id) =>

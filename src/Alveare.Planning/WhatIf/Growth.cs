@@ -23,10 +23,9 @@ public static class Growth
     /// and has the CPU that it asks for. Rules of the original do not hold for copies.</summary>
     public static GrowthPlan Copies(ClusterSnapshot snapshot, string vm, int most)
     {
-        const string Copy = "(copy)";
-        var original = snapshot.Vms.First(v => v.Id == vm);
-        var cluster = new Cluster(snapshot with { Vms = snapshot.Vms.Add(original with { Id = Copy, Host = "" }) });
-        var (state, copy) = (new ClusterState(cluster), cluster.VmNumbers[Copy]);
+        var (original, id) = (snapshot.Vms.First(v => v.Id == vm), snapshot.UnusedVm("(copy)"));
+        var cluster = new Cluster(snapshot with { Vms = snapshot.Vms.Add(original with { Id = id, Host = "" }) });
+        var (state, copy) = (new ClusterState(cluster), cluster.VmNumbers[id]);
         var counts = new int[cluster.Hosts.Length];
         var fit = 0;
         for (; fit < Math.Min(most, Most) && Best(state, copy) is var host and >= 0; fit++)

@@ -16,19 +16,19 @@ public sealed record HostOffer(string Host, double Load, string? Refusal);
 /// <summary>Asks where a new machine would go.</summary>
 public static class PlacementQuestion
 {
-    /// <summary>The name of the machine that is asked about, for the rules that are to hold for it.</summary>
+    /// <summary>What the machine that is asked about is called, unless another is.</summary>
     public const string Vm = "(new)";
 
-    /// <param name="vm">Its id and host do not matter.</param>
-    /// <param name="rules">Rules that are to hold for it, over <see cref="Vm"/> and others.</param>
+    /// <param name="vm">Its id is none of the snapshot's; its host does not matter.</param>
+    /// <param name="rules">Rules that are to hold for it, over it and others.</param>
     public static PlacementPlan Ask(ClusterSnapshot snapshot, SnapshotVm vm, IEnumerable<SnapshotRule> rules)
     {
         var cluster = new Cluster(snapshot with
         {
-            Vms = snapshot.Vms.Add(vm with { Id = Vm, Host = "" }),
+            Vms = snapshot.Vms.Add(vm with { Host = "" }),
             Rules = [.. snapshot.Rules, .. rules],
         });
-        var (state, number) = (new ClusterState(cluster), cluster.VmNumbers[Vm]);
+        var (state, number) = (new ClusterState(cluster), cluster.VmNumbers[vm.Id]);
         var offers = Enumerable.Range(0, cluster.Hosts.Length).Select(host => Offer(state, number, host)).ToImmutableArray();
         return new(offers.Where(o => o.Refusal is null).MinBy(o => o.Load)?.Host, offers);
     }

@@ -125,6 +125,27 @@ public sealed class ClusterBalancingTests
     }
 
     [Fact]
+    public async Task WhatCannotBeAppliedSaysWhyAndWaitsOnWhereItStillCouldBe()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Manual);
+        var (site, id) = (cluster.Site, cluster.Site.Cluster);
+        cluster.Tell(Long, _ => 150);
+        await cluster.BalanceAsync();
+        var recommended = cluster.Recommended;
+
+        var held = site.Hosts.Hold<SendMachine>();
+        var moving = await site.SubmitAsync(new MigrateVm { Target = recommended[0].Vm!.Value, Host = recommended[0].To });
+        await held.ArrivedAsync();
+        await site.FailAsync<ObjectInUse>(new ApplyRecommendations { Target = id, Recommendations = [recommended[0].Id] });
+        Assert.Equal(recommended.Select(r => r.Id), cluster.Recommended.Select(r => r.Id));
+
+        held.Release();
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(moving)).State);
+        Assert.Contains("by now", (await site.FailAsync<InvalidState>(new ApplyRecommendations { Target = id, Recommendations = [recommended[0].Id] })).Message, StringComparison.Ordinal);
+        Assert.Equal(recommended.Skip(1).Select(r => r.Id), cluster.Recommended.Select(r => r.Id));
+    }
+
+    [Fact]
     public async Task WhatIsRecommendedWaitsOverARestart()
     {
         await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Manual);

@@ -1,3 +1,4 @@
+using Alveare.Core.Inventory;
 using Alveare.Model;
 using Alveare.Model.Clusters;
 using Alveare.Model.Faults;
@@ -144,6 +145,22 @@ public sealed class MaintenanceTests
         await site.CreateAsync("big", host: 1, on: true, memory: Bytes.FromGib(3));
         await site.CreateAsync("other", host: 2, on: true, memory: Bytes.FromGib(3));
         await site.FailAsync<HostNotEmptied>(new RollingMaintenance { Target = site.Cluster });
+        Assert.All(site.Now.OfType<Host>(), h => Assert.Equal(HostMaintenance.None, h.Maintenance));
+    }
+
+    [Fact]
+    public async Task ARollPassesOverAHostThatHasGoneToStandbyMeanwhile()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        await site.CreateAsync("a", host: 1, on: true);
+        await site.CreateAsync("b", host: 3, on: true);
+        var held = site.Hosts.Hold<PrepareIncoming>();
+        var rolling = await site.SubmitAsync(new RollingMaintenance { Target = site.Cluster });
+        await held.ArrivedAsync();
+        await site.Engine.Inventory.ApplyAsync(now => InventoryEdit.Of(now.Get<Host>(site.Host(3)) with { Standby = HostStandby.In }));
+        held.Release();
+        var ended = await site.EndAsync(rolling);
+        Assert.Equal((TaskState.Succeeded, "2 of 3 hosts done; passed over: h3 (in standby)"), (ended.State, ended.Step));
         Assert.All(site.Now.OfType<Host>(), h => Assert.Equal(HostMaintenance.None, h.Maintenance));
     }
 

@@ -1,5 +1,7 @@
 using Alveare.Model;
+using Alveare.Model.Hosts;
 using Alveare.Planning.Placement;
+using Alveare.Planning.Rules;
 using CsCheck;
 using Xunit;
 
@@ -7,6 +9,8 @@ namespace Alveare.Tests.Planning.Placement;
 
 public sealed class PlacerProperties
 {
+    private static readonly MachineNeeds Small = new("small", Bytes.FromGib(1), PlanningGen.Shared, "shared", [], []);
+
     [Fact]
     public void TheOrderOfTheHostsDoesNotMatter() => Gen.Select(PlanningGen.Needs, PlanningGen.Hosts, Gen.Int).Sample((needs, hosts, seed) =>
     {
@@ -56,6 +60,30 @@ public sealed class PlacerProperties
         var answer = Placer.Choose(needs, hosts, preferred.Id);
         Assert.Equal(HostFit.Check(needs, preferred).IsEmpty, answer.Host == preferred.Id);
     });
+
+    [Fact]
+    public void RulesThatMustHoldComeFirstThenThoseThatShouldByTheirPriorities()
+    {
+        HostRoom Host(byte number, params RuleChange[] broken) => new()
+        {
+            Id = EntityId.Host(new Guid(number, 0, 0, new byte[8])),
+            Name = $"h{number}",
+            MemoryForGuests = Small.Memory,
+            CpuCapacity = new Megahertz(1_000),
+            Datastores = [new HostDatastore { Id = PlanningGen.Shared, Name = "shared", Path = "/shared" }],
+            BrokenRules = [.. broken.Select((weight, n) => new BrokenRule($"r{n}", "a rule", weight))],
+        };
+
+        var (must, twoOfNone, urgent) = (Host(1, new RuleChange(1, 0)), Host(2, new RuleChange(0, 1), new RuleChange(0, 1)), Host(3, new RuleChange(0, 101)));
+        Assert.Equal([twoOfNone.Id, urgent.Id, must.Id], Placer.Choose(Small, [must, twoOfNone, urgent]).Fitting.Select(h => h.Id));
+    }
+
+    [Fact]
+    public void WhatAMachineAsksForCountsWhereItComes()
+    {
+        var small = new HostRoom { Id = EntityId.Host(Guid.Empty), Name = "h", MemoryForGuests = Bytes.FromGib(100), CpuCapacity = new Megahertz(4_000), CpuComing = new Megahertz(6_000) };
+        Assert.Equal(1.5, Placer.Load(Small, small), 3);
+    }
 
     [Fact]
     public void MoreLoadNeverLowersTheScore() =>

@@ -36,7 +36,7 @@ public sealed class WakeChoiceTests
     public void OneOnWhichItMayNotRunIsNotWoken()
     {
         var host = Asleep(1, gib: 16);
-        Assert.Null(WakeChoice.For(Needs(1), [host with { BrokenRules = [new BrokenRule("r", "by rule 'r'", IsMust: true) { IsWorse = true }] }]));
+        Assert.Null(WakeChoice.For(Needs(1), [host with { BrokenRules = [new BrokenRule("r", "by rule 'r'", new RuleChange(1, 0)) { IsWorse = true }] }]));
         Assert.Null(WakeChoice.For(Needs(1), [host with { Datastores = [] }]));
     }
 

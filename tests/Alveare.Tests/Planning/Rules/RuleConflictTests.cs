@@ -20,6 +20,12 @@ public sealed class RuleConflictTests
         "none of its hosts exists", Assert.Single(Of(new SnapshotRule("r0", RuleKind.OnHosts, ["a"], ["h8", "h9"]))), StringComparison.Ordinal);
 
     [Fact]
+    public void ARuleThatForbidsAllHostsIsFound() => Assert.Contains(
+        "rule r0: a not on h0, h1: there are no other hosts",
+        Assert.Single(Of(new SnapshotRule("r0", RuleKind.OnHosts, ["a"], []) { Off = ["h0", "h1"] })),
+        StringComparison.Ordinal);
+
+    [Fact]
     public void MoreMachinesApartThanHostsIsFound() => Assert.Contains(
         "3 machines cannot be apart on 2 hosts", Assert.Single(Of(new SnapshotRule("r0", RuleKind.Apart, ["a", "b", "c"], []))), StringComparison.Ordinal);
 

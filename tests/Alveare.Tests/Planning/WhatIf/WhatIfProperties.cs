@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Alveare.Model;
 using Alveare.Planning.Balancing;
 using Alveare.Planning.Clusters;
 using Alveare.Planning.Snapshots;
@@ -10,7 +11,7 @@ namespace Alveare.Tests.Planning.WhatIf;
 
 public sealed class WhatIfProperties
 {
-    private static readonly SnapshotVm New = new() { Id = "", Host = "", CpuDemandMhz = 500, MemMb = 2_048, ConsumedMb = 2_048, ActiveMb = 1_024 };
+    private static readonly SnapshotVm New = new() { Id = PlacementQuestion.Vm, Host = "", CpuDemandMhz = 500, MemMb = 2_048, ConsumedMb = 2_048, ActiveMb = 1_024 };
 
     [Fact]
     public void MoreLoadNeverLowersAHostsScore() => Gen.Select(ClusterGen.Any, Gen.Int[0, 99], Gen.Int[0, 9_000]).Sample((snapshot, some, more) =>
@@ -31,6 +32,27 @@ public sealed class WhatIfProperties
         Assert.True(together.Host is null || together.Host == vm.Host);
         Assert.Equal(apart.Host is null, apart.Hosts.All(h => h.Refusal is not null));
     });
+
+    [Fact]
+    public void AMachineMayHaveTheNameOfTheOneThatIsAskedAbout()
+    {
+        var snapshot = new ClusterSnapshot
+        {
+            Hosts = [new("h1", 10_000, 16_384), new("h2", 10_000, 16_384)],
+            Vms = [New with { Id = PlacementQuestion.Vm, Host = "h1" }, New with { Id = "(copy)", Host = "h1" }],
+        };
+        Assert.Equal("h2", Answering.Place(snapshot, new PlaceQuestion { Memory = Bytes.FromGib(1), ApartFrom = [PlacementQuestion.Vm] }).Host);
+        Assert.Equal(14, Answering.Grow(snapshot, new GrowQuestion { Like = "(copy)" }).Now.Fit);
+    }
+
+    [Fact]
+    public void WhereMachinesArePromisedTheirMemoryANewOneIsToo()
+    {
+        var snapshot = new ClusterSnapshot { Hosts = [new("h1", 10_000, 16_384)], Vms = [New with { Id = "a", Host = "h1", MemMb = 14_000, ConsumedMb = 2_000, MemReservationMb = 14_000 }] };
+        var question = new PlaceQuestion { Memory = Bytes.FromGib(8) };
+        Assert.Equal("h1", Answering.Place(snapshot, question).Host);
+        Assert.Null(Answering.Place(snapshot with { IsMemoryPromised = true }, question).Host);
+    }
 
     [Fact]
     public void AnEmptiedHostsMachinesAllGoOrAreStuckForAReason() => Gen.Select(ClusterGen.Any, Gen.Bool, Gen.Int[0, 99]).Sample((snapshot, hasFailed, some) =>
