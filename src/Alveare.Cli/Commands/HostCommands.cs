@@ -92,6 +92,8 @@ internal static class HostCommands
         text.AppendLine(CultureInfo.InvariantCulture, $"about {Math.Ceiling(plan.Seconds):0} s in all");
         foreach (var stay in plan.Staying)
             text.AppendLine(CultureInfo.InvariantCulture, $"{stay.Name} {(stay.IsInTheWay ? "cannot leave" : "stays, off")}: {stay.Reason}");
+        foreach (var warning in plan.Warnings)
+            text.AppendLine(CultureInfo.InvariantCulture, $"mind that {warning}");
         return text.ToString();
     }
 

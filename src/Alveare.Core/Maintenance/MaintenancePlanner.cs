@@ -1,7 +1,10 @@
 using System.Collections.Frozen;
 using System.Collections.Immutable;
+using System.Globalization;
+using Alveare.Core.Inventory;
 using Alveare.Core.Machines;
 using Alveare.Core.Migration;
+using Alveare.Core.Placement;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
@@ -53,7 +56,23 @@ public sealed class MaintenancePlanner
             name,
             moves,
             [.. stuck.SelectMany(s => s.Unit.Where(vm => !leaving.Contains(vm.Id)).Select(vm => new MaintenanceStay(vm.Id, vm.Name, s.Why, vm.MayRun)))],
-            MaintenancePlan.Together([.. moves.Select(m => m.Seconds)], n => MaintenancePlan.Before(moves, n), AtOnce));
+            MaintenancePlan.Together([.. moves.Select(m => m.Seconds)], n => MaintenancePlan.Before(moves, n), AtOnce))
+        {
+            Warnings = [.. Warnings(rooms, host, moves.Where(m => m.IsLive).Select(m => m.To).Distinct().Order())],
+        };
+    }
+
+    /// <param name="rooms">As they are once all moves are made.</param>
+    private static IEnumerable<string> Warnings(HostRooms rooms, EntityId host, IEnumerable<EntityId> targets)
+    {
+        foreach (var room in rooms.Of(targets).Where(r => r.CpuDemand > r.CpuCapacity))
+            yield return string.Create(CultureInfo.InvariantCulture, $"host '{room.Name}' is asked for {100.0 * room.CpuDemand.Value / room.CpuCapacity.Value:0} % of its CPU");
+        var without = rooms.Now.With([rooms.Now.Get<Host>(host) with { Maintenance = HostMaintenance.In }], []);
+        if (without.ClusterOf(host) is { } cluster)
+        {
+            foreach (var overdrawn in rooms.PoolsOf(without, cluster).Overdrawn())
+                yield return overdrawn;
+        }
     }
 
     /// <summary>The machines of a host, those together that leave as one; what takes most memory first.</summary>

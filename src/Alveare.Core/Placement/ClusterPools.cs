@@ -26,9 +26,10 @@ internal sealed class ClusterPools
             .ToList();
         var pools = now.PoolsOf(cluster.Id).ToList();
         var holders = promises.Keys.ToDictionary(m => m, HolderOf);
-        _cpu = Ledger(hosts.Sum(f => f.CpuCapacity.Value), p => (p.Cpu.Reservation.Value, p.Cpu.Limit?.Value, p.Cpu.IsExpandable), r => r.Cpu.Reservation.Value);
+        Whole = (new(hosts.Sum(f => f.CpuCapacity.Value)), new(hosts.Sum(f => f.MemoryForGuests.Value)));
+        _cpu = Ledger(Whole.Cpu.Value, p => (p.Cpu.Reservation.Value, p.Cpu.Limit?.Value, p.Cpu.IsExpandable), r => r.Cpu.Reservation.Value);
         _memory = Ledger(
-            hosts.Sum(f => f.MemoryForGuests.Value), p => (p.Memory.Reservation.Value, p.Memory.Limit?.Value, p.Memory.IsExpandable), r => r.Memory.Reservation.Value);
+            Whole.Memory.Value, p => (p.Memory.Reservation.Value, p.Memory.Limit?.Value, p.Memory.IsExpandable), r => r.Memory.Reservation.Value);
 
         PoolLedger Ledger(long whole, Func<PoolControls, (long Reservation, long? Limit, bool IsExpandable)> termsOf, Func<ResourceControls, long> promised)
         {
@@ -42,6 +43,9 @@ internal sealed class ClusterPools
             return new(accounts, promises.Select(p => new PoolPromise(p.Key, holders[p.Key], promised(p.Value))));
         }
     }
+
+    /// <summary>What the hosts have that run machines.</summary>
+    private (Megahertz Cpu, Bytes Memory) Whole { get; }
 
     /// <param name="coming">Machines that are about to run on hosts of the site, with what they are promised.</param>
     public static ClusterPools Of(InventorySnapshot now, Cluster cluster, IEnumerable<(EntityId Machine, EntityId Host, ResourceControls Resources)> coming)
@@ -63,6 +67,15 @@ internal sealed class ClusterPools
 
     /// <summary>What is promised out of a pool.</summary>
     public (Megahertz Cpu, Bytes Memory) PromisedIn(EntityId pool) => (new(_cpu.PromisedIn(pool)), new(_memory.PromisedIn(pool)));
+
+    /// <summary>What is promised out of the cluster itself, and more than its hosts have; empty when they have enough.</summary>
+    public IEnumerable<string> Overdrawn()
+    {
+        if (PromisedIn(_cluster.Id).Cpu is var cpu && cpu > Whole.Cpu)
+            yield return $"machines and resource pools of cluster '{_cluster.Name}' are promised {cpu} of CPU, and its hosts have {Whole.Cpu}";
+        if (PromisedIn(_cluster.Id).Memory is var memory && memory > Whole.Memory)
+            yield return $"machines and resource pools of cluster '{_cluster.Name}' are promised {memory} of memory, and its hosts have {Whole.Memory}";
+    }
 
     /// <summary>What a pool claims of the one above.</summary>
     public (Megahertz Cpu, Bytes Memory) ClaimOf(EntityId pool) => (new(_cpu.ClaimOf(pool)), new(_memory.ClaimOf(pool)));

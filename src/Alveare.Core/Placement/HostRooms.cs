@@ -61,6 +61,14 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
                 return choose(Of(now, candidates(now), machines, isToRun));
         });
 
+    /// <summary>Hosts as they are, for no machine in particular.</summary>
+    internal ImmutableArray<HostRoom> Of(IEnumerable<EntityId> hosts) =>
+        Decide(now =>
+        {
+            lock (_gate)
+                return Of(now, hosts.Select(now.Get<Host>), [], isToRun: false);
+        });
+
     /// <summary>The same rooms to plan with: what is promised out of these nobody else sees, and it counts as done, one after the other.</summary>
     public HostRooms Rehearsal()
     {

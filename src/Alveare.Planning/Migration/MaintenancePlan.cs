@@ -12,13 +12,17 @@ public sealed record MaintenancePlan(string Host, ImmutableArray<MaintenanceMove
 {
     private const int Shown = 50;
 
+    /// <summary>What nothing forbids and nobody wants: hosts that would be asked for more CPU than they have, promises that the other hosts cannot keep. Each a
+    /// sentence without its point.</summary>
+    public ImmutableArray<string> Warnings { get; init; } = [];
+
     /// <summary>No machine that stays keeps the host from being put into maintenance.</summary>
     public bool IsPossible => !Staying.Any(s => s.IsInTheWay);
 
     /// <summary>The plan as one sentence.</summary>
     public string InWords() => string.Create(
         CultureInfo.InvariantCulture,
-        $"host '{Host}' is emptied by {Moves.Length} move{(Moves.Length == 1 ? "" : "s")} in about {Math.Ceiling(Seconds):0} s{List(": ", Moves.Select(m => $"'{m.Name}' to {m.ToName}{(m.ForName is null ? "" : $" to make room for '{m.ForName}'")}"))}{List("; staying: ", Staying.Select(s => $"'{s.Name}': {s.Reason}"))}");
+        $"host '{Host}' is emptied by {Moves.Length} move{(Moves.Length == 1 ? "" : "s")} in about {Math.Ceiling(Seconds):0} s{List(": ", Moves.Select(m => $"'{m.Name}' to {m.ToName}{(m.ForName is null ? "" : $" to make room for '{m.ForName}'")}"))}{List("; staying: ", Staying.Select(s => $"'{s.Name}': {s.Reason}"))}{List("; mind that ", Warnings)}");
 
     /// <summary>The moves that have to have ended before one begins: earlier ones that leave the host that it goes to, and those that are made for the same
     /// machine. Without these it may find no room, or break a rule.</summary>

@@ -102,7 +102,8 @@ public sealed record RecommendationDto(
     string Id, string Kind, string? Vm, string? VmName, string? From, string? FromName, string? To, string? ToName, string Reason, double Gain, double Cost, DateTimeOffset MadeAt);
 
 /// <summary>What putting a host into maintenance does.</summary>
-public sealed record MaintenancePlanDto(string Host, IReadOnlyList<MaintenanceMoveDto> Moves, IReadOnlyList<MaintenanceStayDto> Staying, double Seconds, bool IsPossible);
+public sealed record MaintenancePlanDto(
+    string Host, IReadOnlyList<MaintenanceMoveDto> Moves, IReadOnlyList<MaintenanceStayDto> Staying, double Seconds, bool IsPossible, IReadOnlyList<string> Warnings);
 
 /// <summary>A machine that leaves a host, or makes room for one that does; bytes and seconds.</summary>
 public sealed record MaintenanceMoveDto(

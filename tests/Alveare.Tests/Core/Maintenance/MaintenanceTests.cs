@@ -149,6 +149,23 @@ public sealed class MaintenanceTests
     }
 
     [Fact]
+    public async Task ThePlanWarnsOfPromisesAndOfCpuThatTheOtherHostsLack()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Manual, hosts: 2);
+        var site = cluster.Site;
+        cluster.Tell(TimeSpan.FromMinutes(10), _ => 10);
+        Assert.Empty(site.Engine.Maintenance.Plan(site.Host(1)).Warnings);
+
+        var has = site.Now.Get<Host>(site.Host(2)).Facts!;
+        cluster.Tell(TimeSpan.FromMinutes(10), _ => 1.5 * 100 * has.CpuCapacity.Value / has.CpuClock.Value / 8);
+        var promised = new Megahertz(has.CpuCapacity.Value * 3 / 2);
+        await site.SucceedAsync(new CreatePool { Target = site.Cluster, Name = "gold", CpuReservation = promised });
+        Assert.Equal(
+            ["host 'h2' is asked for 150 % of its CPU", $"machines and resource pools of cluster '{site.Now.Get<Cluster>(site.Cluster).Name}' are promised {promised} of CPU, and its hosts have {has.CpuCapacity}"],
+            site.Engine.Maintenance.Plan(site.Host(1)).Warnings);
+    }
+
+    [Fact]
     public async Task ARollPassesOverAHostThatHasGoneToStandbyMeanwhile()
     {
         await using var site = await MachineSite.OpenAsync(hosts: 3);
