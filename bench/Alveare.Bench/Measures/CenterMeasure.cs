@@ -20,7 +20,6 @@ internal static class CenterMeasure
     private const int Hosts = 4;
     private const int Machines = 1_000;
 
-    private static readonly TimeSpan StatisticsInterval = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan Watched = TimeSpan.FromSeconds(60);
 
     public static async Task<IReadOnlyList<Line>> RunAsync()
@@ -41,17 +40,18 @@ internal static class CenterMeasure
     private static async Task<IReadOnlyList<Line>> MeasureEngineAsync(string state)
     {
         await using var store = new SqliteStore(Path.Combine(state, "center.db"));
-        var site = SimulatedSite.Open(TimeProvider.System);
+        var clock = new AdvancedClock();
+        var site = SimulatedSite.Open(clock);
         var ids = new IdSource(RandomNumberGenerator.Fill);
-        await using (var engine = NewEngine(store, site, ids))
+        await using (var engine = NewEngine(store, site, clock, ids))
             await FillAsync(engine, site);
 
-        await using var again = NewEngine(store, site, ids);
+        await using var again = NewEngine(store, site, clock, ids);
         await again.StartAsync(CancellationToken.None);
-        await StatisticsHour.ReportAsync(site, again);
+        await StatisticsHour.ReportAsync(site, again, clock);
         GC.Collect();
         var usage = new Usage(Environment.ProcessId);
-        await ReportStatisticsAsync(site, rounds: (int)(Watched / StatisticsInterval));
+        await ReportStatisticsAsync(site, rounds: (int)(Watched / StatisticsHour.Interval));
         return
         [
             Line.Limit($"engine with {Machines} machines, CPU", usage.CpuPercent(), 1, "% of a core"),
@@ -59,8 +59,8 @@ internal static class CenterMeasure
         ];
     }
 
-    private static Engine NewEngine(SqliteStore store, SimulatedSite site, IdSource ids) =>
-        new(store, site, site, TimeProvider.System, ids, NullLoggerFactory.Instance);
+    private static Engine NewEngine(SqliteStore store, SimulatedSite site, AdvancedClock clock, IdSource ids) =>
+        new(store, site, site, clock, ids, NullLoggerFactory.Instance);
 
     private static async Task FillAsync(Engine engine, SimulatedSite site)
     {
@@ -101,7 +101,7 @@ internal static class CenterMeasure
         {
             foreach (var host in site.Hosts)
                 host.Agent!.RaiseStatistics();
-            await Task.Delay(StatisticsInterval);
+            await Task.Delay(StatisticsHour.Interval);
         }
     }
 }

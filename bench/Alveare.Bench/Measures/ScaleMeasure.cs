@@ -24,7 +24,7 @@ internal static class ScaleMeasure
         var cpu = usage.CpuPercent();
         var paused = GC.GetTotalPauseDuration() - pauses;
         Console.WriteLine(Line.Text($"  garbage collection stood still {paused.TotalMilliseconds:0} ms of {Watched.TotalSeconds:0} s, {GC.CollectionCount(2) - collections} of them whole; the longest {watch.Longest}"));
-        Console.WriteLine(Line.Text($"  {outcome.Submitted} operations, {outcome.Failed} failed; {outcome.Changes} changes told to readers"));
+        Console.WriteLine(Line.Text($"  {outcome.Submitted} operations, {outcome.Failed} failed{(outcome.FirstFailure is null ? "" : $" ({outcome.FirstFailure})")}, {outcome.Repeated} times one met another task of its machine; {outcome.Changes} changes told to readers"));
         Console.WriteLine(Line.Text($"  balancing moved machines in {site.RoundsWithMoves} rounds"));
         Console.WriteLine($"  requests {outcome.Requests}; tasks {outcome.Tasks}");
         Console.WriteLine($"  the slowest requests: {string.Join(", ", outcome.Slowest)}");

@@ -11,11 +11,13 @@ namespace Alveare.Bench.Scale;
 /// <param name="Tasks">From an operation's request to its end, milliseconds.</param>
 /// <param name="Lost">Operations that were accepted and of whose end nobody was told.</param>
 /// <param name="Failed">Operations that were refused or failed.</param>
+/// <param name="FirstFailure">Why the first of them did.</param>
+/// <param name="Repeated">How often an operation met another task of its machine, such as a move of balancing, and was submitted again.</param>
 /// <param name="Changes">Changes that all readers of the event stream were told of together.</param>
 /// <param name="SilentReaders">Readers that were told of none.</param>
 /// <param name="Slowest">The slowest request of each second that had a slow one, slowest first, and when it began.</param>
 internal sealed record ScaleOutcome(
-    Percentiles Requests, Percentiles Tasks, int Submitted, int Lost, int Failed, long Changes, int SilentReaders, IReadOnlyList<string> Slowest);
+    Percentiles Requests, Percentiles Tasks, int Submitted, int Lost, int Failed, string? FirstFailure, int Repeated, long Changes, int SilentReaders, IReadOnlyList<string> Slowest);
 
 /// <summary>The load on a large site, in a process of its own so that its work is not the center's: operations at a steady rate, people who look
 /// at things, and readers of the event stream.</summary>
@@ -31,6 +33,7 @@ internal static class ScaleLoad
     private const int OnAfter = (2 * OperationsPerSecond) + 1;
 
     private static readonly TimeSpan TaskPatience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(200);
 
     /// <summary>Runs the load from another process of this program, and answers what it saw.</summary>
     public static async Task<ScaleOutcome> RunElsewhereAsync(Uri url, TimeSpan time)
@@ -50,7 +53,7 @@ internal static class ScaleLoad
         var machines = (await client.ListAsync<VmDto>("vms", CancellationToken.None)).Select(v => v.Id).ToArray();
         using var end = new CancellationTokenSource(time);
         var (requests, tasks) = (new Requests(), new Series());
-        var counts = new int[3];
+        var counts = new Counts();
         var told = new long[Readers];
         var readers = Enumerable.Range(0, Readers).Select(n => ReadAsync(url, client.Token!, n, told, end.Token)).ToList();
         var looking = AtRateAsync(LooksPerSecond, n => LookAsync(client, machines, n, requests), end.Token);
@@ -58,7 +61,7 @@ internal static class ScaleLoad
         await looking;
         await Task.WhenAll(readers);
         Console.WriteLine(JsonSerializer.Serialize(new ScaleOutcome(
-            requests.Times.Percentiles(), tasks.Percentiles(), counts[0], counts[1], counts[2], told.Sum(), told.Count(t => t == 0), requests.Slowest())));
+            requests.Times.Percentiles(), tasks.Percentiles(), counts.Submitted, counts.Lost, counts.Failed, counts.FirstFailure, counts.Repeated, told.Sum(), told.Count(t => t == 0), requests.Slowest())));
     }
 
     // Every fourth is reset, every fourth moved, every fourth powered off, and two seconds later on again: no two operations meet on one.
@@ -71,30 +74,50 @@ internal static class ScaleLoad
         _ => ("vm.reset", number),
     };
 
-    private static async Task OperateAsync(RestClient client, string[] machines, int number, Requests requests, Series tasks, int[] counts)
+    private static async Task OperateAsync(RestClient client, string[] machines, int number, Requests requests, Series tasks, Counts counts)
     {
         var (operation, chosen) = WorkOf(number);
         var machine = machines[chosen % machines.Length];
         var began = Stopwatch.GetTimestamp();
-        Interlocked.Increment(ref counts[0]);
+        Interlocked.Increment(ref counts.Submitted);
         try
         {
             using var patience = new CancellationTokenSource(TaskPatience);
-            var task = RestClient.As<TaskDto>(await client.SubmitAsync(operation, machine, [], 0, patience.Token));
-            requests.Add(operation, began);
+            var task = await SubmitAsync(client, operation, machine, requests, counts, patience.Token);
             while (!task.HasEnded)
                 task = RestClient.As<TaskDto>(await client.WaitAsync(task.Id, 30, patience.Token));
             tasks.Add(Stopwatch.GetElapsedTime(began));
             if (task.State != "succeeded")
-                Interlocked.Increment(ref counts[2]);
+                counts.Fail($"{operation} {task.State}: {task.Fault?.Message}");
         }
-        catch (RestFaultException)
+        catch (RestFaultException e)
         {
-            Interlocked.Increment(ref counts[2]);
+            counts.Fail($"{operation} refused: {e.Message}");
         }
         catch (OperationCanceledException)
         {
-            Interlocked.Increment(ref counts[1]);
+            Interlocked.Increment(ref counts.Lost);
+        }
+    }
+
+    // Balancing moves machines too, and a machine has one task at a time.
+    private static async Task<TaskDto> SubmitAsync(RestClient client, string operation, string machine, Requests requests, Counts counts, CancellationToken patience)
+    {
+        while (true)
+        {
+            var began = Stopwatch.GetTimestamp();
+            try
+            {
+                var task = RestClient.As<TaskDto>(await client.SubmitAsync(operation, machine, [], 0, patience));
+                requests.Add(operation, began);
+                return task;
+            }
+            catch (RestFaultException e) when (e.Problem.Code == "ObjectInUse")
+            {
+                requests.Add(operation, began);
+                Interlocked.Increment(ref counts.Repeated);
+                await Task.Delay(Again, patience);
+            }
         }
     }
 
@@ -126,6 +149,21 @@ internal static class ScaleLoad
         catch (OperationCanceledException)
         {
             // The time is over.
+        }
+    }
+
+    private sealed class Counts
+    {
+        public int Submitted;
+        public int Lost;
+        public int Failed;
+        public int Repeated;
+        public string? FirstFailure;
+
+        public void Fail(string why)
+        {
+            Interlocked.Increment(ref Failed);
+            Interlocked.CompareExchange(ref FirstFailure, why, null);
         }
     }
 

@@ -37,21 +37,20 @@ internal sealed class ScaleSite : IAsyncDisposable
     public const string User = "admin";
     public const string Password = "bench of scale";
 
-    // What a host tells of its machines comes once in this time, as from real ones; the hosts' moments are spread over it.
-    private static readonly TimeSpan StatisticsInterval = TimeSpan.FromSeconds(20);
-
     private readonly string _state = Directory.CreateTempSubdirectory("alveare-bench").FullName;
     private readonly CancellationTokenSource _end = new();
-    private readonly SimulatedSite _simulation = SimulatedSite.Open(TimeProvider.System);
+    private readonly AdvancedClock _clock = new();
+    private readonly SimulatedSite _simulation;
     private readonly SqliteStore _store;
     private WebApplication? _server;
     private Task _statistics = Task.CompletedTask;
 
     private ScaleSite()
     {
+        _simulation = SimulatedSite.Open(_clock);
         _simulation.World.CpuDemand = DemandWaves.Unlike(seed: 1, day: TimeSpan.FromHours(24)).Percent;
         _store = new SqliteStore(Path.Combine(_state, "center.db"));
-        Engine = new Engine(_store, _simulation, _simulation, TimeProvider.System, new IdSource(RandomNumberGenerator.Fill), NullLoggerFactory.Instance);
+        Engine = new Engine(_store, _simulation, _simulation, _clock, new IdSource(RandomNumberGenerator.Fill), NullLoggerFactory.Instance);
     }
 
     public Engine Engine { get; }
@@ -68,7 +67,7 @@ internal sealed class ScaleSite : IAsyncDisposable
         {
             await site.FillAsync(shape);
             await site.ServeAsync();
-            await StatisticsHour.ReportAsync(site._simulation, site.Engine);
+            await StatisticsHour.ReportAsync(site._simulation, site.Engine, site._clock);
             site._statistics = site.ReportAsync(site._end.Token);
             return site;
         }
@@ -163,9 +162,10 @@ internal sealed class ScaleSite : IAsyncDisposable
         Url = new Uri(_server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
     }
 
+    // The hosts' moments are spread over the interval.
     private async Task ReportAsync(CancellationToken end)
     {
-        using var timer = new PeriodicTimer(StatisticsInterval / _simulation.Hosts.Count);
+        using var timer = new PeriodicTimer(StatisticsHour.Interval / _simulation.Hosts.Count);
         try
         {
             for (var turn = 0; await timer.WaitForNextTickAsync(end); turn++)
