@@ -26,7 +26,8 @@ internal sealed class RuleWatch(World world, ScenarioSite site, EngineRuns engin
     // As it was at the first look, whatever an engine knows of it later.
     private Model.Inventory.Cluster? Cluster => engines.Current is { } run ? drawn ??= run.Engine.Inventory.Current.Get<Model.Inventory.Cluster>(site.Cluster!.Value) : null;
 
-    /// <summary>Some machines are to be apart, one is to be on all hosts but one, and some are to be together: two or more that must, and two that should.</summary>
+    /// <summary>Some machines are to be apart, one of them on a group of hosts, another machine off one host, and some are to be together: two or more that must, and
+    /// two that should. Each with a priority.</summary>
     /// <param name="mostTogether">Of those that must.</param>
     public IEnumerable<Operation> Draw(int mostTogether = 3)
     {
@@ -38,7 +39,11 @@ internal sealed class RuleWatch(World world, ScenarioSite site, EngineRuns engin
         world.Dice.Shuffle(machines);
         var apart = machines[..world.Dice.Next(2, Math.Min(hosts.Length, machines.Length) + 1)];
         yield return Rule("apart", ClusterRuleKind.Apart, apart);
-        yield return new SetHostGroup { Target = site.Cluster.Value, Name = "bad", Hosts = [hosts[world.Dice.Next(hosts.Length)]] };
+        EntityId[] bad = [hosts[world.Dice.Next(hosts.Length)]];
+        yield return new SetHostGroup { Target = site.Cluster.Value, Name = "bad", Hosts = [.. bad] };
+        yield return new SetHostGroup { Target = site.Cluster.Value, Name = "good", Hosts = [.. hosts.Except(bad)] };
+        yield return new SetVmGroup { Target = site.Cluster.Value, Name = "bound", Vms = [apart[0]] };
+        yield return Rule("on", ClusterRuleKind.OnHosts, []) with { VmGroup = "bound", HostGroup = "good" };
         yield return Rule("off", ClusterRuleKind.OffHosts, [machines[^1]]) with { HostGroup = "bad" };
         // One of those that are apart may have company, and the one that is kept off a host too.
         var others = machines[(apart.Length - world.Dice.Next(2))..];
@@ -142,7 +147,7 @@ internal sealed class RuleWatch(World world, ScenarioSite site, EngineRuns engin
         ClusterRules.MembersOf(cluster, rule).Select(v => site.Site.Executions.Of(v) is [var qemu, ..] ? $"{qemu.Name} on {qemu.HostName}" : "one is off"));
 
     private CreateRule Rule(string name, ClusterRuleKind kind, EntityId[] machines) =>
-        new() { Target = site.Cluster!.Value, Name = name, Kind = kind, Vms = [.. machines] };
+        new() { Target = site.Cluster!.Value, Name = name, Kind = kind, Vms = [.. machines], Priority = world.Dice.Next(101) };
 
     /// <param name="WasKept">At some look.</param>
     /// <param name="BrokenSince">The first look at which it was broken again.</param>

@@ -6,13 +6,23 @@ namespace Alveare.Tests.Simulation;
 /// <summary>Days of a cluster that balances itself, with load in waves, hosts in maintenance and hosts that crash: what must hold does, whatever the seed.</summary>
 public sealed class BalanceScenarioTests
 {
-    // Of one day each, and two hours in which the load stands still: 48 weeks. More, and longer ones, are run by `./alveare simulate --balancing`.
+    // Of one day of six hours each, and two hours in which the load stands still. More are run by `./alveare simulate --balancing`.
     private const int Seeds = 1_000;
+
+    // Of fourteen times 24 hours each.
+    private const int Long = 4;
 
     [Fact]
     public void NoSeedBreaksAnInvariant()
     {
         var broken = SeedRange.Run(0, Seeds, Environment.ProcessorCount, scenario: seed => BalanceScenario.Run(seed, days: 1));
+        Assert.True(broken is null, broken?.ToString());
+    }
+
+    [Fact]
+    public void NoSeedBreaksAnInvariantInTwoWeeks()
+    {
+        var broken = SeedRange.Run(10_000, Long, Environment.ProcessorCount, scenario: seed => BalanceScenario.Run(seed, days: 14 * 4));
         Assert.True(broken is null, broken?.ToString());
     }
 
