@@ -17,7 +17,7 @@ public sealed record LockRecord(long Epoch, EntityId? Owner, string? OwnerName, 
 /// <summary>The on-disk lock of one machine: records <c>NAME.lock.EPOCH</c> in its directory, of which the highest epoch holds.</summary>
 /// <remarks>A taking is published with <c>link(2)</c>, which is atomic with its content and fails when the name exists, on local file
 /// systems and NFS alike: exactly one taker wins an epoch. A releasing is an empty file: made in one call, whole at any moment, and not
-/// flushed, because its loss is like the owner's going down one moment before it. See docs/decisions/0002-the-lock-arbitrates-migration.md.</remarks>
+/// flushed, because its loss is like the owner's going down one moment before it. A taking may be written beforehand, as <c>.NAME.lock.EPOCH.HOST</c>. See docs/decisions/0002-the-lock-arbitrates-migration.md.</remarks>
 /// <param name="directory">The machine's directory.</param>
 /// <param name="name">The machine's file name without extension.</param>
 /// <param name="datastore">How a fault names the datastore.</param>
@@ -53,6 +53,13 @@ public sealed class MachineLock(string directory, string name, string datastore)
         }
     }
 
+    /// <summary>Writes a taking beforehand. When it is made, neither a full disk nor the wait for a flush is in its way; it is removed by whoever publishes its epoch.</summary>
+    public void Prepare(LockRecord seen, EntityId owner, string ownerName, string bootId)
+    {
+        var record = new LockRecord(seen.Epoch + 1, owner, ownerName, bootId);
+        WholeFile.Replace(PreparedOf(record), ModelJson.WriteBytes(record), $"the lock of '{name}'", datastore);
+    }
+
     /// <summary>Takes the lock from the record <paramref name="seen"/>; null when somebody else was faster.</summary>
     /// <remarks>Whether it may be taken from <paramref name="seen"/>'s owner is the caller's to decide.</remarks>
     /// <param name="survives">Whether the taking survives a loss of power: it must where somebody is told of the epoch.</param>
@@ -67,6 +74,7 @@ public sealed class MachineLock(string directory, string name, string datastore)
     {
         foreach (var epoch in Epochs())
             File.Delete(PathOf(epoch));
+        DeletePrepared(long.MaxValue);
     }
 
     private LockRecord? Publish(LockRecord record, Func<LockRecord, bool> tryMake)
@@ -86,25 +94,54 @@ public sealed class MachineLock(string directory, string name, string datastore)
     /// <summary>Makes a taking; false when the epoch is there.</summary>
     private bool Link(LockRecord record, bool survives)
     {
+        var content = ModelJson.WriteBytes(record);
+        if ((IsPrepared(record, content) ? Link(PreparedOf(record), record) : null) is not { } isMade)
+            isMade = LinkNew(record, content, survives);
+        if (isMade && survives)
+            WholeFile.FlushDirectory(directory);
+        return isMade;
+    }
+
+    private bool LinkNew(LockRecord record, byte[] content, bool survives)
+    {
         var temporary = Path.Combine(directory, $".{name}.lock.{Guid.NewGuid():N}");
         try
         {
             // The content first, and closed: on a network file system the link would show an empty file to others, which stands for a release.
-            WholeFile.Create(temporary, ModelJson.WriteBytes(record), flush: survives);
-            if (FileCalls.Link(temporary, PathOf(record.Epoch)) != 0)
-            {
-                var error = Marshal.GetLastPInvokeError();
-                return error == FileCalls.Exists ? false : throw new IOException(Marshal.GetPInvokeErrorMessage(error), error);
-            }
+            WholeFile.Create(temporary, content, flush: survives);
+            return Link(temporary, record) ?? throw new IOException($"'{temporary}' is gone");
         }
         finally
         {
             File.Delete(temporary);
         }
+    }
 
-        if (survives)
-            WholeFile.FlushDirectory(directory);
-        return true;
+    /// <summary>False when the epoch is there, null when the file is not.</summary>
+    private bool? Link(string file, LockRecord record)
+    {
+        if (FileCalls.Link(file, PathOf(record.Epoch)) == 0)
+            return true;
+        var error = Marshal.GetLastPInvokeError();
+        return error switch
+        {
+            FileCalls.Exists => false,
+            FileCalls.NoEntry => null,
+            _ => throw new IOException(Marshal.GetPInvokeErrorMessage(error), error),
+        };
+    }
+
+    // One of an earlier boot says so, and is not what is to be published now.
+    private bool IsPrepared(LockRecord record, byte[] content)
+    {
+        try
+        {
+            return File.ReadAllBytes(PreparedOf(record)).AsSpan().SequenceEqual(content);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Makes a releasing; false when the epoch is there.</summary>
@@ -134,24 +171,36 @@ public sealed class MachineLock(string directory, string name, string datastore)
 
         foreach (var old in epochs.Where(e => e <= record.Epoch - RecordsKept))
             File.Delete(PathOf(old));
+        DeletePrepared(record.Epoch);
         return true;
     }
 
-    private List<long> Epochs()
+    private void DeletePrepared(long upTo)
+    {
+        foreach (var (epoch, path) in Prepared().Where(p => p.Epoch <= upTo))
+            File.Delete(path);
+    }
+
+    private List<long> Epochs() => [.. Files($"{name}.lock.").Select(f => EpochIn(f.Tail)).Where(e => e > 0)];
+
+    private List<(long Epoch, string Path)> Prepared() =>
+        [.. Files($".{name}.lock.").Where(f => f.Tail.Contains('.')).Select(f => (Epoch: EpochIn(f.Tail.Split('.')[0]), f.Path)).Where(f => f.Epoch > 0)];
+
+    private IEnumerable<(string Path, string Tail)> Files(string prefix)
     {
         // A directory that is gone holds no lock.
         if (!Directory.Exists(directory))
             return [];
-        var prefix = $"{name}.lock.";
-        return
-        [
-            .. Directory.EnumerateFiles(directory)
-                .Select(f => Path.GetFileName(f))
-                .Where(f => f.StartsWith(prefix, StringComparison.Ordinal))
-                .Select(f => long.TryParse(f.AsSpan(prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var epoch) ? epoch : 0)
-                .Where(e => e > 0),
-        ];
+        return Directory.EnumerateFiles(directory)
+            .Select(f => (Path: f, Name: Path.GetFileName(f)))
+            .Where(f => f.Name.StartsWith(prefix, StringComparison.Ordinal))
+            .Select(f => (f.Path, f.Name[prefix.Length..]));
     }
+
+    private static long EpochIn(string text) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var epoch) ? epoch : 0;
+
+    private string PreparedOf(LockRecord record) =>
+        Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $".{name}.lock.{record.Epoch}.{record.Owner!.Value.Uuid:N}"));
 
     private string PathOf(long epoch) => Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"{name}.lock.{epoch}"));
 }

@@ -102,6 +102,9 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
     /// <summary>Publishes an epoch with this host (or nobody) as the owner; false when somebody was faster.</summary>
     public bool TryPublish(DatastorePath config, long epoch, bool owned) => TryPublish(LockOf(config), epoch, owned, survives: true);
 
+    /// <summary>Writes the taking of an epoch by this host beforehand, so that <see cref="TryPublish(DatastorePath, long, bool)"/> needs no room for it.</summary>
+    public void Prepare(DatastorePath config, long epoch) => LockOf(config).Prepare(new LockRecord(epoch - 1, null, null, null), host, hostName, bootId);
+
     /// <summary>Takes the lock for a start; answers the epoch.</summary>
     /// <remarks>A lock of this host with no process behind it is a leftover of its own: taken over.</remarks>
     /// <param name="survives">As of <see cref="MachineLock.TryTake"/>.</param>

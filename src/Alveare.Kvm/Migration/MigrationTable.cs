@@ -67,6 +67,8 @@ public sealed class MigrationTable
         var record = new MigrationRecord(
             command.Migration, MigrationRole.Destination, command.SourceHost, command.SourceLockEpoch, command.Settings);
         machine.Change(m => m with { Migration = new HostMigration(record.Id, record.Role, MigrationPhase.Prepare) });
+        // At the switch the guest stands still until one of the two has published it.
+        ground.Ground.Prepare(command.Config, command.SourceLockEpoch + 1);
         var run = await ground.Launcher.LaunchAsync(
             machine, spec, command.CpuModel ?? spec.CpuModel ?? CpuBaselines.Default, 0, record, paused: false, e => ground.Power.OnEvent(machine, e), cancellation);
         undo.Clear();
@@ -133,6 +135,7 @@ public sealed class MigrationTable
             throw new FaultException(new InvalidPowerState(machine.Name, machine.Current.Power, PowerStates.On));
         var record = new MigrationRecord(
             command.Migration, MigrationRole.Source, command.TargetHost, machine.Current.LockEpoch, command.Settings);
+        ground.Ground.Prepare(machine.Current.Config, record.SourceEpoch + 1);
         var outgoing = new OutgoingMigration(machine, run, record, ground) { Listener = progress };
         Track(outgoing);
         // One that ends from now on is the migration's to see to; of one that has ended already it may not have been known.

@@ -4,6 +4,7 @@ using Alveare.Core.Hosts;
 using Alveare.Kvm.Qemu;
 using Alveare.Kvm.Qmp;
 using Alveare.Machine.Tests.Room;
+using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
@@ -52,6 +53,32 @@ public sealed class MigrationTests
         using var after = await MachineRoom.OpenSerialAsync(target, machine.Id);
         Assert.True(await TickingGuest.NextCountAsync(after, Cancellation) > count);
         Assert.Single(room.LivingProcesses());
+    }
+
+    [Fact]
+    public async Task AMachineArrivesThoughItsDatastoreHasFilledUpMeanwhileAndDoesNotLeaveOneThatIsFull()
+    {
+        await using var room = MachineRoom.Open();
+        await using var small = SmallFileSystem.Mount(room.DatastorePath, Bytes.FromMib(24));
+        var source = await room.OpenHostAsync("a");
+        var target = await room.OpenHostAsync("b");
+        var machine = await room.StartTickingAsync(source, "tick");
+        var (migration, settings) = (MachineRoom.Ids.NewUuid(), new MigrationSettings { BandwidthLimit = 500_000, MaxPause = TimeSpan.FromSeconds(1.5), AutoConverge = false });
+        var uri = await Move.PrepareAsync(source, target, machine, migration, settings);
+        var arriving = MachineRoom.ExecuteAsync(target, new AwaitIncoming(migration));
+        var sending = MachineRoom.ExecuteAsync(source, new SendMachine(migration, machine.Id, target.Id, uri, settings));
+        await MachineRoom.UntilAsync(target, machine.Id, m => m.Migration?.Phase == MigrationPhase.Transfer);
+        small.Fill();
+
+        Assert.IsType<SendFinished>(await sending);
+        var arrived = Assert.IsType<IncomingFinished>(await arriving).Machine;
+        using var serial = await MachineRoom.OpenSerialAsync(target, machine.Id);
+        await TickingGuest.NextCountAsync(serial, Cancellation);
+
+        small.Fill();
+        var refused = await Assert.ThrowsAsync<FaultException>(() => Move.PrepareAsync(target, source, arrived, MachineRoom.Ids.NewUuid(), settings));
+        Assert.IsType<DatastoreFull>(refused.Fault);
+        await TickingGuest.NextCountAsync(serial, Cancellation);
     }
 
     [Fact]

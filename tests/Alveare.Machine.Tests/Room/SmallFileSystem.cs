@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Alveare.Machine.Tests.Room;
 
-/// <summary>A file system of a given size on a directory, unmounted at the end.</summary>
+/// <summary>A file system of a given size on a directory, taken away at the end, and gone when nobody has a file of it open any more.</summary>
 internal sealed class SmallFileSystem : IAsyncDisposable
 {
     private readonly string path;
@@ -18,9 +18,25 @@ internal sealed class SmallFileSystem : IAsyncDisposable
         return new SmallFileSystem(path);
     }
 
+    /// <summary>Leaves no room for another byte.</summary>
+    public void Fill()
+    {
+        using var file = File.Open(Path.Combine(path, "full"), FileMode.Append);
+        try
+        {
+            var page = new byte[4096];
+            while (true)
+                file.Write(page);
+        }
+        catch (IOException)
+        {
+            // Now it is.
+        }
+    }
+
     public ValueTask DisposeAsync()
     {
-        Run("umount", path);
+        Run("umount", "--lazy", path);
         return ValueTask.CompletedTask;
     }
 

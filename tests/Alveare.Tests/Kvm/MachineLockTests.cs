@@ -76,6 +76,40 @@ public sealed class MachineLockTests : IDisposable
     }
 
     [Fact]
+    public void ATakingThatWasWrittenBeforehandIsMadeAndLeavesNothingBehind()
+    {
+        var machine = NewLock();
+        var seen = machine.Read();
+        machine.Prepare(seen, Hosts[0], "h1", "boot");
+        machine.Prepare(seen, Hosts[1], "h2", "boot");
+        Assert.Equal(seen, machine.Read());
+
+        var taken = machine.TryTake(seen, Hosts[1], "h2", "boot");
+        Assert.Equal(new LockRecord(1, Hosts[1], "h2", "boot"), taken);
+        Assert.Equal(taken, machine.Read());
+        Assert.Null(machine.TryTake(seen, Hosts[0], "h1", "boot"));
+        Assert.Equal(["web01.lock.1"], Directory.GetFiles(_directory).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public void OneThatWasWrittenBeforeARestartOfTheHostIsNotMade()
+    {
+        var machine = NewLock();
+        machine.Prepare(machine.Read(), Hosts[0], "h1", "boot");
+        Assert.Equal("next boot", machine.TryTake(machine.Read(), Hosts[0], "h1", "next boot")!.BootId);
+        Assert.Equal("next boot", machine.Read().BootId);
+    }
+
+    [Fact]
+    public void ALockThatIsDeletedLeavesNothingBehind()
+    {
+        var machine = NewLock();
+        machine.Prepare(machine.TryTake(machine.Read(), Hosts[0], "h1", "boot")!, Hosts[1], "h2", "boot");
+        machine.Delete();
+        Assert.Empty(Directory.GetFileSystemEntries(_directory));
+    }
+
+    [Fact]
     public async Task OfManyTakersExactlyOneWinsEachEpoch()
     {
         const int Rounds = 200;
@@ -85,7 +119,10 @@ public sealed class MachineLockTests : IDisposable
             var won = new List<long>();
             for (var n = 0; n < Rounds; n++)
             {
-                if (machine.TryTake(machine.Read(), host, "h", "boot") is { } record)
+                var seen = machine.Read();
+                if (n % 2 == 0)
+                    machine.Prepare(seen, host, "h", "boot");
+                if (machine.TryTake(seen, host, "h", "boot") is { } record)
                     won.Add(record.Epoch);
             }
 
