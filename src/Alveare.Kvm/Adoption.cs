@@ -30,6 +30,7 @@ internal sealed class Adoption(
     public async Task RunAsync(Registry registry)
     {
         var runs = RunDirectory.FindAll(runRoot).ToDictionary(r => EntityId.Vm(r.Machine));
+        SeeToExpected(registry, runs);
         foreach (var machine in registry.Machines)
             machines.AddVisiting(Describe(machine, runs.ContainsKey(machine.Id)));
         foreach (var machine in machines.All.Where(m => !runs.ContainsKey(m.Id)))
@@ -37,6 +38,34 @@ internal sealed class Adoption(
         RestoreSurroundings(runs.Values);
         var adoptions = runs.Values.Select(AdoptAsync).ToArray();
         await Task.WhenAny(Task.WhenAll(adoptions), Task.Delay(Patience));
+    }
+
+    /// <summary>A machine that was on its way here, and of whose QEMU nothing is known any more, has come if its lock is this host's.</summary>
+    private void SeeToExpected(Registry registry, Dictionary<EntityId, RunDirectory> runs)
+    {
+        foreach (var machine in registry.Expected.Where(m => runs.GetValueOrDefault(m.Id) is not { } run || RunRecord.Read(run) is null))
+        {
+            // Where the lock cannot be read the next agent decides.
+            if (ground.TryReadLock(machine.Config) is not { } held)
+                continue;
+            if (held.Owner == host)
+                TryKeep(machines.AddVisiting(Describe(machine, runs.ContainsKey(machine.Id))));
+            else
+                registry.ExpectNoMore(machine.Id);
+        }
+    }
+
+    /// <summary>A machine is this host's, whether that can be written down or not.</summary>
+    private void TryKeep(Machine machine)
+    {
+        try
+        {
+            machines.Keep(machine);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Raise("vm.not-written-down", machine, $"Virtual machine '{machine.Name}' came to this host, and that cannot be written down: {e.Message.TrimEnd('.')}.");
+        }
     }
 
     /// <summary>Before machines are adopted, but never in their way: what cannot be built is said, and machines run on without.</summary>
@@ -144,28 +173,26 @@ internal sealed class Adoption(
     private void Bury(Machine machine, RunDirectory run, RunRecord record)
     {
         var end = new QemuEnd(run.ReadExitStatus(), run.LastLines(5));
-        surroundings.TakeAway(record.Attachments);
-        run.Remove();
+        power.CleanUp(machine, run, record.Attachments);
         var held = ground.TryReadLock(record.Config);
         if (held?.Owner == host)
         {
             var released = ground.Release(record.Config, held.Epoch);
-            machines.Keep(machine);
             machine.Change(m => m with { Power = PowerState.Off, LockEpoch = released });
+            TryKeep(machine);
             if (record.IsPoweredOff)
                 return;
             Raise(
                 end.IsClean ? "vm.guest-powered-off" : "vm.died", machine,
                 $"Virtual machine '{machine.Name}' ended while the host agent was not running: {end.Describe()}.");
         }
-        else if (record.Migration is not null)
+        else if (record.Migration is { Role: MigrationRole.Source })
         {
-            // Either end of a migration that the other host has won.
-            machines.Remove(machine);
+            machines.Leave(machine);
         }
-        else if (ground.IsGone(record.Config))
+        else if (record.Migration is not null || ground.IsGone(record.Config))
         {
-            // Destroyed, but for what was just removed here.
+            // It did not come, or was destroyed but for what was just removed here.
             machines.Return(machine);
         }
         else

@@ -36,13 +36,31 @@ public sealed class MachineTable(HostState state, Registry registry) : IDisposab
     /// <summary>Remembers a machine over restarts.</summary>
     public void Keep(Machine machine) => registry.Add(machine.Id, machine.Current.Config);
 
+    /// <summary>Makes sure that a machine which is to come here can be kept when it has come.</summary>
+    public void Expect(Machine machine) => registry.Expect(machine.Id, machine.Current.Config);
+
     /// <summary>Forgets a machine that was to come here and did not, unless it is registered here anyway: then it is off.</summary>
     public void Return(Machine machine)
     {
+        registry.ExpectNoMore(machine.Id);
         if (registry.Knows(machine.Id))
             machine.Change(m => m.PoweredOff());
         else
             Remove(machine);
+    }
+
+    /// <summary>Forgets a machine that another host has now. Where that cannot be written down it stays, off: a center takes registrations away
+    /// that are too many.</summary>
+    public void Leave(Machine machine)
+    {
+        try
+        {
+            Remove(machine);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            machine.Change(m => m.PoweredOff());
+        }
     }
 
     public void Remove(Machine machine)

@@ -193,11 +193,24 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
     }
 
     /// <summary>Gives back everything around a QEMU that has ended.</summary>
-    public void CleanUp(MachineRun run)
+    public void CleanUp(Machine machine, RunDirectory directory, RunAttachments attachments)
     {
         // The directory last: it names the rest, should this agent end in between.
-        surroundings.TakeAway(run.Record.Attachments);
-        run.Directory.Remove();
+        GiveBack(machine, () => surroundings.TakeAway(attachments));
+        GiveBack(machine, directory.Remove);
+    }
+
+    /// <summary>What cannot be given back is told, and keeps no machine whose QEMU has ended from being off.</summary>
+    private void GiveBack(Machine machine, Action step)
+    {
+        try
+        {
+            step();
+        }
+        catch (Exception e)
+        {
+            Raise("vm.left-behind", machine, $"Not all that the QEMU of virtual machine '{machine.Name}' had on this host was taken away: {e.Message.TrimEnd('.')}.", isProblem: true);
+        }
     }
 
     private async Task SuperviseAsync(Machine machine, MachineRun run)
@@ -205,6 +218,21 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         await run.Qmp.Closed;
         if (run.IsDetached)
             return;
+        try
+        {
+            await EndAsync(machine, run);
+        }
+        catch (Exception e)
+        {
+            Raise("vm.end-failed", machine, $"The end of virtual machine '{machine.Name}' could not be seen to: {e.Message.TrimEnd('.')}.", isProblem: true);
+            // Nobody may wait for it for ever.
+            run.MarkEnded(e);
+        }
+    }
+
+    /// <summary>Sees to the end of a QEMU: what is around it, the lock, and whoever waits.</summary>
+    private async Task EndAsync(Machine machine, MachineRun run)
+    {
         // Somebody waits for one that was powered off, and why it ended is known: its exit status is not waited for.
         var end = run.EndReason == EndReason.PoweredOff ? null : await run.Process.AwaitEndAsync();
         if (end is null)
@@ -213,7 +241,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
             return;
         using (await machine.EnterAsync(CancellationToken.None))
         {
-            surroundings.TakeAway(run.Record.Attachments);
+            GiveBack(machine, () => surroundings.TakeAway(run.Record.Attachments));
             machine.Run = null;
             var failure = HandOver(run);
             if (!machine.IsRemoved)
@@ -229,7 +257,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
             // The shim is about to write into the directory.
             if (end is null)
                 await run.Process.AwaitEndAsync();
-            run.Directory.Remove();
+            GiveBack(machine, run.Directory.Remove);
         }
     }
 
@@ -266,6 +294,6 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         }
     }
 
-    private void Raise(string kind, Machine machine, string message, bool isProblem) =>
+    public void Raise(string kind, Machine machine, string message, bool isProblem) =>
         state.Publish(new HostEventRaised(kind, machine.Id, message, isProblem));
 }

@@ -26,6 +26,7 @@ public sealed record RegisteredMachine(EntityId Id, DatastorePath Config);
 public sealed class Registry
 {
     private const string Extension = ".json";
+    private const string ExpectedExtension = ".expected";
 
     private readonly Lock sync = new();
 
@@ -34,6 +35,7 @@ public sealed class Registry
     private readonly string file;
     private readonly string directory;
     private readonly Dictionary<EntityId, RegisteredMachine> machines;
+    private readonly Dictionary<EntityId, RegisteredMachine> expected;
     private RegistryContent content;
 
     public Registry(string stateDirectory)
@@ -41,9 +43,8 @@ public sealed class Registry
         file = Path.Combine(stateDirectory, "registry.json");
         directory = Directory.CreateDirectory(Path.Combine(stateDirectory, "machines")).FullName;
         content = Read<RegistryContent>(file) ?? new RegistryContent();
-        machines = Directory.EnumerateFiles(directory, $"*{Extension}")
-            .Select(f => Read<RegisteredMachine>(f)!)
-            .ToDictionary(m => m.Id);
+        machines = ReadAll(Extension);
+        expected = ReadAll(ExpectedExtension);
     }
 
     public RegistryContent Content
@@ -64,7 +65,17 @@ public sealed class Registry
         }
     }
 
-    public bool Knows(EntityId id) => Find(id) is not null;
+    /// <summary>Machines that were on their way here when an earlier agent ended.</summary>
+    public IReadOnlyList<RegisteredMachine> Expected
+    {
+        get
+        {
+            lock (sync)
+                return [.. expected.Values.OrderBy(m => m.Id)];
+        }
+    }
+
+    public bool Knows(EntityId id) => Find(machines, id) is not null;
 
     public void Change(Func<RegistryContent, RegistryContent> change)
     {
@@ -82,11 +93,57 @@ public sealed class Registry
         var machine = new RegisteredMachine(id, config);
         lock (SyncOf(id))
         {
-            if (Find(id) == machine)
+            if (Find(machines, id) == machine)
                 return;
-            WholeFile.Replace(PathOf(id), machine, flush: true);
+            if (Find(expected, id) == machine && File.Exists(PathOfExpected(id)))
+            {
+                File.Move(PathOfExpected(id), PathOf(id), overwrite: true);
+                WholeFile.FlushDirectory(directory);
+            }
+            else
+            {
+                WholeFile.Replace(PathOf(id), machine, flush: true);
+            }
+
             lock (sync)
+            {
                 machines[id] = machine;
+                expected.Remove(id);
+            }
+        }
+    }
+
+    /// <summary>Writes down a machine that is to come here and is not this host's yet. All that may fail for want of room is done now:
+    /// <see cref="Add"/> gives the file another name.</summary>
+    public void Expect(EntityId id, DatastorePath config)
+    {
+        var machine = new RegisteredMachine(id, config);
+        lock (SyncOf(id))
+        {
+            if (Find(machines, id) == machine)
+                return;
+            WholeFile.Replace(PathOfExpected(id), machine, flush: true);
+            lock (sync)
+                expected[id] = machine;
+        }
+    }
+
+    /// <summary>Forgets a machine that was expected. Where its file cannot be removed the next agent sees to it.</summary>
+    public void ExpectNoMore(EntityId id)
+    {
+        lock (SyncOf(id))
+        {
+            try
+            {
+                File.Delete(PathOfExpected(id));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                return;
+            }
+
+            lock (sync)
+                expected.Remove(id);
         }
     }
 
@@ -94,7 +151,7 @@ public sealed class Registry
     {
         lock (SyncOf(id))
         {
-            if (Find(id) is null)
+            if (Find(machines, id) is null)
                 return;
             File.Delete(PathOf(id));
             WholeFile.FlushDirectory(directory);
@@ -103,15 +160,20 @@ public sealed class Registry
         }
     }
 
-    private RegisteredMachine? Find(EntityId id)
+    private RegisteredMachine? Find(Dictionary<EntityId, RegisteredMachine> among, EntityId id)
     {
         lock (sync)
-            return machines.GetValueOrDefault(id);
+            return among.GetValueOrDefault(id);
     }
+
+    private Dictionary<EntityId, RegisteredMachine> ReadAll(string extension) =>
+        Directory.EnumerateFiles(directory, $"*{extension}").Select(f => Read<RegisteredMachine>(f)!).ToDictionary(m => m.Id);
 
     private Lock SyncOf(EntityId id) => machineSync[(uint)id.GetHashCode() % machineSync.Length];
 
     private string PathOf(EntityId id) => Path.Combine(directory, $"{id}{Extension}");
+
+    private string PathOfExpected(EntityId id) => Path.Combine(directory, $"{id}{ExpectedExtension}");
 
     private static T? Read<T>(string path)
         where T : class

@@ -20,6 +20,8 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
     // Somebody waits for the guest's first answer here: what is not urgent leaves it the CPU.
     private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(500);
 
+    private static readonly TimeSpan RememberInterval = TimeSpan.FromSeconds(5);
+
     private const int Waiting = 0;
     private const int Claiming = 1;
     private const int GivenUp = 2;
@@ -68,14 +70,15 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
         if (isOurs)
         {
             Run.Claim(NextEpoch);
-            Ground.Machines.Keep(Machine);
+            if (!TryRemember())
+                _ = RememberLaterAsync();
             Fail(Failed($"its process ended at the destination: {end.Describe()}", runsOn: null));
             return false;
         }
 
         using (await Machine.EnterAsync(CancellationToken.None))
         {
-            Ground.Power.CleanUp(Run);
+            Ground.Power.CleanUp(Machine, Run.Directory, Run.Record.Attachments);
             Machine.Run = null;
             Ground.Machines.Return(Machine);
         }
@@ -87,43 +90,60 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
 
     private async Task RunAsync()
     {
+        TimeSpan? switchTime = null;
         Listen();
         try
         {
             // A UART that waits for its reader when the guest leaves the source waits for one here too, and for ever where there is none when it
             // is loaded (QEMU 7.2, serial_post_load): somebody who reads is there from before the memory comes until the guest runs.
             await using var reader = await Run.Consoles.OpenAsync(Machine.Name, HostChannelKind.Serial, CancellationToken.None);
-            if (await AwaitMemoryAsync() is { } reason)
-            {
-                if (Interlocked.CompareExchange(ref stage, GivenUp, Waiting) == Waiting)
-                    await GiveUpAsync(reason);
-                return;
-            }
-
-            var arrived = Ground.Time.GetTimestamp();
-            if (Interlocked.CompareExchange(ref stage, Claiming, Waiting) != Waiting)
-                return;
-            if (!Claim())
-            {
-                await GiveUpAsync("the source took the machine back before all of it had arrived");
-                return;
-            }
-
-            await ContinueAsync();
-            await SettleAsync(Ground.Time.GetElapsedTime(arrived));
+            switchTime = await TakeOverAsync();
         }
-        catch (Exception e) when (e is QmpClosedException or QmpException or FaultException or IOException)
+        catch (Exception e)
         {
-            // A process that ended is handled by OnProcessEndedAsync, and one that this agent lets go of is the next agent's.
-            if (Run.IsDetached || Run.Qmp.Closed.IsCompleted)
-                return;
-            giveUpReason ??= e.Message;
-            Run.Process.Kill();
+            GiveUpAfter(e, guestRuns: switchTime is not null);
         }
         finally
         {
             StopListening();
         }
+
+        if (switchTime is { } taken)
+            await SettleAsync(taken);
+    }
+
+    /// <summary>Waits for the memory, wins the machine and lets its guest execute; answers how long that took once all had come, or null where
+    /// the migration was given up.</summary>
+    private async Task<TimeSpan?> TakeOverAsync()
+    {
+        if (await AwaitMemoryAsync() is { } reason)
+        {
+            if (Interlocked.CompareExchange(ref stage, GivenUp, Waiting) == Waiting)
+                await GiveUpAsync(reason);
+            return null;
+        }
+
+        var arrived = Ground.Time.GetTimestamp();
+        if (Interlocked.CompareExchange(ref stage, Claiming, Waiting) != Waiting)
+            return null;
+        if (!Claim())
+        {
+            await GiveUpAsync("the source took the machine back before all of it had arrived");
+            return null;
+        }
+
+        await ContinueAsync();
+        return Ground.Time.GetElapsedTime(arrived);
+    }
+
+    /// <summary>Ends a QEMU whose guest does not run here. From when it does nothing that goes wrong here ends it.</summary>
+    private void GiveUpAfter(Exception error, bool guestRuns)
+    {
+        // A process that ended is handled by OnProcessEndedAsync, and one that this agent lets go of is the next agent's.
+        if (guestRuns || Run.IsDetached || Run.Qmp.Closed.IsCompleted)
+            return;
+        giveUpReason ??= error.Message;
+        Run.Process.Kill();
     }
 
     /// <summary>Waits until QEMU has everything; answers why it never will, or null.</summary>
@@ -167,13 +187,16 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
     private bool OwnsLock() =>
         Ground.Ground.TryReadLock(Run.Record.Config) is { } state && state.Epoch == NextEpoch && state.Owner == Ground.HostId;
 
-    /// <summary>Everything that need not be done before the guest runs.</summary>
+    /// <summary>Everything that need not be done before the guest runs. It runs here, whatever comes of that.</summary>
     private async Task SettleAsync(TimeSpan switchTime)
     {
+        bool remembered;
         using (await Machine.EnterAsync(CancellationToken.None))
         {
-            Run.Remember(r => r with { Migration = null, ArrivedBy = Record.Id });
-            Ground.Machines.Keep(Machine);
+            // Its process may have ended since: that has been seen to.
+            if (Machine.Run != Run)
+                return;
+            remembered = TryRemember();
             Machine.Change(m => m with
             {
                 Power = PowerState.On, StartedAt = Run.Record.StartedAt, CpuModel = Run.Record.CpuModel, LockEpoch = NextEpoch, Migration = null,
@@ -183,7 +206,69 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
 
         Succeed(new IncomingFinished(switchTime, Machine.Current));
         _ = ArriveAsync();
-        await TransferKey.RemoveAsync(Run, Record);
+        if (!remembered)
+            _ = RememberLaterAsync();
+        await RemoveKeyAsync();
+    }
+
+    /// <summary>Writes down that the machine is this host's; false where that cannot be done now, which is told.</summary>
+    private bool TryRemember()
+    {
+        if (WriteDown() is not { } why)
+            return true;
+        Ground.Power.Raise(
+            "vm.not-written-down", Machine,
+            $"Virtual machine '{Machine.Name}' came to this host, and that cannot be written down: {why.TrimEnd('.')}. It is tried again; an agent that is restarted before may not know the machine.",
+            isProblem: true);
+        return false;
+    }
+
+    private async Task RememberLaterAsync()
+    {
+        while (!Ground.Stopping.IsCancellationRequested)
+        {
+            await Task.WhenAny(Task.Delay(RememberInterval, Ground.Stopping));
+            try
+            {
+                using var entered = await Machine.EnterAsync(Ground.Stopping);
+                if (WriteDown() is null)
+                    return;
+            }
+            catch (Exception e) when (e is FaultException or OperationCanceledException)
+            {
+                // It is not this host's any more, or the agent ends.
+                return;
+            }
+        }
+    }
+
+    /// <summary>Answers why it could not be done, or null.</summary>
+    private string? WriteDown()
+    {
+        try
+        {
+            // In this order: an agent that finds the migration in the run's record goes on with it, to here.
+            Ground.Machines.Keep(Machine);
+            if (Machine.Run == Run && (Run.Record.Migration is null || Run.Record.Migration.Id == Record.Id))
+                Run.Remember(r => r with { Migration = null, ArrivedBy = Record.Id });
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return e.Message;
+        }
+    }
+
+    private async Task RemoveKeyAsync()
+    {
+        try
+        {
+            await TransferKey.RemoveAsync(Run, Record);
+        }
+        catch (Exception e) when (e is QmpException or QmpClosedException or IOException or UnauthorizedAccessException)
+        {
+            // It was for this migration alone, and its directory goes with the run's.
+        }
     }
 
     private async Task ArriveAsync()

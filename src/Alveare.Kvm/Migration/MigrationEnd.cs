@@ -57,7 +57,8 @@ public abstract class MigrationEnd(Machine machine, MachineRun run, MigrationRec
 
     protected void Succeed(HostReply reply) => outcome.TrySetResult(reply);
 
-    protected void Fail(Fault fault)
+    /// <summary>Tells whoever waits for the outcome, unless there is one.</summary>
+    public void Fail(Fault fault)
     {
         outcome.TrySetException(new FaultException(fault));
         // Nobody may be waiting: a center that is gone must not turn this into an unobserved exception.
@@ -101,8 +102,20 @@ public abstract class MigrationEnd(Machine machine, MachineRun run, MigrationRec
             }
         }
 
-        // Switches between the hosts learn at once where the machine's addresses are now.
-        await Run.Qmp.ExecuteAsync("announce-self", new { initial = 50, max = 550, rounds = 5, step = 100 });
+        await AnnounceAsync();
+    }
+
+    /// <summary>Switches between the hosts learn at once where the machine's addresses are now; without it, from what the guest sends.</summary>
+    private async Task AnnounceAsync()
+    {
+        try
+        {
+            await Run.Qmp.ExecuteAsync("announce-self", new { initial = 50, max = 550, rounds = 5, step = 100 });
+        }
+        catch (Exception e) when (e is QmpException or QmpClosedException)
+        {
+            // The guest runs: that is what counts. A process that has ended is seen to as such.
+        }
     }
 
     private void OnEvent(QmpEvent happened)

@@ -64,6 +64,8 @@ public sealed class MigrationTable
         machine.RequireOff();
         await using var undo = new UndoStack();
         undo.Push(() => ground.Machines.Return(machine));
+        // Before anything runs: a host that cannot write the machine down refuses it here, and not when the guest has come.
+        ground.Machines.Expect(machine);
         var record = new MigrationRecord(
             command.Migration, MigrationRole.Destination, command.SourceHost, command.SourceLockEpoch, command.Settings);
         machine.Change(m => m with { Migration = new HostMigration(record.Id, record.Role, MigrationPhase.Prepare) });
@@ -80,7 +82,7 @@ public sealed class MigrationTable
         {
             return new IncomingReady(await incoming.BeginAsync());
         }
-        catch (Exception e) when (e is QmpException or QmpClosedException or IOException)
+        catch (Exception e) when (e is QmpException or QmpClosedException or IOException or UnauthorizedAccessException or FaultException)
         {
             run.Process.Kill();
             throw new FaultException(new MigrationFailed(machine.Name, e.Message, ground.Ground.TryReadLock(command.Config)?.OwnerName), e);
@@ -158,10 +160,20 @@ public sealed class MigrationTable
             throw new FaultException(new MachineLocked(command.Config.FileName, state.OwnerName ?? "nobody", state.Epoch));
     }
 
-    private Task<bool> OnProcessEndedAsync(Machine machine, MachineRun run, QemuEnd end)
+    private async Task<bool> OnProcessEndedAsync(Machine machine, MachineRun run, QemuEnd end)
     {
-        var migration = migrations.Values.FirstOrDefault(m => m.Machine == machine && !m.Outcome.IsCompleted);
-        return migration is null ? Task.FromResult(false) : migration.OnProcessEndedAsync(end);
+        if (migrations.Values.FirstOrDefault(m => m.Machine == machine && !m.Outcome.IsCompleted) is not { } migration)
+            return false;
+        try
+        {
+            return await migration.OnProcessEndedAsync(end);
+        }
+        catch (Exception e)
+        {
+            // Whatever that was: the machine is off in the ordinary way, and whoever waits for the migration hears of it.
+            migration.Fail(new MigrationFailed(machine.Name, $"its process ended ({end.Describe()}), and the end of the migration could not be seen to: {e.Message}", RunsOn: null));
+            return false;
+        }
     }
 
     private void Track(MigrationEnd migration)

@@ -56,7 +56,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
     {
         using (await Machine.EnterAsync(CancellationToken.None))
         {
-            Ground.Power.CleanUp(Run);
+            Ground.Power.CleanUp(Machine, Run.Directory, Run.Record.Attachments);
             Verdict verdict;
             try
             {
@@ -72,7 +72,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
             if (verdict == Verdict.Theirs)
             {
                 Machine.Run = null;
-                Ground.Machines.Remove(Machine);
+                Ground.Machines.Leave(Machine);
                 Run.MarkEnded();
                 Succeed(new SendFinished(final?.TotalTime ?? default, final?.Pause ?? default, final?.Transferred ?? default));
                 return true;
@@ -81,7 +81,8 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
             if (verdict == Verdict.Ours)
                 Ground.Ground.Release(Run.Record.Config, NextEpoch);
             Machine.Run = null;
-            Machine.Change(m => m.PoweredOff() with { LockEpoch = Ground.Ground.ReadLock(m.Config).Epoch });
+            var now = Ground.Ground.TryReadLock(Run.Record.Config);
+            Machine.Change(m => m.PoweredOff() with { LockEpoch = now?.Epoch ?? m.LockEpoch });
         }
 
         Ground.Power.Announce(Machine, Run, end);

@@ -1,0 +1,128 @@
+using System.Collections.Immutable;
+using Alveare.Kvm.Cgroups;
+using Alveare.Kvm.Files;
+using Alveare.Kvm.Machines;
+using Alveare.Kvm.Qemu;
+using Alveare.Kvm.Qmp;
+using Alveare.Model;
+using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
+using Alveare.Tests.Kvm.Qmp;
+using Xunit;
+
+namespace Alveare.Tests.Kvm.Machines;
+
+/// <summary>The end of a QEMU that answers as a test wants.</summary>
+public sealed class PowerControlTests : IAsyncLifetime
+{
+    private static readonly EntityId Host = EntityId.Host(Guid.NewGuid());
+    private static readonly EntityId Datastore = EntityId.Datastore(Guid.NewGuid());
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("alv-").FullName;
+    private readonly HostState _state = BareHost.NewState();
+    private readonly FakeQemu _qemu = new(_ => null);
+    private readonly MachineSpec _spec = new() { Uuid = Guid.NewGuid(), Name = "web", Cpus = 1, Memory = Bytes.FromMib(64) };
+    private readonly DatastorePath _config = new(Datastore, "web/web.vmx");
+    private readonly Ground _ground;
+    private readonly DatastoreTable _datastores;
+    private readonly PowerControl _power;
+    private readonly Machine _machine;
+    private MachineRun _run = null!;
+
+    public PowerControlTests()
+    {
+        _datastores = new DatastoreTable("h1", TimeProvider.System, _ => { });
+        _ground = new Ground(Host, "h1", _datastores);
+        var surroundings = new Surroundings(null!, new StuckGroups(), null!);
+        _power = new PowerControl(_state, null!, _ground, surroundings, new MachineLog(_ground, "h1", TimeProvider.System));
+        _machine = new Machine(_state, new HostMachine { Id = _spec.Id, Config = _config, Spec = _spec, Power = PowerState.On });
+    }
+
+    public async ValueTask InitializeAsync()
+    {
+        Directory.CreateDirectory(Path.Combine(_directory, "ds", "web"));
+        await _datastores.MountAsync(new MountDatastore(Datastore, "shared", Path.Combine(_directory, "ds"), Mark: true));
+        var run = new RunDirectory(_directory, _spec.Uuid);
+        Directory.CreateDirectory(run.Path);
+        // As the shim of a QEMU that has ended leaves it.
+        File.WriteAllText(Path.Combine(run.Path, "exit"), "0\n");
+        var qmp = await QmpConnection.ConnectAsync(_qemu.Path, null, Patience.Longest, TestContext.Current.CancellationToken);
+        var epoch = _ground.Take(_config, "web", minEpoch: 0);
+        _run = new MachineRun(
+            new QemuProcess(run, Environment.ProcessId, qmp),
+            new RunRecord { Config = _config, StartedAt = DateTimeOffset.UnixEpoch, LockEpoch = epoch, Attachments = new RunAttachments([], ["group"]) });
+        _power.Adopt(_machine, _run, PowerState.On);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _qemu.Dispose();
+        _machine.Dispose();
+        Directory.Delete(_directory, recursive: true);
+        return ValueTask.CompletedTask;
+    }
+
+    [Fact]
+    public async Task AMachineWhoseSurroundingsCannotBeTakenAwayIsOffAndItsLockIsFree()
+    {
+        await EndAsync();
+
+        await _run.Ended.WaitAsync(Patience.Longest, TestContext.Current.CancellationToken);
+        Assert.Null(_machine.Run);
+        Assert.Equal((PowerState.Off, 2L), (_machine.Current.Power, _machine.Current.LockEpoch));
+        Assert.Null(_ground.ReadLock(_config).Owner);
+        Assert.Contains("the kernel says no", (await ToldAsync("vm.left-behind")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AnEndThatCannotBeSeenToIsToldToWhoeverWaitsForIt()
+    {
+        _power.EndedInMigration = (_, _, _) => throw new InvalidOperationException("a bug");
+
+        await EndAsync();
+
+        await Assert.ThrowsAsync<InvalidOperationException>(() => _run.Ended.WaitAsync(Patience.Longest, TestContext.Current.CancellationToken));
+        Assert.Contains("a bug", (await ToldAsync("vm.end-failed")).Message, StringComparison.Ordinal);
+    }
+
+    private async Task EndAsync() => await Assert.ThrowsAsync<QmpClosedException>(() => _run.Qmp.ExecuteAsync("quit"));
+
+    private async Task<HostEventRaised> ToldAsync(string kind)
+    {
+        await foreach (var change in _state.WatchAsync(TestContext.Current.CancellationToken))
+        {
+            if (change is HostEventRaised raised && raised.Kind == kind)
+                return raised;
+        }
+
+        throw new InvalidOperationException("The watch ended.");
+    }
+
+    /// <summary>Control groups that cannot be removed.</summary>
+    private sealed class StuckGroups : IControlGroups
+    {
+        public string? WhyMemoryGrows => null;
+
+        public string? WhyMemoryIsTaken => null;
+
+        public ImmutableArray<string> Add(Guid machine) => [];
+
+        public void Remove(ImmutableArray<string> groups) => throw new IOException("the kernel says no");
+
+        public void Sweep(IReadOnlySet<string> inUse)
+        {
+        }
+
+        public IReadOnlyList<UnwrittenFile> Apply(ImmutableArray<string> groups, GroupLimits limits, GroupLimits? present) => [];
+
+        public bool WeighDisks(ImmutableArray<string> groups, long shares, long all) => true;
+
+        public void Apply(CommonLimits common)
+        {
+        }
+
+        public Bytes ReadMemory(ImmutableArray<string> groups) => Bytes.Zero;
+
+        public CpuCounter? CounterOf(ImmutableArray<string> groups) => null;
+    }
+}
