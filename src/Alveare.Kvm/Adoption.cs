@@ -138,7 +138,7 @@ internal sealed class Adoption(
         machine.Change(m => m with { LockEpoch = run.Record.LockEpoch });
         // The power-off came to nothing: whoever asked for it hears that it was interrupted.
         if (run.Record.IsPoweredOff)
-            run.Remember(r => r with { IsPoweredOff = false });
+            run.TryRemember(r => r with { IsPoweredOff = false });
         if (run.Record.Migration is { } migration)
         {
             power.Adopt(machine, run, migration.Role == MigrationRole.Source ? PowerState.On : PowerState.Off);

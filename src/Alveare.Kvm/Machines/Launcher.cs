@@ -87,7 +87,7 @@ public sealed class Launcher(QemuSetup setup, Nursery nursery, Ground ground, Su
     private static Task BeginAsync(MachineSpec spec, MachineRun run) => ConverseAsync(spec, run, async () =>
     {
         await run.Qmp.ExecuteAsync("cont");
-        run.Remember(r => r with { HasBegun = true });
+        run.TryRemember(r => r with { HasBegun = true });
     });
 
     /// <summary>Ends a QEMU that does not do as it is told.</summary>

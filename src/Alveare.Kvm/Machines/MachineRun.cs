@@ -61,6 +61,19 @@ public sealed class MachineRun
         Record.Write(Directory);
     }
 
+    /// <summary>As <see cref="Remember"/>, where what was done has been done already: what cannot be written is known to this agent alone.</summary>
+    public void TryRemember(Func<RunRecord, RunRecord> change)
+    {
+        try
+        {
+            Remember(change);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The run directory's disk is full: machines go on, and are powered off, all the same.
+        }
+    }
+
     /// <summary>The lock is held at <paramref name="epoch"/>. In memory alone: the lock itself tells a restarted agent, and a guest waits.</summary>
     public void Claim(long epoch) => Record = Record with { LockEpoch = epoch };
 

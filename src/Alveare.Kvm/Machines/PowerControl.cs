@@ -77,7 +77,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         run.EndReason = EndReason.PoweredOff;
         var stopped = run.Qmp.ExecuteAsync("stop", timeout: DrainTimeout);
         // Should this agent end now, the next one must not take it for a machine that died.
-        run.Remember(r => r with { IsPoweredOff = true });
+        run.TryRemember(r => r with { IsPoweredOff = true });
         try
         {
             await stopped;
@@ -171,7 +171,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         if (!run.Record.HasBegun && status.GetProperty("status").GetString() == "prelaunch")
         {
             await run.Qmp.ExecuteAsync("cont");
-            run.Remember(r => r with { HasBegun = true });
+            run.TryRemember(r => r with { HasBegun = true });
             return PowerState.On;
         }
 

@@ -242,7 +242,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
             return;
         }
 
-        Run.Remember(r => r with { LockEpoch = NextEpoch, Migration = null });
+        Run.TryRemember(r => r with { LockEpoch = NextEpoch, Migration = null });
         await Run.Qmp.ExecuteAsync("migrate_cancel");
         var began = Ground.Time.GetTimestamp();
         while (!(await ReadStatusAsync()).IsAtRest)

@@ -15,6 +15,9 @@ namespace Alveare.Tests.Kvm.Machines;
 /// <summary>The end of a QEMU that answers as a test wants.</summary>
 public sealed class PowerControlTests : IAsyncLifetime
 {
+    // Above the highest process id of Linux.
+    private const int NoProcess = 1 << 22;
+
     private static readonly EntityId Host = EntityId.Host(Guid.NewGuid());
     private static readonly EntityId Datastore = EntityId.Datastore(Guid.NewGuid());
 
@@ -49,17 +52,18 @@ public sealed class PowerControlTests : IAsyncLifetime
         var qmp = await QmpConnection.ConnectAsync(_qemu.Path, null, Patience.Longest, TestContext.Current.CancellationToken);
         var epoch = _ground.Take(_config, "web", minEpoch: 0);
         _run = new MachineRun(
-            new QemuProcess(run, Environment.ProcessId, qmp),
+            new QemuProcess(run, NoProcess, qmp),
             new RunRecord { Config = _config, StartedAt = DateTimeOffset.UnixEpoch, LockEpoch = epoch, Attachments = new RunAttachments([], ["group"]) });
         _power.Adopt(_machine, _run, PowerState.On);
     }
 
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
+        // Then its run directory is gone.
+        (await _machine.EnterAsync(CancellationToken.None)).Dispose();
         _qemu.Dispose();
         _machine.Dispose();
         Directory.Delete(_directory, recursive: true);
-        return ValueTask.CompletedTask;
     }
 
     [Fact]
@@ -83,6 +87,17 @@ public sealed class PowerControlTests : IAsyncLifetime
 
         await Assert.ThrowsAsync<InvalidOperationException>(() => _run.Ended.WaitAsync(Patience.Longest, TestContext.Current.CancellationToken));
         Assert.Contains("a bug", (await ToldAsync("vm.end-failed")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AMachineIsPoweredOffThoughItsRunsRecordCannotBeWritten()
+    {
+        // A directory in the record's place stands for a disk that is full.
+        Directory.CreateDirectory(_run.Directory.Record);
+
+        await PowerControl.StopAsync(_machine, TestContext.Current.CancellationToken).WaitAsync(Patience.Longest, TestContext.Current.CancellationToken);
+
+        Assert.Equal(PowerState.Off, _machine.Current.Power);
     }
 
     private async Task EndAsync() => await Assert.ThrowsAsync<QmpClosedException>(() => _run.Qmp.ExecuteAsync("quit"));
