@@ -57,11 +57,11 @@ internal sealed class CloneJob(CloneMachine command, CloneGround ground)
             throw new FaultException(new MachineLocked(command.Source.FileName, held.OwnerName ?? "another host", held.Epoch));
         foreach (var disk in plan.Disks.Select(d => d.Source).OfType<DiskSpec>())
         {
-            var path = SourcePath(disk);
-            if (!File.Exists(path))
-                throw new FaultException(new FileNotFoundFault(path));
+            // As before a start: QEMU's tool follows whatever name a disk's header has, with the rights to every machine's disks. Other clones
+            // that stand on the disk may have it open.
+            ground.Ground.CheckDisk(command.Source, disk, alone: false);
             // The source's disks are read as QEMU's user, and clones go on reading those they stand on.
-            ground.User.Own(path);
+            ground.Ground.Give(command.Source.Sibling(disk.File), ground.User);
         }
     }
 
