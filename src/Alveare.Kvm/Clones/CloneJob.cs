@@ -28,7 +28,7 @@ internal sealed class CloneJob(CloneMachine command, CloneGround ground)
         await using var undo = new UndoStack();
         Registration.MakeDirectory(target, undo);
         await MakeDisksAsync(plan, undo, progress, cancellation);
-        CopyFirmwareVariables(undo);
+        CopyVariables(plan, undo);
         if (seed is not null)
             await WriteSeedAsync(plan.Spec.CustomizationSeed!, seed, undo, cancellation);
         ground.Ground.WriteSpec(command.Target, plan.Spec);
@@ -112,24 +112,23 @@ internal sealed class CloneJob(CloneMachine command, CloneGround ground)
         }
     }
 
-    private async Task WriteSeedAsync(string file, SeedText seed, UndoStack undo, CancellationToken cancellation)
+    private async Task WriteSeedAsync(string file, SeedText seed, UndoStack undo, CancellationToken cancellation) =>
+        Write(file, await SeedImage.MakeAsync(seed, ground.UnfinishedDirectory, cancellation), undo);
+
+    /// <summary>A source that was never started has no variables yet, and neither has its clone.</summary>
+    private void CopyVariables(ClonePlan plan, UndoStack undo)
+    {
+        if (plan.Variables is { } file && ground.Ground.ReadVariables(command.Source) is { } variables)
+            Write(file, variables, undo);
+    }
+
+    private void Write(string file, byte[] content, UndoStack undo)
     {
         var path = TargetPath(file);
         if (File.Exists(path))
             throw new FaultException(new FileExists(path));
-        var image = await SeedImage.MakeAsync(seed, ground.UnfinishedDirectory, cancellation);
-        ground.Ground.Write(command.Target.Sibling(file), image);
+        ground.Ground.Write(command.Target.Sibling(file), content);
         undo.Push(() => File.Delete(path));
-    }
-
-    private void CopyFirmwareVariables(UndoStack undo)
-    {
-        var source = Path.ChangeExtension(ground.Ground.PathOf(command.Source), ".nvram");
-        if (!File.Exists(source))
-            return;
-        var copy = Path.ChangeExtension(target, ".nvram");
-        File.Copy(source, copy);
-        undo.Push(() => File.Delete(copy));
     }
 
     private string SourcePath(DiskSpec disk) => ground.Ground.PathOf(command.Source.Sibling(disk.File));

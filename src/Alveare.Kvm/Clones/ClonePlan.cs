@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Alveare.Kvm.Machines;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
@@ -9,10 +10,11 @@ namespace Alveare.Kvm.Clones;
 /// <summary>Which disk files a clone consists of and where each comes from: a pure function of the command and the source.</summary>
 /// <param name="Spec">The clone's configuration, with the names its files get.</param>
 /// <param name="Disks">One for each disk of <paramref name="Spec"/>, in its order.</param>
-public sealed record ClonePlan(MachineSpec Spec, ImmutableArray<PlannedDisk> Disks)
+/// <param name="Variables">The file of its UEFI variables, or null where it boots otherwise.</param>
+public sealed record ClonePlan(MachineSpec Spec, ImmutableArray<PlannedDisk> Disks, string? Variables)
 {
     /// <summary>The files that are made for the clone, beside its configuration.</summary>
-    public IEnumerable<string> Files => Spec.Disks.Select(d => d.File).Concat(Spec.CustomizationSeed is { } seed ? [seed] : []);
+    public IEnumerable<string> Files => Spec.Disks.Select(d => d.File).Concat(new[] { Spec.CustomizationSeed, Variables }.OfType<string>());
 
     /// <summary>The first disks of the clone are the source's disks, in their order; further ones are new and empty.</summary>
     public static ClonePlan Make(CloneMachine command, MachineSpec source)
@@ -28,7 +30,8 @@ public sealed record ClonePlan(MachineSpec Spec, ImmutableArray<PlannedDisk> Dis
         var disks = command.Spec.Disks.Select((disk, i) => Plan(command, stem, i, disk, source.Disks.ElementAtOrDefault(i))).ToImmutableArray();
         // The source's seed is for the source: a clone has one only if it is told something.
         var seed = command.Customization is null ? null : $"{stem}-seed.img";
-        return new ClonePlan(command.Spec with { Disks = [.. disks.Select(d => d.Disk)], CustomizationSeed = seed }, disks);
+        var variables = command.Spec.Firmware == Firmware.Uefi ? Ground.VariablesOf(command.Target.FileName) : null;
+        return new ClonePlan(command.Spec with { Disks = [.. disks.Select(d => d.Disk)], CustomizationSeed = seed }, disks, variables);
     }
 
     private static PlannedDisk Plan(CloneMachine command, string stem, int index, DiskSpec wanted, DiskSpec? source)

@@ -49,7 +49,7 @@ public sealed class Destruction(MachineTable machines, Ground ground)
             began = true;
             HashSet<string> own =
             [
-                .. spec.Disks.Select(d => d.File), .. MachineLog.FilesOf(config.FileName), Path.ChangeExtension(config.FileName, ".nvram"),
+                .. spec.Disks.Select(d => d.File), .. MachineLog.FilesOf(config.FileName), Ground.VariablesOf(config.FileName),
             ];
             if (spec.CustomizationSeed is { } seed)
                 own.Add(seed);

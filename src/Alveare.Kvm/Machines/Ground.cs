@@ -17,6 +17,9 @@ public sealed record RunAttachments(ImmutableArray<string> Taps, ImmutableArray<
 /// <summary>What machines stand on: files, the on-disk lock, networks and control groups.</summary>
 public sealed class Ground(EntityId host, string hostName, DatastoreTable datastores)
 {
+    // QEMU 7.2 takes at most 8 MiB of firmware and variables together (hw/i386/pc.c, max-fw-size).
+    private const int MaxVariables = 8 << 20;
+
     private readonly string bootId = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
 
     /// <summary>Where a file of a datastore is on this host; a fault for a path that leaves it and for a datastore that is not there.</summary>
@@ -58,19 +61,37 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
     public void Write(DatastorePath path, byte[] content) => datastores.Find(path.Datastore).Replace(path.Path, content);
 
     /// <summary>The bytes of a configuration file (the first ones of one that is too long), or null when there is none.</summary>
-    public byte[]? ReadConfig(DatastorePath config)
+    public byte[]? ReadConfig(DatastorePath config) => ReadStart(config, VmxText.MaxBytes + 1);
+
+    /// <summary>Where a machine's UEFI variables are, beside its configuration.</summary>
+    public static DatastorePath VariablesOf(DatastorePath config) => config.Sibling(VariablesOf(config.FileName));
+
+    /// <summary>The name of the UEFI variables' file beside a configuration.</summary>
+    public static string VariablesOf(string config) => Path.ChangeExtension(config, ".nvram");
+
+    /// <summary>A machine's UEFI variables, or null when it has none yet.</summary>
+    public byte[]? ReadVariables(DatastorePath config)
     {
-        using var file = datastores.Find(config.Datastore).TryOpenRead(config.Path);
+        var variables = VariablesOf(config);
+        var content = ReadStart(variables, MaxVariables + 1);
+        return content is not { Length: > MaxVariables }
+            ? content
+            : throw new FaultException(new FileCorrupt(PathOf(variables), $"it has more than {MaxVariables} bytes, which no firmware's variables have"));
+    }
+
+    private byte[]? ReadStart(DatastorePath path, int most)
+    {
+        using var file = datastores.Find(path.Datastore).TryOpenRead(path.Path);
         if (file is null)
             return null;
         try
         {
-            var content = new byte[VmxText.MaxBytes + 1];
+            var content = new byte[most];
             return content[..file.ReadAtLeast(content, content.Length, throwOnEndOfStream: false)];
         }
         catch (IOException e)
         {
-            throw new FaultException(new HostOperationFailed($"Reading '{config.Path}' in datastore '{NameOf(config.Datastore)}'", e.Message), e);
+            throw new FaultException(new HostOperationFailed($"Reading '{path.Path}' in datastore '{NameOf(path.Datastore)}'", e.Message), e);
         }
     }
 

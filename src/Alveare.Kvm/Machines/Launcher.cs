@@ -137,7 +137,7 @@ public sealed class Launcher(QemuSetup setup, Nursery nursery, Ground ground, Su
     {
         if (setup.UefiCode is null || setup.UefiVariables is null)
             throw new FaultException(new MachineStartFailed(spec.Name, "it boots with UEFI and this host has no UEFI firmware installed (package ovmf)"));
-        var variables = config.Sibling(Path.ChangeExtension(config.FileName, ".nvram"));
+        var variables = Ground.VariablesOf(config);
         if (!File.Exists(ground.PathOf(variables)))
             ground.Write(variables, File.ReadAllBytes(setup.UefiVariables));
         return new UefiFiles(setup.UefiCode, ground.Give(variables, setup.User));

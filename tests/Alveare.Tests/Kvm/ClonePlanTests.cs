@@ -43,6 +43,18 @@ public sealed class ClonePlanTests
         Assert.IsType<InvalidArgument>(Refusal(command with { Spec = command.Spec with { Disks = raw } }));
     }
 
+    [Theory]
+    [InlineData(Firmware.Bios, null)]
+    [InlineData(Firmware.Uefi, "web.nvram")]
+    public void AllFilesThatAreMadeForACloneAreNamed(Firmware firmware, string? variables)
+    {
+        var command = Command(CloneKind.Full, Bytes.FromMib(10), Bytes.FromMib(20));
+
+        var plan = ClonePlan.Make(command with { Spec = command.Spec with { Firmware = firmware } }, Source);
+
+        Assert.Equal(new[] { "web.qcow2", "web-1.qcow2", variables }.OfType<string>(), plan.Files);
+    }
+
     [Fact]
     public void ACloneIsAnotherMachine()
     {
