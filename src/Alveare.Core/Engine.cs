@@ -38,6 +38,7 @@ public sealed class Engine : IAsyncDisposable
 
     public Engine(IStore store, IHostConnector connector, IHostPower power, TimeProvider clock, IdSource ids, ILoggerFactory logs)
     {
+        Clock = clock;
         Feed = new Feed { Run = ids.NewSecret(4) };
         Inventory = new InventoryWriter(store, Feed);
         Events = new EventLog(store, Feed, clock);
@@ -76,6 +77,8 @@ public sealed class Engine : IAsyncDisposable
         new BalanceHandlers(Inventory, Balancing).Register(Tasks);
         _strays = new StrayRegistrations(machines, Events, logs.CreateLogger<StrayRegistrations>());
     }
+
+    public TimeProvider Clock { get; }
 
     public Feed Feed { get; }
 

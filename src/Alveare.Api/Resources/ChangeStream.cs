@@ -34,8 +34,11 @@ internal sealed class ChangeStream(ApiCall call, IReadOnlySet<string>? wanted)
     private static readonly string[] Kinds = ["entity", "task", "event"];
 
     private readonly Feed _feed = call.Engine.Feed;
+    private readonly TimeProvider _clock = call.Engine.Clock;
     private readonly ArrayBufferWriter<byte> _buffer = new(Chunk);
     private long _at;
+    private long _written;
+    private long _looked;
 
     public static ApiRoute Route => new("GET", "stream", "Stream", "All changes from now on, or from where a reader left off, as server-sent events.", RunAsync)
     {
@@ -75,6 +78,7 @@ internal sealed class ChangeStream(ApiCall call, IReadOnlySet<string>? wanted)
 
     private async Task SendAsync(string? after)
     {
+        _looked = _clock.GetTimestamp();
         // The first block says where the reader stands, so that it can resume even before anything has changed.
         if (after is null)
             await StartAtAsync(_feed.Last, "start");
@@ -102,33 +106,39 @@ internal sealed class ChangeStream(ApiCall call, IReadOnlySet<string>? wanted)
             await FlushAsync();
             if (items.Count > 0)
                 await Task.Delay(Pace, call.Aborted);
-            if (!await HasMoreAsync())
+            if (!await GoesOnAsync())
                 return;
-        }
-    }
-
-    // False when the session has ended.
-    private async Task<bool> HasMoreAsync()
-    {
-        while (true)
-        {
             try
             {
-                await _feed.WaitAsync(_at, call.Aborted).WaitAsync(Heartbeat, call.Aborted);
-                return true;
+                await _feed.WaitAsync(_at, call.Aborted).WaitAsync(Heartbeat - _clock.GetElapsedTime(_looked), call.Aborted);
             }
             catch (TimeoutException)
             {
-                if (!IsLoggedIn())
-                {
-                    await SayAsync("end", ": the session has ended");
-                    return false;
-                }
-
-                _buffer.Write(": heartbeat\n\n"u8);
-                await FlushAsync();
+                // It is time to look again.
             }
         }
+    }
+
+    /// <summary>Looks once in a heartbeat, however much or little there is to tell: whether the reader's session has ended (then false), and whether it has heard
+    /// something.</summary>
+    private async Task<bool> GoesOnAsync()
+    {
+        if (_clock.GetElapsedTime(_looked) < Heartbeat)
+            return true;
+        if (!IsLoggedIn())
+        {
+            await SayAsync("end", ": the session has ended");
+            return false;
+        }
+
+        if (_clock.GetElapsedTime(_written) >= Heartbeat)
+        {
+            _buffer.Write(": heartbeat\n\n"u8);
+            await FlushAsync();
+        }
+
+        _looked = _clock.GetTimestamp();
+        return true;
     }
 
     private bool IsLoggedIn()
@@ -217,6 +227,7 @@ internal sealed class ChangeStream(ApiCall call, IReadOnlySet<string>? wanted)
         }
 
         _buffer.ResetWrittenCount();
+        _written = _clock.GetTimestamp();
     }
 
     /// <summary>An object that is gone.</summary>

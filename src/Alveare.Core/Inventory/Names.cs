@@ -24,7 +24,7 @@ public static class Names
     /// <summary>A usable name made of one that a host reports.</summary>
     public static string Cleaned(string name)
     {
-        var clean = string.Concat(name.Select(c => char.IsControl(c) || char.IsSurrogate(c) || c == '/' ? '_' : c)).Trim();
+        var clean = string.Concat(name.Select(c => char.IsControl(c) || char.IsSurrogate(c) || c is '/' or '\\' ? '_' : c)).Trim();
         return clean.Length switch
         {
             0 => "unnamed",
@@ -49,6 +49,7 @@ public static class Names
         { Length: > MachineLimits.MaxNameLength } => $"it has {name.Length} characters, at most {MachineLimits.MaxNameLength} are allowed",
         "." or ".." => "it stands for a directory",
         _ when name.Contains('/', StringComparison.Ordinal) => "it must not hold a '/', which separates the names of a path",
+        _ when name.Contains('\\', StringComparison.Ordinal) => "it must not hold a backslash, which the files of machines cannot",
         _ when name.Any(char.IsControl) => "it must not hold control characters",
         _ when char.IsWhiteSpace(name[0]) || char.IsWhiteSpace(name[^1]) => "it must not begin or end with white space",
         _ when HasBrokenSurrogate(name) => "it is not valid Unicode",

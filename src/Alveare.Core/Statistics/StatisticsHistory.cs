@@ -11,6 +11,9 @@ public sealed class StatisticsHistory(TimeProvider clock)
     /// <summary>One hour of 20-second samples.</summary>
     public const int Kept = 180;
 
+    /// <summary>Older ones are not told: of a machine that is off none comes in place of them.</summary>
+    public static readonly TimeSpan Oldest = TimeSpan.FromHours(1);
+
     private readonly Lock _gate = new();
     private readonly Dictionary<EntityId, SampleRing<PackedMachineSample>> _machines = [];
     private readonly Dictionary<EntityId, SampleRing<HostSample>> _hosts = [];
@@ -30,14 +33,14 @@ public sealed class StatisticsHistory(TimeProvider clock)
     public IReadOnlyList<MachineSample> Machine(EntityId id)
     {
         lock (_gate)
-            return _machines.TryGetValue(id, out var ring) ? [.. ring.NewestFirst().Reverse().Select(s => s.Sample.Of(id))] : [];
+            return _machines.TryGetValue(id, out var ring) ? [.. Recent(ring).Select(s => s.Of(id))] : [];
     }
 
     /// <summary>Oldest first; empty for a host that never reported.</summary>
     public IReadOnlyList<HostSample> Host(EntityId id)
     {
         lock (_gate)
-            return _hosts.TryGetValue(id, out var ring) ? [.. ring.NewestFirst().Reverse().Select(s => s.Sample)] : [];
+            return _hosts.TryGetValue(id, out var ring) ? [.. Recent(ring)] : [];
     }
 
     /// <summary>What a machine used and how long ago that was, newest first, without making records of it: balancing reads every machine's in each of
@@ -67,11 +70,14 @@ public sealed class StatisticsHistory(TimeProvider clock)
         }
     }
 
-    /// <summary>The newest sample of every machine.</summary>
+    /// <summary>The newest sample of every machine that has one of the last hour.</summary>
     public IReadOnlyList<MachineSample> LatestOfMachines()
     {
         lock (_gate)
-            return [.. _machines.Select(m => m.Value.Last.Of(m.Key))];
+        {
+            var now = clock.GetTimestamp();
+            return [.. _machines.Where(m => clock.GetElapsedTime(m.Value.At(0).CameAt, now) <= Oldest).Select(m => m.Value.Last.Of(m.Key))];
+        }
     }
 
     public MachineSample? LatestOfMachine(EntityId id)
@@ -100,6 +106,12 @@ public sealed class StatisticsHistory(TimeProvider clock)
             _machines.Remove(id);
             _hosts.Remove(id);
         }
+    }
+
+    private IEnumerable<T> Recent<T>(SampleRing<T> ring)
+    {
+        var now = clock.GetTimestamp();
+        return ring.NewestFirst().TakeWhile(s => clock.GetElapsedTime(s.CameAt, now) <= Oldest).Select(s => s.Sample).Reverse();
     }
 
     private DemandSample DemandOf((PackedMachineSample Sample, long CameAt) kept, long now) => kept.Sample.Demand(clock.GetElapsedTime(kept.CameAt, now));

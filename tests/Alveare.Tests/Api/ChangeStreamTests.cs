@@ -63,6 +63,36 @@ public sealed class ChangeStreamTests(ApiSite site) : IClassFixture<ApiSite>
         Assert.DoesNotContain(blocks, e => e.Kind is "entity-put" or "task");
     }
 
+    [Fact]
+    public async Task AWatcherWhoseSessionHasEndedIsToldSoAlsoWhileThingsHappen()
+    {
+        using var login = await site.LogInAsync("rita");
+        using var client = new RestClient(site.Url) { Token = login.DefaultRequestHeaders.Authorization!.Parameter };
+        using var lines = new StreamReader(await client.OpenAsync("stream", Cancellation));
+        await UntilAsync(lines, "data: {}");
+        await site.Engine.Sessions.LogoutAsync(client.Token!);
+        site.Clock.Advance(TimeSpan.FromSeconds(20));
+        await site.PutMachineAsync("unseen-1");
+        await UntilAsync(lines, "event: end");
+    }
+
+    [Fact]
+    public async Task AWatcherHearsSomethingAlsoWhileOnlyOtherThingsHappen()
+    {
+        using var client = await ClientAsync();
+        using var lines = new StreamReader(await client.OpenAsync("stream?only=event", Cancellation));
+        await UntilAsync(lines, "data: {}");
+        site.Clock.Advance(TimeSpan.FromSeconds(20));
+        await site.PutMachineAsync("unseen-2");
+        await UntilAsync(lines, ": heartbeat");
+    }
+
+    private static async Task UntilAsync(StreamReader lines, string wanted)
+    {
+        while (await lines.ReadLineAsync(Cancellation).AsTask().WaitAsync(Patience.Longest, Cancellation) is var line && line != wanted)
+            Assert.NotNull(line);
+    }
+
     private static bool IsAbout(ServerEvent block, Alveare.Model.EntityId id) =>
         block.Kind == "entity-put" && block.Data.GetProperty("id").GetString() == id.ToString();
 

@@ -10,7 +10,7 @@ public sealed class BalanceScenarioTests
     private const int Seeds = 1_000;
 
     // Of fourteen times 24 hours each.
-    private const int Long = 4;
+    private const int Long = 2;
 
     [Fact]
     public void NoSeedBreaksAnInvariant()

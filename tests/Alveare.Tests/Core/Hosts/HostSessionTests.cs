@@ -362,12 +362,13 @@ public sealed class HostSessionTests
         host.Put(machine);
         await using var site = await TestSite.WithAsync(scheduler, host);
         var at = DateTimeOffset.UnixEpoch;
-        host.Say(new StatisticsSampled(new HostSample { Host = host.Id, At = at }, [new MachineSample { Machine = machine.Id, At = at, CpuPercent = 12 }]));
+        host.Say(new StatisticsSampled(new HostSample { Host = host.Id, At = at }, [new MachineSample { Machine = machine.Id, At = at, CpuPercent = 12 }, new MachineSample { Machine = EntityId.Vm(new Guid(99, 0, 0, new byte[8])), At = at }]));
         host.Say(new HostEventRaised("vm.died", machine.Id, "Its QEMU was killed by signal 9.", IsProblem: true));
 
         Assert.Contains("signal 9", await site.EventAsync("vm.died"));
         Assert.Equal(EventSeverity.Error, site.Engine.Events.Since(0).Single(e => e.Kind == "vm.died").Severity);
         Assert.Equal(12, Assert.Single(site.Engine.Statistics.Machine(machine.Id)).CpuPercent);
+        Assert.Equal(machine.Id, Assert.Single(site.Engine.Statistics.LatestOfMachines()).Machine);
     });
 
     [Fact]

@@ -12,7 +12,7 @@ namespace Alveare.Tests.Core.Machines;
 /// <summary>What is asked wrongly of machines: each a fault of its own, and nothing left behind.</summary>
 public sealed class MachineFaultTests
 {
-    public static readonly TheoryData<string> BadNames = ["", "a/b", "line\nbreak", ".", "..", " web", new string('x', 81), new string('x', 300)];
+    public static readonly TheoryData<string> BadNames = ["", "a/b", "a\\b", "line\nbreak", ".", "..", " web", new string('x', 81), new string('x', 300)];
 
     [Theory]
     [MemberData(nameof(BadNames))]

@@ -32,6 +32,23 @@ public sealed class StatisticsHistoryTests
         iter: 20);
 
     [Fact]
+    public void WhatIsOlderThanAnHourIsNotTold()
+    {
+        var clock = new ManualClock();
+        var history = new StatisticsHistory(clock);
+        history.Add(Sampled(new MachineSample { Machine = Vm, At = At(0), CpuPercent = 1 }));
+        clock.Advance(TimeSpan.FromMinutes(59));
+        history.Add(Sampled(new MachineSample { Machine = Vm, At = At(1), CpuPercent = 2 }));
+        Assert.Equal([1, 2], history.Machine(Vm).Select(s => s.CpuPercent));
+        clock.Advance(TimeSpan.FromMinutes(2));
+        Assert.Equal([2], history.Machine(Vm).Select(s => s.CpuPercent));
+        Assert.Single(history.Host(Host));
+        clock.Advance(TimeSpan.FromMinutes(60));
+        Assert.Empty(history.Machine(Vm));
+        Assert.Empty(history.LatestOfMachines());
+    }
+
+    [Fact]
     public void ASampleIsKeptToSevenDigitsAndWholePages()
     {
         var sample = new MachineSample
