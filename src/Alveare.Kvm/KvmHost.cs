@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text;
 using Alveare.Core.Hosts;
+using Alveare.Core.Tasks;
 using Alveare.Kvm.Accelerators;
 using Alveare.Kvm.Cgroups;
 using Alveare.Kvm.Clones;
@@ -156,11 +157,31 @@ public sealed class KvmHost : IHost
 
     public async Task<HostReply> ExecuteAsync(HostCommand command, IProgress<HostProgress>? progress, CancellationToken cancellation)
     {
+        try
+        {
+            return await ObeyAsync(command, progress, cancellation);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // What the kernel says of a file is expected, whichever file it is: a disk is full, read-only or broken.
+            throw new FaultException(FaultOf(command, e), e);
+        }
+    }
+
+    private Fault FaultOf(HostCommand command, Exception e)
+    {
+        var name = command.GetType().Name;
+        return WholeFile.IsFull(e) && datastores.NameIn(e.Message) is { } datastore
+            ? new DatastoreFull(datastore, $"the command {name}")
+            : new HostOperationFailed($"The command {name} on host '{options.HostName}'", e.Message.TrimEnd('.'));
+    }
+
+    private async Task<HostReply> ObeyAsync(HostCommand command, IProgress<HostProgress>? progress, CancellationToken cancellation)
+    {
         switch (command)
         {
             case MountDatastore mount:
-                await datastores.MountAsync(mount);
-                registry.Change(c => c with { Datastores = [.. c.Datastores.Where(d => d.Datastore != mount.Datastore), mount] });
+                await MountAsync(mount);
                 return Done.Instance;
             case ApplyPortGroups apply:
                 portGroups.Apply(apply.PortGroups);
@@ -288,6 +309,17 @@ public sealed class KvmHost : IHost
         if (!registry.Content.Pools.SequenceEqual(pools))
             registry.Change(c => c with { Pools = pools });
         enforcement.Divide();
+    }
+
+    private async Task MountAsync(MountDatastore mount)
+    {
+        await using var undo = new UndoStack();
+        var isNew = !datastores.Knows(mount.Datastore);
+        await datastores.MountAsync(mount);
+        if (isNew)
+            undo.Push(() => datastores.Unmount(mount.Datastore));
+        registry.Change(c => c with { Datastores = [.. c.Datastores.Where(d => d.Datastore != mount.Datastore), mount] });
+        undo.Clear();
     }
 
     private void Unmount(EntityId datastore)

@@ -58,6 +58,8 @@ public sealed class DatastoreTable(string hostName, TimeProvider time, Action<Im
         }
     }
 
+    public bool Knows(EntityId datastore) => roots.ContainsKey(datastore);
+
     public DatastoreRoot Find(EntityId datastore) =>
         roots.GetValueOrDefault(datastore)
         ?? throw new FaultException(new DatastoreNotAccessible(datastore.ToString(), hostName, "it is not mounted"));
@@ -65,6 +67,10 @@ public sealed class DatastoreTable(string hostName, TimeProvider time, Action<Im
     /// <summary>The name of the datastore that a path on this host is in; the path's directory when it is in none.</summary>
     public string NameAt(string path) =>
         roots.Values.FirstOrDefault(root => path.StartsWith($"{root.Directory}/", StringComparison.Ordinal))?.Name ?? Path.GetDirectoryName(path) ?? path;
+
+    /// <summary>The datastore that the path in an error's text is in, or null.</summary>
+    public string? NameIn(string text) =>
+        roots.Values.Where(root => text.Contains($"'{root.Directory}/", StringComparison.Ordinal)).MaxBy(root => root.Directory.Length)?.Name;
 
     /// <summary>Looks after all of them once; bounded in time.</summary>
     public Task TellAllAsync() => Task.WhenAll(roots.Values.Select(TellAsync));

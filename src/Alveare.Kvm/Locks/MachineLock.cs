@@ -50,6 +50,10 @@ public sealed class MachineLock(string directory, string name, string datastore)
             {
                 // Removed since it was listed, because newer ones came: look again.
             }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new FaultException(new HostOperationFailed($"In datastore '{datastore}', reading the lock of '{name}'", e.Message), e);
+            }
         }
     }
 

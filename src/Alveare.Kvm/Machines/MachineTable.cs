@@ -17,12 +17,11 @@ public sealed class MachineTable(HostState state, Registry registry) : IDisposab
 
     public Machine? TryFind(EntityId id) => machines.GetValueOrDefault(id);
 
-    /// <summary>Adds a machine that is remembered over restarts.</summary>
+    /// <summary>Adds a machine that is remembered over restarts; one that cannot be is not added.</summary>
     public Machine Add(HostMachine machine)
     {
-        var added = AddVisiting(machine);
-        Keep(added);
-        return added;
+        registry.Add(machine.Id, machine.Config);
+        return AddVisiting(machine);
     }
 
     /// <summary>Adds a machine that is not this host's yet: an incoming migration.</summary>

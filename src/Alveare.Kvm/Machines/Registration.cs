@@ -26,8 +26,10 @@ public sealed class Registration(MachineTable machines, Ground ground, DiskImage
         }
 
         ground.WriteSpec(create.Config, create.Spec);
+        undo.Push(() => File.Delete(config));
+        var reply = Register(create.Config);
         undo.Clear();
-        return Register(create.Config);
+        return reply;
     }
 
     /// <summary>Registers a machine from its files; one whose configuration cannot be read is registered as invalid.</summary>

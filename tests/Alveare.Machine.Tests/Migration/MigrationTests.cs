@@ -68,14 +68,14 @@ public sealed class MigrationTests
         var arriving = MachineRoom.ExecuteAsync(target, new AwaitIncoming(migration));
         var sending = MachineRoom.ExecuteAsync(source, new SendMachine(migration, machine.Id, target.Id, uri, settings));
         await MachineRoom.UntilAsync(target, machine.Id, m => m.Migration?.Phase == MigrationPhase.Transfer);
-        small.Fill();
+        small.FillBytes();
 
         Assert.IsType<SendFinished>(await sending);
         var arrived = Assert.IsType<IncomingFinished>(await arriving).Machine;
         using var serial = await MachineRoom.OpenSerialAsync(target, machine.Id);
         await TickingGuest.NextCountAsync(serial, Cancellation);
 
-        small.Fill();
+        small.FillBytes();
         var refused = await Assert.ThrowsAsync<FaultException>(() => Move.PrepareAsync(target, source, arrived, MachineRoom.Ids.NewUuid(), settings));
         Assert.IsType<DatastoreFull>(refused.Fault);
         await TickingGuest.NextCountAsync(serial, Cancellation);

@@ -1,4 +1,5 @@
 using Alveare.Machine.Tests.Room;
+using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Xunit;
 
@@ -14,8 +15,9 @@ public sealed class UnwritableStateTests : MovingMachine
     {
         Break();
 
-        await Assert.ThrowsAnyAsync<Exception>(() => PrepareAsync());
+        var refused = await Assert.ThrowsAsync<FaultException>(() => PrepareAsync());
 
+        Assert.IsType<HostOperationFailed>(refused.Fault);
         await RunsOnlyAsync(source, "a");
     }
 
