@@ -62,11 +62,15 @@ public sealed class KvmHost : IHost
         machines = new MachineTable(state, registry);
         var images = new DiskImages(setup.User, datastores.NameAt);
         listing = new Listing(machines, ground);
-        datastores.Returned = listing.Reread;
         registration = new Registration(machines, ground, images, listing);
         destruction = new Destruction(machines, ground);
         clones = new CloneTable(new CloneGround(
             machines, ground, registration, images, setup.User, Path.Combine(options.StateDirectory, "clones")));
+        datastores.Returned = datastore =>
+        {
+            listing.Reread(datastore);
+            clones.TakeBackUnfinished(datastore);
+        };
         log = new MachineLog(ground, options.HostName, options.Time);
         portGroups = new PortGroupTable(options.HostId, options.HostName, options.Uplink, new PortGroupRecord(
             () => registry.Content.PortGroups, wanted => registry.Change(c => c with { PortGroups = wanted }), state.SetPortGroups, state.Publish));
@@ -140,7 +144,7 @@ public sealed class KvmHost : IHost
             MigrationAddress = options.MigrationAddress,
         };
         var host = new KvmHost(options, facts, setup, stopping);
-        host.clones.TakeBackUnfinished();
+        host.warnings.AddRange(host.clones.TakeBackUnfinished());
         await new Adoption(
                 options.HostId, host.state, host.machines, host.ground, host.listing, host.power, host.migrations, host.surroundings, runRoot, host.warnings)
             .RunAsync(host.registry);

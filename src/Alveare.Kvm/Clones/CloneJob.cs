@@ -23,7 +23,7 @@ internal sealed class CloneJob(CloneMachine command, CloneGround ground)
         using var use = ground.Ground.UsersOf(command.Source).Enter(UserOf(plan));
         RequireSourceOff(plan);
         using var unfinished = UnfinishedClone.Begin(
-            ground.UnfinishedDirectory, new UnfinishedRecord(target, [.. plan.Files.Select(TargetPath)]),
+            ground.UnfinishedDirectory, new UnfinishedRecord(command.Target, [.. plan.Files.Where(f => !File.Exists(TargetPath(f)))]),
             flush: command.Kind == CloneKind.Full);
         await using var undo = new UndoStack();
         Registration.MakeDirectory(target, undo);

@@ -10,7 +10,7 @@ namespace Alveare.Kvm.Clones;
 
 /// <summary>What making clones needs of its host.</summary>
 /// <param name="UnfinishedDirectory">Where clones that are being made are remembered over an end of the agent.</param>
-public sealed record CloneGround(
+internal sealed record CloneGround(
     MachineTable Machines,
     Ground Ground,
     Registration Registration,
@@ -19,8 +19,9 @@ public sealed record CloneGround(
     string UnfinishedDirectory);
 
 /// <summary>The clones of this host that are being made, each once at a time.</summary>
-public sealed class CloneTable(CloneGround ground)
+internal sealed class CloneTable(CloneGround ground)
 {
+    private readonly LeftoverClones leftovers = new(ground.UnfinishedDirectory, ground.Ground);
     private readonly ConcurrentDictionary<Guid, Task> making = new();
 
     /// <summary>Makes a clone and registers it; the same command again answers the same.</summary>
@@ -33,6 +34,7 @@ public sealed class CloneTable(CloneGround ground)
         {
             if (FindFinished(command) is { } finished)
                 return new MachineReply(finished.Current);
+            leftovers.TakeBack(command.Target.Datastore);
             return await new CloneJob(command, ground).RunAsync(progress, cancellation);
         }
         finally
@@ -42,8 +44,21 @@ public sealed class CloneTable(CloneGround ground)
         }
     }
 
-    /// <summary>Removes what an earlier agent left behind when it ended in the middle of a clone.</summary>
-    public void TakeBackUnfinished() => UnfinishedClone.TakeBackAll(ground.UnfinishedDirectory);
+    /// <summary>Removes what earlier agents left behind when they ended in the middle of a clone; answers what could not be.</summary>
+    public IReadOnlyList<string> TakeBackUnfinished() => leftovers.TakeBackAll();
+
+    /// <summary>As the other one, in a datastore that has come.</summary>
+    public void TakeBackUnfinished(EntityId datastore)
+    {
+        try
+        {
+            leftovers.TakeBack(datastore);
+        }
+        catch (FaultException)
+        {
+            // It has gone again.
+        }
+    }
 
     private Machine? FindFinished(CloneMachine command)
     {

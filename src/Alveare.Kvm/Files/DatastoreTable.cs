@@ -20,7 +20,7 @@ public sealed class DatastoreTable(string hostName, TimeProvider time, Action<Im
     private readonly Dictionary<EntityId, Task<HostDatastore>> probes = [];
     private ImmutableSortedDictionary<EntityId, HostDatastore> told = ImmutableSortedDictionary<EntityId, HostDatastore>.Empty;
 
-    /// <summary>Called with a datastore that can be used again after it could not.</summary>
+    /// <summary>Called with a datastore that can be used, after it could not or was not known to be usable.</summary>
     public Action<EntityId>? Returned { get; set; }
 
     /// <summary>Offers a datastore; a fault when its directory is not there or another datastore's.</summary>
@@ -105,7 +105,7 @@ public sealed class DatastoreTable(string hostName, TimeProvider time, Action<Im
                 return;
             told = told.SetItem(root.Id, now);
             publish([.. told.Values]);
-            returned = before is { Problem: not null } && now.Problem is null;
+            returned = before is not { Problem: null } && now.Problem is null;
         }
 
         if (returned)

@@ -83,6 +83,28 @@ public sealed class FullCloneTests
         Assert.Single((await next.ObserveAsync(TestContext.Current.CancellationToken)).Machines);
     }
 
+    [Fact]
+    public async Task WhatAKilledAgentLeftOfACloneGoesWhenItsDatastoreIsThere()
+    {
+        await using var room = MachineRoom.Open();
+        await (await room.OpenHostAsync("a")).DisposeAsync();
+        var records = Path.Combine(room.Path, "a", "clones");
+        Directory.CreateDirectory(records);
+        // As an agent leaves it that is killed while it copies.
+        await File.WriteAllBytesAsync(
+            Path.Combine(records, "killed.json"), ModelJson.WriteBytes(new { Config = room.ConfigOf("clone"), Files = new[] { "clone.qcow2" } }), TestContext.Current.CancellationToken);
+        Directory.CreateDirectory(Path.GetDirectoryName(Cloning.DiskOf(room, "clone"))!);
+        await File.WriteAllTextAsync(Cloning.DiskOf(room, "clone"), "", TestContext.Current.CancellationToken);
+        Directory.Move(room.DatastorePath, room.DatastorePath + "-away");
+        // The agent has started; that its datastore is offered anew is refused.
+        await Assert.ThrowsAsync<FaultException>(() => room.OpenHostAsync("a"));
+
+        Directory.Move(room.DatastorePath + "-away", room.DatastorePath);
+
+        await MachineRoom.UntilAsync(() => Directory.GetFiles(records).Length == 0, "what was left is removed");
+        Assert.Empty(Names(room));
+    }
+
     private static IEnumerable<string> Names(MachineRoom room) =>
         Directory.GetFileSystemEntries(room.DatastorePath).Select(e => Path.GetFileName(e)).Where(n => !n.StartsWith('.')).Order();
 
