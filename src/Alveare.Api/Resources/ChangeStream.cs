@@ -213,6 +213,7 @@ internal sealed class ChangeStream(ApiCall call, IReadOnlySet<string>? wanted)
     {
         if (_buffer.WrittenCount == 0)
             return;
+        _written = _clock.GetTimestamp();
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(call.Aborted);
         patience.CancelAfter(Patience);
         try
@@ -227,7 +228,6 @@ internal sealed class ChangeStream(ApiCall call, IReadOnlySet<string>? wanted)
         }
 
         _buffer.ResetWrittenCount();
-        _written = _clock.GetTimestamp();
     }
 
     /// <summary>An object that is gone.</summary>

@@ -63,6 +63,8 @@ internal sealed class MachineCreation(MachineGround ground, MachineMaking making
 
         using var room = await placement.PromiseAsync(
             spec.Id, MachineNeeds.Of(spec, datastore.Id, datastore.Name) with { Source = from }, datacenter, operation.Location, operation.PowerOn, context);
+        if (operation.PowerOn)
+            context.SetPowersOn();
         await making.MakeAsync(
             new NewMachine(
                 spec.Uuid, operation.Name, container, datastore.Id, room.Host, MachinePlacement.PoolOf(operation.Location),

@@ -75,10 +75,15 @@ internal sealed class MachineMaking(MachineGround ground)
             TaskState.Failed, new Interrupted($"{task.Operation} on '{task.TargetName}'", "the center was restarted before the machine was made"));
         if (task.Result is not { } id || ground.Now.Find(id) is not VirtualMachine vm)
             return failed;
-        foreach (var host in vm.Host is null ? HostsThatMayHaveIt(vm) : [])
+        foreach (var host in vm.Host is not { } known ? HostsThatMayHaveIt(vm) : task.PowersOn ? [known] : [])
             await TryObserveAsync(host, cancellation);
-        if (ground.Now.Find(id) is VirtualMachine { Host: not null })
-            return new LeftoverOutcome(TaskState.Succeeded, null, id);
+        if (ground.Now.Find(id) is VirtualMachine { Host: not null } made)
+        {
+            return !task.PowersOn || made.Power == PowerState.On
+                ? new LeftoverOutcome(TaskState.Succeeded, null, id)
+                : new LeftoverOutcome(TaskState.Failed, new Interrupted($"Powering on '{made.Name}'", "the center was restarted when it had just been made"), id);
+        }
+
         await ground.InsistAsync(now => now.Find(id) is VirtualMachine { Host: null } ? InventoryEdit.Remove(id) : InventoryEdit.Nothing);
         return failed;
     }

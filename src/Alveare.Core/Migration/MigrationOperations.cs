@@ -1,5 +1,6 @@
 using System.Globalization;
 using Alveare.Core.Machines;
+using Alveare.Core.Placement;
 using Alveare.Core.Tasks;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -130,6 +131,9 @@ internal sealed class MigrationOperations(MachineGround ground, MigrationCosts c
         const string reason = "the center was restarted while it ran";
         if (task.Move is not { } move)
             return new LeftoverOutcome(TaskState.Failed, new Interrupted($"Migrating '{task.TargetName}'", $"{reason}, and nothing had begun to move"));
+        // It goes on whether they are taken or not: others wait for it, and find no room that it needs.
+        using var slot = await _slots.TakeAsync([move.Source, move.Target], cancellation);
+        using var room = KeptRoom(task.Target, move.Target);
         foreach (var host in new[] { move.Source, move.Target })
             await TryConnectAsync(host, cancellation);
         var settling = new MigrationSettling(ground, task.Target, move);
@@ -144,6 +148,10 @@ internal sealed class MigrationOperations(MachineGround ground, MigrationCosts c
             ? new LeftoverOutcome(TaskState.Cancelled)
             : new LeftoverOutcome(TaskState.Failed, settling.FaultOf(found, $"{reason}, and the hosts did not complete it"));
     }
+
+    private PromisedRoom? KeptRoom(EntityId id, EntityId target) => ground.Now.Find(id) is VirtualMachine { Spec: { } spec }
+        ? ground.Rooms.Promise([new RoomShare(id, spec.Memory, spec.Resources)], now => now.Find(target) is Host host ? [host] : [], _ => target)
+        : null;
 
     private static Task FollowAsync(HostMigration seen, TaskContext context)
     {

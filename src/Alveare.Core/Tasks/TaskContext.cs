@@ -54,6 +54,9 @@ public sealed class TaskContext : IDisposable
     /// <summary>Objects that the task keeps in a state which must not outlive it.</summary>
     public void SetHolds(ImmutableArray<EntityId> holds) => _update(r => r with { Holds = holds });
 
+    /// <summary>The machine that the task makes is to be powered on then.</summary>
+    public void SetPowersOn() => _update(r => r with { PowersOn = true });
+
     /// <summary>Stores the task as it is now, so that an engine that starts again knows what was set so far. Writes that are begun after
     /// this call become durable after it.</summary>
     public Task RememberAsync() => _remember();

@@ -61,6 +61,9 @@ public sealed record TaskRecord
     /// <summary>Objects that it keeps, or is about to keep, in a state which must not outlive it, such as hosts in maintenance.</summary>
     public ImmutableArray<EntityId> Holds { get; init; } = [];
 
+    /// <summary>The machine that it makes is to be powered on then.</summary>
+    public bool PowersOn { get; init; }
+
     /// <summary>Figures of a finished migration.</summary>
     public MigrationFigures? Figures { get; init; }
 

@@ -152,6 +152,26 @@ public sealed class LostAnswerTests
     });
 
     [Fact]
+    public async Task ACloneOfAKilledEngineThatWasToBePoweredOnIsASuccessOnlyWhenItIs()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var source = await site.CreateAsync("source");
+        var held = site.Hosts.Hold<StartMachine>();
+        var task = await site.SubmitAsync(new CloneVm { Target = source, Name = "web01", PowerOn = true });
+        await held.ArrivedAsync();
+        var disk = site.Store.Copy();
+        await site.KillAndRestartAsync();
+        var ended = await site.EndAsync(task);
+        Assert.Equal((TaskState.Failed, site.Vm("web01").Id), (ended.State, ended.Result!.Value));
+        Assert.Contains("Powering on 'web01'", Assert.IsType<Interrupted>(ended.Fault).Message, StringComparison.Ordinal);
+
+        held.Release();
+        await site.UntilAsync(_ => site.Vm("web01").Power == PowerState.On, "its host has started it");
+        await site.KillAndRestartAsync(disk);
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(task)).State);
+    }
+
+    [Fact]
     public async Task ACreationOfAKilledEngineThatWasDoneIsASuccess()
     {
         await using var site = await MachineSite.OpenAsync();

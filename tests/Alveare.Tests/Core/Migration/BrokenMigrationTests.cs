@@ -249,6 +249,9 @@ public sealed class BrokenMigrationTests
         await using var site = await MachineSite.OpenAsync(scheduler);
         var (id, task) = await KillInTheTransferAsync(site);
         await site.FailAsync<ObjectInUse>(new PowerOff { Target = id });
+        // What it needs on its target is kept for it.
+        var big = await site.CreateAsync("big", host: 2, memory: site.Now.Get<Host>(site.Host(2)).Facts!.MemoryForGuests);
+        await site.FailAsync<InsufficientMemory>(new PowerOn { Target = big, Host = site.Host(2) });
         site.Simulation.Network.HealAll();
         var ended = await site.EndAsync(task);
         Assert.Equal((TaskState.Succeeded, site.Host(2)), (ended.State, ended.Result!.Value));
