@@ -15,24 +15,28 @@ public static class DiskChain
         var chain = new List<string>();
         for (var next = relative; ;)
         {
-            var backing = DiskFile.Check(root, next, chain.Count == 0 ? format : FormatOf(root, next), alone && chain.Count == 0);
+            var backing = DiskFile.Check(root, next, format, alone && chain.Count == 0);
             chain.Add(next);
             if (backing is null)
                 return chain;
-            next = Join(root, next, backing);
+            var overlay = next;
+            next = Join(root, overlay, backing.Name);
+            format = backing.Format ?? GuessFormat(root, overlay, next);
             if (chain.Contains(next) || chain.Count == MaxLength)
                 throw new FaultException(new FileCorrupt(PathOf(root, relative), $"it stands on itself or on more than {MaxLength} files"));
         }
     }
 
-    // The header of the overlay may name the format of what it stands on in an extension; the file itself tells as well.
-    private static DiskFormat FormatOf(DatastoreRoot root, string relative)
+    /// <summary>What QEMU would guess, where that is qcow2. It knows many formats, some of which lead to any other file: a raw disk that holds one of
+    /// these is never guessed at.</summary>
+    private static DiskFormat GuessFormat(DatastoreRoot root, string overlay, string relative)
     {
         using var file = root.TryOpenRead(relative) ?? throw new FaultException(new FileNotFoundFault(PathOf(root, relative)));
         Span<byte> magic = stackalloc byte[4];
-        return file.ReadAtLeast(magic, 4, throwOnEndOfStream: false) == 4 && magic.SequenceEqual((ReadOnlySpan<byte>)[(byte)'Q', (byte)'F', (byte)'I', 0xfb])
-            ? DiskFormat.Qcow2
-            : DiskFormat.Raw;
+        if (file.ReadAtLeast(magic, 4, throwOnEndOfStream: false) == 4 && magic.SequenceEqual((ReadOnlySpan<byte>)[(byte)'Q', (byte)'F', (byte)'I', 0xfb]))
+            return DiskFormat.Qcow2;
+        throw new FaultException(new FileCorrupt(
+            PathOf(root, overlay), $"it does not say which format '{relative}' has, on which it stands: 'qemu-img rebase -u -f qcow2 -b NAME -F raw' writes that into it"));
     }
 
     /// <summary>QEMU reads the name relative to the overlay's directory; other hosts may have the datastore elsewhere.</summary>
@@ -41,14 +45,23 @@ public static class DiskChain
         if (Path.IsPathRooted(backing) || backing.Contains(':', StringComparison.Ordinal))
             throw new FaultException(new FileCorrupt(PathOf(root, overlay), $"it stands on '{backing}', expected a path relative to its directory"));
         var parts = new List<string>(overlay.Split('/')[..^1]);
+        var hasGoneDown = false;
         foreach (var part in backing.Split('/'))
         {
             if (part == ".." && parts.Count == 0)
                 throw new FaultException(new FileCorrupt(PathOf(root, overlay), $"it stands on '{backing}', which is outside of the datastore"));
+            // The kernel goes up from where a directory's link leads, not from where the link is.
+            if (part == ".." && hasGoneDown)
+                throw new FaultException(new FileCorrupt(PathOf(root, overlay), $"it stands on '{backing}', expected '..' in front alone"));
             if (part == "..")
+            {
                 parts.RemoveAt(parts.Count - 1);
+            }
             else if (part is not ("" or "."))
+            {
                 parts.Add(part);
+                hasGoneDown = true;
+            }
         }
 
         return string.Join('/', parts);

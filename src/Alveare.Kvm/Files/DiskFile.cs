@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Text;
 using Alveare.Model.Faults;
 using Alveare.Model.Machines;
 
@@ -13,7 +12,6 @@ public static class DiskFile
 
     // "QFI" and 0xfb.
     private const uint Magic = 0x514649fb;
-    private const int MaxBackingName = 1023;
     private const long CorruptBit = 1 << 1;
     private const long ExternalDataBit = 1 << 2;
 
@@ -21,9 +19,9 @@ public static class DiskFile
     private const long FirstLockByte = 100;
     private const long LockBytes = 200;
 
-    /// <summary>The overlay's backing file as its header names it, relative to the overlay's directory; null when it stands alone.
+    /// <summary>What the disk stands on, as its header says; null when it stands alone.
     /// A fault for a file that is missing, corrupt or, when <paramref name="alone"/>, open in another process.</summary>
-    public static string? Check(DatastoreRoot root, string relative, DiskFormat format, bool alone)
+    public static BackingFile? Check(DatastoreRoot root, string relative, DiskFormat format, bool alone)
     {
         var path = Path.Combine(root.Directory, relative);
         using var file = root.TryOpenRead(relative) ?? throw new FaultException(new FileNotFoundFault(path));
@@ -32,11 +30,11 @@ public static class DiskFile
         return format == DiskFormat.Raw ? CheckRaw(path, file) : CheckQcow2(path, file);
     }
 
-    private static string? CheckRaw(string path, FileStream file) => file.Length >= 512
+    private static BackingFile? CheckRaw(string path, FileStream file) => file.Length >= 512
         ? null
         : throw new FaultException(new FileCorrupt(path, $"it has {file.Length} bytes, expected a disk of at least one sector of 512"));
 
-    private static string? CheckQcow2(string path, FileStream file)
+    private static BackingFile? CheckQcow2(string path, FileStream file)
     {
         var header = new byte[HeaderBytes];
         var length = file.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false);
@@ -48,8 +46,7 @@ public static class DiskFile
         if (version is not (2 or 3))
             throw new FaultException(new FileCorrupt(path, $"it is a qcow2 image of version {version}, expected 2 or 3"));
         RequireIntact(path, file.Length, header, version);
-        var nameAt = BinaryPrimitives.ReadUInt64BigEndian(header.AsSpan(8));
-        return nameAt == 0 ? null : ReadBackingName(path, file, nameAt, BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(16)));
+        return BackingFile.Read(path, file, header);
     }
 
     private static void RequireIntact(string path, long length, ReadOnlySpan<byte> header, uint version)
@@ -65,15 +62,5 @@ public static class DiskFile
         var tableEnd = BinaryPrimitives.ReadUInt64BigEndian(header[40..]) + (8UL * BinaryPrimitives.ReadUInt32BigEndian(header[36..]));
         if (tableEnd > (ulong)length)
             throw new FaultException(new FileCorrupt(path, $"it is cut off: it has {length} bytes and its table of clusters ends at {tableEnd}"));
-    }
-
-    private static string ReadBackingName(string path, FileStream file, ulong at, uint size)
-    {
-        if (size > MaxBackingName || at + size > (ulong)file.Length)
-            throw new FaultException(new FileCorrupt(path, "the name of its backing file lies outside the file"));
-        var name = new byte[size];
-        file.Seek((long)at, SeekOrigin.Begin);
-        file.ReadExactly(name);
-        return Encoding.UTF8.GetString(name);
     }
 }

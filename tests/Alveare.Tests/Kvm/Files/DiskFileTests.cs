@@ -31,7 +31,8 @@ public sealed class DiskFileTests : IDisposable
         Write("web/top.qcow2", Header("mid.qcow2"));
         Assert.Equal(["web/top.qcow2", "web/mid.qcow2", "golden/base.qcow2"], Check("web/top.qcow2"));
 
-        Write("golden/base.qcow2", new byte[1024]);
+        Write("web/mid.qcow2", Header("../golden/base.raw", "raw"));
+        Write("golden/base.raw", new byte[1024]);
         Assert.Equal(3, Check("web/top.qcow2").Count);
     }
 
@@ -48,10 +49,35 @@ public sealed class DiskFileTests : IDisposable
     [InlineData("/etc/passwd", "expected a path relative")]
     [InlineData("nbd://elsewhere/x", "expected a path relative")]
     [InlineData("top.qcow2", "stands on itself")]
+    [InlineData("link/../../x.qcow2", "'..' in front alone")]
+    [InlineData("x.qcow2\0/../y.qcow2", "a zero in it")]
     public void AChainThatLeavesTheDatastoreOrGoesRoundIsCorrupt(string backing, string reason)
     {
         Write("web/top.qcow2", Header(backing));
         Assert.Contains(reason, Refusal<FileCorrupt>("web/top.qcow2").Reason);
+    }
+
+    [Fact]
+    public void WhatQemuWouldGuessAtIsCorrupt()
+    {
+        Write("web/top.qcow2", Header("base.raw"));
+        // For QEMU this is a disk of VMware's, whose data may be in any file.
+        Write("web/base.raw", [.. "# Disk DescriptorFile\nRW 128 FLAT \"/etc/shadow\" 0\n"u8, .. new byte[1024]]);
+        Assert.Contains("does not say which format 'web/base.raw' has", Refusal<FileCorrupt>("web/top.qcow2").Reason);
+
+        Write("web/top.qcow2", Header("base.raw", "vmdk"));
+        Assert.Contains("not used here", Refusal<FileCorrupt>("web/top.qcow2").Reason);
+
+        Write("web/top.qcow2", Header("base.raw", "raw"));
+        Assert.Equal(2, Check("web/top.qcow2").Count);
+    }
+
+    [Fact]
+    public void WhatIsSaidToBeRawIsNotLookedIntoThoughItsGuestWroteAnImageIntoIt()
+    {
+        Write("web/base.raw", Header("/etc/shadow"));
+        Write("web/top.qcow2", Header("base.raw", "raw"));
+        Assert.Equal(2, Check("web/top.qcow2").Count);
     }
 
     [Fact]
@@ -111,18 +137,26 @@ public sealed class DiskFileTests : IDisposable
     }
 
     /// <summary>An image of version 3 with clusters of 64 KiB whose first table fits into 1 KiB.</summary>
-    private static byte[] Header(string? backing = null)
+    private static byte[] Header(string? backing = null, string? format = null)
     {
         var header = new byte[1024];
         new byte[] { (byte)'Q', (byte)'F', (byte)'I', 0xfb, 0, 0, 0, 3 }.CopyTo(header, 0);
         BinaryPrimitives.WriteUInt32BigEndian(header.AsSpan(20), 16);
         BinaryPrimitives.WriteUInt32BigEndian(header.AsSpan(36), 1);
         BinaryPrimitives.WriteUInt64BigEndian(header.AsSpan(40), 512);
+        BinaryPrimitives.WriteUInt32BigEndian(header.AsSpan(100), 104);
         if (backing is not null)
         {
             BinaryPrimitives.WriteUInt64BigEndian(header.AsSpan(8), 600);
             BinaryPrimitives.WriteUInt32BigEndian(header.AsSpan(16), (uint)backing.Length);
             Encoding.UTF8.GetBytes(backing).CopyTo(header, 600);
+        }
+
+        if (format is not null)
+        {
+            BinaryPrimitives.WriteUInt32BigEndian(header.AsSpan(104), 0xe2792aca);
+            BinaryPrimitives.WriteUInt32BigEndian(header.AsSpan(108), (uint)format.Length);
+            Encoding.UTF8.GetBytes(format).CopyTo(header, 112);
         }
 
         return header;
