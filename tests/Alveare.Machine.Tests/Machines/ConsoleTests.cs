@@ -61,9 +61,10 @@ public sealed class ConsoleTests
         // The ticking guest knows no power button, so it runs on.
         await MachineRoom.ExecuteAsync(host, new StopMachine(machine.Id));
 
-        var log = await ReadLogAsync(host, machine);
-
-        Assert.Matches("QEMU started, lock epoch 1: .*qemu-system-x86_64 .*\n.*power button.*\n.*QEMU ended \\(PoweredOff\\)", log);
+        // Whoever waits for the end is answered first.
+        await MachineRoom.UntilAsync(() => ReadLogAsync(host, machine).Result.Contains("QEMU ended", StringComparison.Ordinal), "the log tells of the end");
+        Assert.Matches(
+            "QEMU started, lock epoch 1: .*qemu-system-x86_64 .*\n.*power button.*\n.*QEMU ended \\(PoweredOff\\)", await ReadLogAsync(host, machine));
         Assert.IsType<InvalidPowerState>(await Cloning.RefusedAsync(host, new ShutDownGuest(machine.Id)));
     }
 
