@@ -21,7 +21,7 @@ internal static class StatisticsHour
                 host.Agent!.RaiseStatistics();
             // Until the last of them has come: what waits on its way weighs too.
             var last = site.Hosts[^1].Id;
-            while (engine.Statistics.Host(last).Count <= round)
+            while (engine.Statistics.AgesOfHost(last).Length <= round)
                 await Task.Delay(1);
         }
     }
