@@ -108,9 +108,12 @@ internal sealed class ChangeStream(ApiCall call, IReadOnlySet<string>? wanted)
                 await Task.Delay(Pace, call.Aborted);
             if (!await GoesOnAsync())
                 return;
+            var rest = Heartbeat - _clock.GetElapsedTime(_looked);
+            if (rest <= TimeSpan.Zero)
+                continue;
             try
             {
-                await _feed.WaitAsync(_at, call.Aborted).WaitAsync(Heartbeat - _clock.GetElapsedTime(_looked), call.Aborted);
+                await _feed.WaitAsync(_at, call.Aborted).WaitAsync(rest, call.Aborted);
             }
             catch (TimeoutException)
             {
