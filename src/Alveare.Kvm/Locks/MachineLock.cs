@@ -31,7 +31,7 @@ public sealed class MachineLock(string directory, string name, string datastore)
     {
         while (true)
         {
-            var newest = Epochs().DefaultIfEmpty(0).Max();
+            var newest = Epochs(Files()).DefaultIfEmpty(0).Max();
             if (newest == 0)
                 return new LockRecord(0, null, null, null);
             try
@@ -76,9 +76,10 @@ public sealed class MachineLock(string directory, string name, string datastore)
     /// <summary>Removes every record. The caller holds the lock, and the machine's configuration is gone.</summary>
     public void Delete()
     {
-        foreach (var epoch in Epochs())
+        var files = Files();
+        foreach (var epoch in Epochs(files))
             File.Delete(PathOf(epoch));
-        DeletePrepared(long.MaxValue);
+        DeletePrepared(files, long.MaxValue);
     }
 
     private LockRecord? Publish(LockRecord record, Func<LockRecord, bool> tryMake)
@@ -135,12 +136,13 @@ public sealed class MachineLock(string directory, string name, string datastore)
         };
     }
 
-    // One of an earlier boot says so, and is not what is to be published now.
+    // One of an earlier boot says so, and is not what is to be published now. Most takings are not prepared, and a start waits for them.
     private bool IsPrepared(LockRecord record, byte[] content)
     {
+        var prepared = PreparedOf(record);
         try
         {
-            return File.ReadAllBytes(PreparedOf(record)).AsSpan().SequenceEqual(content);
+            return File.Exists(prepared) && File.ReadAllBytes(prepared).AsSpan().SequenceEqual(content);
         }
         catch (IOException)
         {
@@ -165,7 +167,8 @@ public sealed class MachineLock(string directory, string name, string datastore)
     // A taker that slept since it read may link an epoch whose record was removed long ago: then a higher one exists, and it has lost.
     private bool IsNewest(LockRecord record)
     {
-        var epochs = Epochs();
+        var files = Files();
+        var epochs = Epochs(files);
         if (epochs.Any(e => e > record.Epoch))
         {
             if (!epochs.Any(e => e == record.Epoch + 1))
@@ -175,33 +178,33 @@ public sealed class MachineLock(string directory, string name, string datastore)
 
         foreach (var old in epochs.Where(e => e <= record.Epoch - RecordsKept))
             File.Delete(PathOf(old));
-        DeletePrepared(record.Epoch);
+        DeletePrepared(files, record.Epoch);
         return true;
     }
 
-    private void DeletePrepared(long upTo)
+    private void DeletePrepared(List<string> files, long upTo)
     {
-        foreach (var (epoch, path) in Prepared().Where(p => p.Epoch <= upTo))
-            File.Delete(path);
+        foreach (var file in files.Where(f => PreparedEpoch(f) is > 0 and var epoch && epoch <= upTo))
+            File.Delete(Path.Combine(directory, file));
     }
 
-    private List<long> Epochs() => [.. Files($"{name}.lock.").Select(f => EpochIn(f.Tail)).Where(e => e > 0)];
-
-    private List<(long Epoch, string Path)> Prepared() =>
-        [.. Files($".{name}.lock.").Where(f => f.Tail.Contains('.')).Select(f => (Epoch: EpochIn(f.Tail.Split('.')[0]), f.Path)).Where(f => f.Epoch > 0)];
-
-    private IEnumerable<(string Path, string Tail)> Files(string prefix)
+    // 0 for any other file, such as a temporary one.
+    private long PreparedEpoch(string file)
     {
-        // A directory that is gone holds no lock.
-        if (!Directory.Exists(directory))
-            return [];
-        return Directory.EnumerateFiles(directory)
-            .Select(f => (Path: f, Name: Path.GetFileName(f)))
-            .Where(f => f.Name.StartsWith(prefix, StringComparison.Ordinal))
-            .Select(f => (f.Path, f.Name[prefix.Length..]));
+        var prefix = $".{name}.lock.";
+        return file.StartsWith(prefix, StringComparison.Ordinal) && file[prefix.Length..].Split('.') is [var epoch, _] ? EpochIn(epoch) : 0;
     }
 
-    private static long EpochIn(string text) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var epoch) ? epoch : 0;
+    private List<long> Epochs(List<string> files)
+    {
+        var prefix = $"{name}.lock.";
+        return [.. files.Where(f => f.StartsWith(prefix, StringComparison.Ordinal)).Select(f => EpochIn(f.AsSpan(prefix.Length))).Where(e => e > 0)];
+    }
+
+    // A directory that is gone holds no lock.
+    private List<string> Files() => Directory.Exists(directory) ? [.. Directory.EnumerateFiles(directory).Select(f => Path.GetFileName(f))] : [];
+
+    private static long EpochIn(ReadOnlySpan<char> text) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var epoch) ? epoch : 0;
 
     private string PreparedOf(LockRecord record) =>
         Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $".{name}.lock.{record.Epoch}.{record.Owner!.Value.Uuid:N}"));
