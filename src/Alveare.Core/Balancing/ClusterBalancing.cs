@@ -132,11 +132,7 @@ public sealed class ClusterBalancing
 
         // Balancing goes on while hosts come and go.
         foreach (var task in begun)
-        {
-            var done = await _ground.Tasks.WaitAsync(task.Id, cancellation);
-            ended.Add(new(done, done.Fault));
-        }
-
+            ended.Add(new(await _ground.Tasks.WaitAsync(task.Id, cancellation)));
         return ended;
     }
 

@@ -91,7 +91,7 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
         events.Add(EventSeverity.Info, "balance.move", $"{task.Id} moves '{vm.Name}' from {move.FromName} to {move.ToName}: {move.Reason}", vm.Id, session.User);
         var ended = await ground.Tasks.WaitAsync(task.Id, cancellation);
         Note(vm, group, move, ended);
-        return new(ended, ended.Fault);
+        return new(ended);
     }
 
     private void Note(VirtualMachine vm, ImmutableArray<VirtualMachine> group, ClusterMove move, TaskRecord ended)
@@ -114,11 +114,14 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
 
 /// <summary>How a move of a plan ended.</summary>
 /// <param name="Task">Null for one that was not begun.</param>
-/// <param name="Fault">Why it failed, or was not begun.</param>
-internal sealed record MoveEnd(TaskRecord? Task, Fault? Fault)
+/// <param name="WhyNotBegun">Null for one that was.</param>
+internal sealed record MoveEnd(TaskRecord? Task, Fault? WhyNotBegun = null)
 {
     /// <summary>Not begun because the plan was old by its turn, or nobody wants it any more.</summary>
-    public static readonly MoveEnd CalledOff = new(null, null);
+    public static readonly MoveEnd CalledOff = new(Task: null);
+
+    /// <summary>Why it failed, or was not begun.</summary>
+    public Fault? Fault => Task?.Fault ?? WhyNotBegun;
 
     public bool IsDone => Task?.State == TaskState.Succeeded;
 }

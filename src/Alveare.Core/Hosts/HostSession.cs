@@ -291,7 +291,7 @@ internal sealed class HostSession : IAsyncDisposable
 
     private Task SampleAsync(StatisticsSampled samples)
     {
-        // One that has just been destroyed is in nobody's way any more, and would never be forgotten.
+        // A sample of a machine that is not in the inventory any more would never be forgotten.
         _statistics.Add(samples with { Machines = samples.Machines.RemoveAll(s => _view.Current.Find(s.Machine) is null) });
         return Task.CompletedTask;
     }

@@ -168,7 +168,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
                 promised[share.Machine] = Larger(promised.GetValueOrDefault(share.Machine), (share.Memory.Value, share.Resources.Cpu.Reservation.Value));
         }
 
-        HashSet<EntityId> asking = [.. promised.Keys];
+        var asking = new List<EntityId>();
         var (memory, reserved) = (0L, 0L);
         foreach (var vm in running)
         {
@@ -182,7 +182,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         {
             MemoryPromised = new Bytes(memory + promised.Values.Sum(p => p.Memory)),
             CpuReserved = new Megahertz(reserved + promised.Values.Sum(p => p.Cpu)),
-            CpuDemand = DemandOn(host, asking),
+            CpuDemand = DemandOn(host, asking.Concat(promised.Keys)),
         };
     }
 

@@ -139,7 +139,7 @@ public static class ClusterRules
             // Where they must not be is where they may be, the other way round.
             _ => (RuleKind.OnHosts, [.. hosts.Where(h => !group.Contains(h.Key)).Select(h => h.Value)]),
         };
-        return new SnapshotRule(rule.Name, kind, members, allowed) 
+        return new SnapshotRule(rule.Name, kind, members, allowed)
         {
             Priority = rule.Priority,
             IsMust = rule.IsMust,
