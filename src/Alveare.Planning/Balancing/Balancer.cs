@@ -52,22 +52,31 @@ public static class Balancer
         var spread = new Spread(state);
         var detours = Detours(state, spread, level);
         var moves = All(state, spread, level, isThorough);
+        var plan = (List<PlannedMove>)[.. detours, .. moves];
+        var direct = moves;
         // What is made way for may find its way among the other moves too, which then move nothing twice.
-        if (isThorough && detours.Count > 0 && maxMoves is null && Direct(state, spread, level, [.. detours, .. moves]) is { } direct)
-            return direct;
-        if (maxMoves is not { } most || BudgetedMoves.Machines(units, detours.Concat(moves)) <= most)
-            return [.. detours, .. moves];
+        if (detours.Count > 0 && (isThorough || maxMoves is not null))
+        {
+            var detoured = Outcome(plan);
+            spread.Place(units.Start);
+            direct = All(state, spread, level, isThorough);
+            plan = IsBetter(Outcome(direct), detoured) ? direct : plan;
+        }
+
+        if (maxMoves is not { } most || BudgetedMoves.Machines(units, plan) <= most)
+            return plan;
         var few = new BudgetedMoves(state, spread, level, most);
         // Detours may take the moves that would even out a host in distress.
         if (detours.Count > 0)
-        {
             few.Try(detours, moves);
-            spread.Place(units.Start);
-            moves = All(state, spread, level, isThorough);
-        }
-
-        few.Try([], moves);
+        few.Try([], direct);
         return few.Best();
+
+        // Of moves that were just made.
+        (RuleChange Rules, double Cost) Outcome(List<PlannedMove> made) =>
+            (units.Rules.Weigh(state.At), spread.Total + (level.PriceIn(units) * made.Sum(m => m.Gb) / units.MeanHostGb));
+
+        static bool IsBetter((RuleChange Rules, double Cost) one, (RuleChange Rules, double Cost) other) => !(one.Rules - other.Rules).IsWorse && one.Cost < other.Cost;
     }
 
     // Of a group first goes whose own rule is mended by it, so that on the way no more are broken than were.
@@ -86,18 +95,6 @@ public static class Balancer
 
     private static List<PlannedMove> Detours(ClusterState state, Spread spread, BalanceLevel level) =>
         new RuleDetours(state, spread).Run(level.PriceIn(state.Cluster) / state.Cluster.MeanHostGb);
-
-    /// <summary>Moves without detours, where they leave no more broken than those that begin with detours, after which the machines are, and where spread and
-    /// GB cost less; else null.</summary>
-    private static List<PlannedMove>? Direct(ClusterState state, Spread spread, BalanceLevel level, List<PlannedMove> detoured)
-    {
-        var (rules, cost) = (state.Cluster.Rules.Weigh(state.At), CostOf(detoured));
-        spread.Place(state.Cluster.Start);
-        var moves = All(state, spread, level, isThorough: true);
-        return !(state.Cluster.Rules.Weigh(state.At) - rules).IsWorse && CostOf(moves) < cost ? moves : null;
-
-        double CostOf(List<PlannedMove> made) => spread.Total + (level.PriceIn(state.Cluster) * made.Sum(m => m.Gb) / state.Cluster.MeanHostGb);
-    }
 
     private static List<PlannedMove> All(ClusterState state, Spread spread, BalanceLevel level, bool isThorough)
     {
