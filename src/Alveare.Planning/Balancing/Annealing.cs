@@ -56,7 +56,7 @@ internal sealed class Annealing(ClusterState state, Spread spread, int[] home, i
 
     private double Cost() =>
         (pace.Measure == SpreadMeasure.Squares ? spread.Total : spread.CpuDeviation + spread.MemDeviation) + (_gb * _pricePerGb) + (_broken * pace.Mending)
-        + (pace.Bounds?.Excess(_gb) ?? 0);
+        + (pace.Bounds?.Penalty(_gb, pace.BoundsWeight) ?? 0);
 
     private void Begin()
     {
@@ -178,6 +178,9 @@ internal sealed record AnnealingPace(int Steps, double Hottest, SpreadMeasure Me
 {
     /// <summary>What a plan is held against; null for nothing.</summary>
     public GreedyBounds? Bounds { get; init; }
+
+    /// <summary>What to be worse than those counts.</summary>
+    public double BoundsWeight { get; init; }
 
     /// <summary>How much cooler the end is.</summary>
     public const double Cooling = 1.0 / 500;

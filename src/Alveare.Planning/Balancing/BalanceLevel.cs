@@ -17,20 +17,22 @@ public sealed record BalanceLevel
         new(2, 200, 0.15),
         new(3, 50, 0.05),
         new(4, 10, 0.01),
-        new(Highest, 1, 0.0004),
+        new(Highest, 1, 0.0002),
     ];
 
     private readonly double _price;
+    private readonly double _goal;
 
-    private BalanceLevel(int number, double price, double goal) => (Number, _price, Goal) = (number, price, goal);
+    private BalanceLevel(int number, double price, double goal) => (Number, _price, _goal) = (number, price, goal);
 
     public int Number { get; }
 
-    /// <summary>Standard deviation over hosts, of CPU and of memory, that is good enough: with both below it nothing is moved.</summary>
-    public double Goal { get; }
-
     /// <param name="number">1 to 5.</param>
     public static BalanceLevel Of(int number) => All[number - 1];
+
+    /// <summary>Standard deviation over hosts, of CPU and of memory, that is good enough in this cluster: with both below it nothing is moved.</summary>
+    /// <remarks>A little more with many machines: of thousands the last few that matter take long to find.</remarks>
+    public double GoalIn(Cluster cluster) => _goal + (0.0002 * Math.Min(1, cluster.Vms.Length / 8_000.0));
 
     /// <summary>What a move must gain in this cluster: the fall of <see cref="Spread.Total"/> for each share of a mean host's memory that is
     /// sent over the network. It is about twice the distance from the mean that is still worth a move.</summary>

@@ -50,7 +50,9 @@ public static class Balancer
             return [];
         var state = new ClusterState(units);
         var spread = new Spread(state);
+        var perGb = level.PriceIn(units) / units.MeanHostGb;
         var detours = Detours(state, spread, level);
+        var bounds = detours.Count > 0 && PriceDescent.IsHeldAgainstGreedy(units, level, isThorough) ? GreedyBounds.Of(units.Start, state, spread, perGb) : null;
         var moves = All(state, spread, level, isThorough);
         var plan = (List<PlannedMove>)[.. detours, .. moves];
         var direct = moves;
@@ -73,8 +75,11 @@ public static class Balancer
         return few.Best();
 
         // Of moves that were just made.
-        (RuleChange Rules, double Cost) Outcome(List<PlannedMove> made) =>
-            (units.Rules.Weigh(state.At), spread.Total + (level.PriceIn(units) * made.Sum(m => m.Gb) / units.MeanHostGb));
+        (RuleChange Rules, double Cost) Outcome(List<PlannedMove> made)
+        {
+            var gb = made.Sum(m => m.Gb);
+            return (units.Rules.Weigh(state.At), spread.Total + (gb * perGb) + (bounds?.Penalty(gb, GreedyBounds.Weight) ?? 0));
+        }
 
         static bool IsBetter((RuleChange Rules, double Cost) one, (RuleChange Rules, double Cost) other) => !(one.Rules - other.Rules).IsWorse && one.Cost < other.Cost;
     }

@@ -8,13 +8,13 @@ namespace Alveare.Planning.Balancing;
 internal sealed class GreedyBounds
 {
     /// <summary>What the memory of a mean host, sent over the network, is worth of the sum of the deviations.</summary>
-    private const double PriceOfHost = 0.001;
+    public const double PriceOfHost = 0.001;
 
     /// <summary>Rules first: more than all the unevenness there is.</summary>
     private const double Mending = 1_000;
 
     /// <summary>A figure twice as high as the bound counts so many times what the greedy moves leave of spread and price.</summary>
-    private const double Weight = 2;
+    public const double Weight = 10;
 
     /// <summary>A lower bound than this, in shares of a host or in GB, is as good as it.</summary>
     private const double Least = 1e-4;
@@ -39,23 +39,27 @@ internal sealed class GreedyBounds
     /// <summary>What they leave: the spread, and the price of the GB moved.</summary>
     public double Cost { get; }
 
-    /// <summary>Makes the greedy moves from where the machines are; they stay where that leads to. Null where the machines are too many.</summary>
-    public static GreedyBounds? Of(ClusterState state, Spread spread, double perGb)
+    /// <summary>What greedy moves from a placement come to; the machines stay where they are. Null where they are too many.</summary>
+    public static GreedyBounds? Of(int[] home, ClusterState state, Spread spread, double perGb)
     {
-        var home = state.At.ToArray();
+        var now = state.At.ToArray();
+        spread.Place(home);
         var greedy = new SteepestMoves(state, spread, Mending, PriceOfHost / state.Cluster.MeanHostGb) { MayMoveAgain = true };
-        return greedy.Run(int.MaxValue) ? new(state, spread, state.GbAwayFrom(home), perGb) : null;
+        var bounds = greedy.Run(int.MaxValue) ? new GreedyBounds(state, spread, state.GbAwayFrom(home), perGb) : null;
+        spread.Place(now);
+        return bounds;
     }
 
     /// <summary>What counts, beside spread and price, against the placement as it is; 0 where no figure is worse than the greedy moves'.</summary>
-    public double Excess(double gb)
+    /// <param name="weight">What a figure twice as high as the bound counts, in shares of <see cref="Cost"/>.</param>
+    public double Penalty(double gb, double weight)
     {
         Span<double> figures = stackalloc double[_figures.Length];
         Read(figures, gb);
         var excess = 0.0;
         for (var i = 0; i < figures.Length; i++)
             excess += Math.Max(0, (figures[i] / Math.Max(_figures[i], Least)) - 1);
-        return Weight * Cost * excess;
+        return weight * Cost * excess;
     }
 
     // The mean is of the whole cluster, below which no placement brings its worst host.

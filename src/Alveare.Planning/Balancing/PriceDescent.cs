@@ -24,8 +24,12 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
     // Wide first, so that a big machine may pass hosts that are full without it, then near what was found; what a move is worth is about the square of a machine's share of its host.
     private static readonly double[] AnnealingHeats = [100, 5];
 
-    /// <summary>Of what greedy moves leave of spread and price.</summary>
-    private static readonly double[] BoundedHeats = [0.6, 0.06];
+    /// <summary>Of what greedy moves leave of spread and price; and what to be worse than they are counts: little at first, for there to be a way past what is worse.</summary>
+    private static readonly (double Heat, double Weight)[] BoundedHeats = [(0.6, 1), (0.06, GreedyBounds.Weight)];
+
+    /// <summary>A plan that costs so much of what one within the bounds of greedy moves does is made whatever they are, as is one that relieves a host that is asked
+    /// for more than it has.</summary>
+    private const double MuchBetter = 0.25;
 
     private const double Step = 0.85;
     private const double LeastGb = 1e-3;
@@ -37,8 +41,13 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
 
     private readonly RuleRepair _repair = new(state, spread, home);
     private readonly double _price = level.PriceIn(state.Cluster);
+    private readonly double _goal = level.GoalIn(state.Cluster);
     private readonly double _start = spread.Total;
     private readonly double _perGb = level.PriceIn(state.Cluster) / state.Cluster.MeanHostGb;
+
+    /// <summary>Whether no figure of a plan is to be worse than those of plain greedy moves: see <see cref="GreedyBounds"/>.</summary>
+    public static bool IsHeldAgainstGreedy(Cluster cluster, BalanceLevel level, bool isThorough) =>
+        isThorough && level.Number == BalanceLevel.Highest && cluster.Vms.Length <= MostVmsOfPuzzle;
 
     /// <summary>Whether there is anything to do at this level.</summary>
     public bool IsNeeded()
@@ -49,7 +58,7 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
             return false;
         for (var vm = 0; vm < home.Length; vm++)
         {
-            if (Best(vm, _perGb, 0) >= 0)
+            if (Best(vm, _perGb, 0, isHeld: false) >= 0)
                 return true;
         }
 
@@ -77,8 +86,8 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
             Anneal();
         }
 
-        Settle();
-        if (isThorough && level.Number == BalanceLevel.Highest && IsPuzzle() && !IsBalanced())
+        Settle(isHeld: false, null);
+        if (IsHeldAgainstGreedy() && !IsBalanced())
             HoldAgainstGreedy();
     }
 
@@ -97,11 +106,13 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
     /// <param name="moved">Told of every move just before it is made.</param>
     public void Mend(Action<int, int>? moved = null) => _repair.Run(_price / state.Cluster.MeanHostGb, moved);
 
-    /// <summary>Makes the single moves that are worth their price, and no more.</summary>
+    /// <summary>Makes the single moves that are worth their price, and no more; where plans are held against greedy moves, those that are worth it to these too.</summary>
     /// <param name="moved">Told of every move just before it is made.</param>
-    public void Settle(Action<int, int>? moved = null)
+    public void Settle(Action<int, int>? moved = null) => Settle(IsHeldAgainstGreedy(), moved);
+
+    private void Settle(bool isHeld, Action<int, int>? moved)
     {
-        for (var sweep = 0; sweep < SweepsAtTheEnd && !IsBalanced() && Sweep(_perGb, 0, moved) > 0; sweep++)
+        for (var sweep = 0; sweep < SweepsAtTheEnd && !IsBalanced() && Sweep(_perGb, 0, isHeld, moved) > 0; sweep++)
             spread.Recount();
     }
 
@@ -117,11 +128,13 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
     private (int Must, int Should, double Spread) Cost(GreedyBounds? bounds = null)
     {
         var (rules, gb) = (state.Cluster.Rules.Weigh(state.At), state.GbAwayFrom(home));
-        return (rules.Must, rules.Should, spread.Total + (gb * _perGb) + (bounds?.Excess(gb) ?? 0));
+        return (rules.Must, rules.Should, spread.Total + (gb * _perGb) + (bounds?.Penalty(gb, GreedyBounds.Weight) ?? 0));
     }
 
     // Few big machines are a puzzle that single moves and exchanges do not solve well.
     private bool IsPuzzle() => home.Length <= (isThorough ? MostVmsOfPuzzle : MostVmsOfQuickPuzzle);
+
+    private bool IsHeldAgainstGreedy() => IsHeldAgainstGreedy(state.Cluster, level, isThorough);
 
     private void Exchange()
     {
@@ -129,7 +142,7 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
         var made = 1;
         for (var round = 0; round < RoundsAtTheEnd && made > 0 && !IsBalanced(); round++)
         {
-            Settle();
+            Settle(isHeld: false, null);
             made = IsBalanced() ? 0 : swaps.Run(_perGb, IsBalanced);
             spread.Recount();
         }
@@ -141,16 +154,17 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
             return;
         var perHost = state.Cluster.VmsPerHost;
         foreach (var heat in AnnealingHeats)
-            Anneal(heat * _price / (perHost * perHost), null);
+            Anneal(heat * _price / (perHost * perHost));
     }
 
-    private void Anneal(double hottest, GreedyBounds? bounds)
+    private void Anneal(double hottest, GreedyBounds? bounds = null, double weight = 0)
     {
         var steps = AnnealingPace.StepsFor(state.Cluster) / (isThorough ? 1 : HasteInRounds);
         // A broken rule is dearer than all the unevenness there is.
         var pace = new AnnealingPace(steps, hottest, SpreadMeasure.Squares, _price, Mending: 1 + spread.Total, MayBreak: state.Cluster.Rules.Weigh(state.At))
         {
             Bounds = bounds,
+            BoundsWeight = weight,
         };
         new Annealing(state, spread, home, int.MaxValue, pace).Run();
     }
@@ -158,35 +172,52 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
     /// <summary>Where what was found is worse in a figure than plain greedy moves, looks from both for what is worse in none.</summary>
     private void HoldAgainstGreedy()
     {
-        var best = state.At.ToArray();
-        if (best.AsSpan().SequenceEqual(home))
+        var found = state.At.ToArray();
+        if (found.AsSpan().SequenceEqual(home))
             return;
-        spread.Place(home);
-        var bounds = GreedyBounds.Of(state, spread, _perGb);
-        spread.Place(best);
-        if (bounds is null || bounds.Excess(state.GbAwayFrom(home)) == 0)
+        var bounds = GreedyBounds.Of(home, state, spread, _perGb);
+        if (bounds is null || bounds.Penalty(state.GbAwayFrom(home), 1) == 0)
             return;
-        var (found, least) = (best, Cost(bounds));
-        AnnealFrom(bounds.End);
-        AnnealFrom(found);
-        AnnealFrom(best);
+        var free = (Cost: Cost(), Overload: Overload());
+        var (best, least) = (home, (int.MaxValue, int.MaxValue, double.PositiveInfinity));
+        Consider(home);
+        // Who may move nothing has nowhere to look.
+        if (!bounds.End.AsSpan().SequenceEqual(home))
+        {
+            AnnealFrom(bounds.End);
+            AnnealFrom(found);
+            AnnealFrom(best);
+        }
+
         spread.Place(best);
+        var (must, should, bounded) = Cost();
+        if (free.Overload < Overload() || free.Cost.CompareTo((must, should, MuchBetter * bounded)) < 0)
+            spread.Place(found);
 
         void AnnealFrom(int[] placement)
         {
             spread.Place(placement);
-            foreach (var heat in BoundedHeats)
+            foreach (var (heat, weight) in BoundedHeats)
             {
-                Anneal(heat * bounds.Cost, bounds);
+                Anneal(heat * bounds.Cost, bounds, weight);
                 // Moves that would still be worth their price are made by the next plan: they count in this one.
                 new PriceDescent(state, spread, [.. state.At], level, isThorough).Settle();
-                if (Cost(bounds).CompareTo(least) < 0 && IsWorthIt())
-                    (best, least) = ([.. state.At], Cost(bounds));
+                Consider(state.At);
             }
+        }
+
+        void Consider(int[] placement)
+        {
+            spread.Place(placement);
+            if (Cost(bounds).CompareTo(least) < 0)
+                (best, least) = ([.. placement], Cost(bounds));
         }
     }
 
-    private bool IsBalanced() => spread.CpuDeviation <= level.Goal && spread.MemDeviation <= level.Goal;
+    // Of the worst host: how much more it is asked for than it has.
+    private double Overload() => Math.Max(0, Math.Max(state.CpuLoad.Max(), state.MemLoad.Max()) - 1);
+
+    private bool IsBalanced() => spread.CpuDeviation <= _goal && spread.MemDeviation <= _goal;
 
     /// <summary>The most that a move gains for its size.</summary>
     private double Highest(Func<int, double> size)
@@ -202,13 +233,14 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
     }
 
     /// <param name="toll">What each move costs beside its GB.</param>
+    /// <param name="isHeld">Whether only what is worth its move to plain greedy moves too is moved.</param>
     /// <returns>How many were moved.</returns>
-    private int Sweep(double price, double toll, Action<int, int>? moving = null)
+    private int Sweep(double price, double toll, bool isHeld = false, Action<int, int>? moving = null)
     {
         var moved = 0;
         for (var vm = 0; vm < home.Length; vm++)
         {
-            var host = Best(vm, price, toll);
+            var host = Best(vm, price, toll, isHeld);
             if (host < 0)
                 continue;
             moving?.Invoke(vm, host);
@@ -222,7 +254,7 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
     }
 
     /// <summary>The best other host of a machine, or -1 where it is best where it is.</summary>
-    private int Best(int vm, double price, double toll)
+    private int Best(int vm, double price, double toll, bool isHeld)
     {
         var (from, cost) = (state.At[vm], (price * state.Cluster.Gb[vm]) + toll);
         var changes = spread.Changes(vm);
@@ -233,11 +265,18 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
         for (var host = 0; host < changes.Length; host++)
         {
             var change = changes[host] + away;
-            if (change < least && host != from && state.MayMove(vm, host))
+            if (change < least && host != from && (!isHeld || IsWorthItToGreedy(vm, host)) && state.MayMove(vm, host))
                 (best, least) = (host, change);
         }
 
         var back = from == home[vm] ? 0 : changes[home[vm]] - cost;
-        return back < least && state.MayMove(vm, home[vm]) ? home[vm] : best;
+        return back < least && (!isHeld || IsWorthItToGreedy(vm, home[vm])) && state.MayMove(vm, home[vm]) ? home[vm] : best;
+    }
+
+    private bool IsWorthItToGreedy(int vm, int host)
+    {
+        var (cpu, mem) = spread.DeviationsAfter(vm, host);
+        var gb = (state.At[vm] == home[vm] ? 1 : host == home[vm] ? -1 : 0) * state.Cluster.Gb[vm];
+        return cpu + mem + (GreedyBounds.PriceOfHost * gb / state.Cluster.MeanHostGb) < spread.CpuDeviation + spread.MemDeviation - Spread.LeastGain;
     }
 }

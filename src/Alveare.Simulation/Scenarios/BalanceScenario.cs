@@ -174,13 +174,14 @@ public sealed class BalanceScenario : ClusterScenario
         var reading = Engines.Current!.Engine.Balancing.Read(Cluster);
         var cluster = new Planning.Clusters.Cluster(reading.Snapshot.WithStaying(v => reading.Stays.ContainsKey(v.Id)));
         var (figures, level) = (ClusterFigures.Of(new ClusterState(cluster)), BalanceLevel.Of(reading.Cluster.Balancing.Level));
-        if (figures.SdCpu <= level.Goal && figures.SdMem <= level.Goal)
+        var goal = level.GoalIn(cluster);
+        if (figures.SdCpu <= goal && figures.SdMem <= goal)
             return;
         var units = MoveUnits.Of(cluster, cluster.Start).Cluster;
         foreach (var move in CostBenefit.Worthwhile(units, Balancer.Moves(units, level, isThorough: false), Dear with { SteadySeconds = reading.SteadySeconds }))
         {
             World.Break(
-                $"The hosts are not as even (CPU {figures.SdCpu:0.000}, memory {figures.SdMem:0.000}) as level {level.Number} asks for ({level.Goal}), and '{move.Move.Vm}' could go from {move.Move.From} to {move.Move.To}: {move.Move.Reason}; it brings {move.Gain:0} GHz s and costs {move.Cost:0} at most.");
+                $"The hosts are not as even (CPU {figures.SdCpu:0.000}, memory {figures.SdMem:0.000}) as level {level.Number} asks for ({goal}), and '{move.Move.Vm}' could go from {move.Move.From} to {move.Move.To}: {move.Move.Reason}; it brings {move.Gain:0} GHz s and costs {move.Cost:0} at most.");
         }
     }
 

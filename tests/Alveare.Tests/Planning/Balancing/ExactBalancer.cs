@@ -38,13 +38,14 @@ internal static class ExactBalancer
         return null;
     }
 
-    /// <summary>A single move that finds room, breaks no rule and is worth its price at a level; null when there is none.</summary>
+    /// <summary>A single move that finds room, breaks no rule and is worth its price at a level, at the highest to plain greedy moves too; null when there is none.</summary>
     public static string? WorthyMove(Cluster cluster, BalanceLevel level)
     {
         var state = new ClusterState(cluster);
-        if (Deviation(state.CpuLoad) <= level.Goal && Deviation(state.MemLoad) <= level.Goal)
+        if (Deviation(state.CpuLoad) <= level.GoalIn(cluster) && Deviation(state.MemLoad) <= level.GoalIn(cluster))
             return null;
-        var (perGb, before) = (level.PriceIn(cluster) / cluster.MeanHostGb, Squares(state));
+        const double GreedyPriceOfHost = 0.001;
+        var (perGb, before, deviations) = (level.PriceIn(cluster) / cluster.MeanHostGb, Squares(state), Deviations(state));
         for (var vm = 0; vm < state.At.Length; vm++)
         {
             for (var host = 0; host < state.CpuLoad.Length; host++)
@@ -54,8 +55,9 @@ internal static class ExactBalancer
                     continue;
                 state.Move(vm, host);
                 var gain = before - Squares(state) - (perGb * cluster.Gb[vm]);
+                var isWorthItToGreedy = level.Number < BalanceLevel.Highest || deviations - Deviations(state) > (GreedyPriceOfHost * cluster.Gb[vm] / cluster.MeanHostGb) + 1e-9;
                 state.Move(vm, from);
-                if (gain > 1e-9)
+                if (gain > 1e-9 && isWorthItToGreedy)
                     return $"{cluster.Vms[vm].Id} to {cluster.Hosts[host].Id} gains {gain}";
             }
         }
@@ -68,7 +70,7 @@ internal static class ExactBalancer
 
     private static double Least(ClusterState state, int left)
     {
-        var least = Deviation(state.CpuLoad) + Deviation(state.MemLoad);
+        var least = Deviations(state);
         if (left == 0)
             return least;
         for (var vm = 0; vm < state.At.Length; vm++)
@@ -86,6 +88,8 @@ internal static class ExactBalancer
 
         return least;
     }
+
+    private static double Deviations(ClusterState state) => Deviation(state.CpuLoad) + Deviation(state.MemLoad);
 
     private static double Deviation(double[] load)
     {
