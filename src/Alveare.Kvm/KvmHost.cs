@@ -209,6 +209,9 @@ public sealed class KvmHost : IHost
             case SetMachineResources set:
                 await reconfiguration.SetResourcesAsync(Find(set.Machine), set, cancellation);
                 return Answer(set.Machine);
+            case RenameMachine rename:
+                await reconfiguration.RenameAsync(Find(rename.Machine), rename.Name, cancellation);
+                return Answer(rename.Machine);
             case DestroyMachine destroy:
                 await destruction.DestroyAsync(Find(destroy.Machine), destroy.PowerOff, cancellation);
                 return Done.Instance;

@@ -194,7 +194,31 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
         var files = spec.Disks.Select(d => d.File).ToHashSet();
         var user = UsersOf(config).Read().FirstOrDefault(u => u.Disks.IsEmpty || u.Disks.Any(d => files.Contains(d.File)));
         if (user is not null)
-            throw new FaultException(new ObjectInUse(spec.Name, $"its clone '{user.Name}', which stands on its disks"));
+            throw new FaultException(new ObjectInUse(spec.Name, $"its clone '{NameOf(user, config)}', which stands on its disks"));
+    }
+
+    /// <summary>What a clone is called now, which its own configuration says; its entry says what it was made as.</summary>
+    private string NameOf(DiskUser clone, DatastorePath source)
+    {
+        if (clone.Disks.IsEmpty)
+            return clone.Name;
+        var overlay = Path.GetFullPath(clone.Disks[0].Overlay, Path.GetDirectoryName(PathOf(source))!);
+        var root = datastores.Find(source.Datastore).Directory;
+        return Directory.EnumerateFiles(Path.GetDirectoryName(overlay)!, "*.vmx")
+            .Select(f => TryReadSpec(new DatastorePath(source.Datastore, Path.GetRelativePath(root, f))))
+            .FirstOrDefault(s => s?.Uuid == clone.Uuid)?.Name ?? clone.Name;
+    }
+
+    private MachineSpec? TryReadSpec(DatastorePath config)
+    {
+        try
+        {
+            return ReadSpec(config);
+        }
+        catch (FaultException)
+        {
+            return null;
+        }
     }
 
     private bool TryPublish(MachineLock machine, long epoch, bool owned, bool survives)

@@ -8,16 +8,13 @@ using Alveare.Model.Resources;
 
 namespace Alveare.Kvm.Machines;
 
-/// <summary>Replaces the configuration of machines that are off (a disk that leaves it keeps its file), and of any machine what it is promised
-/// and held to.</summary>
+/// <summary>Replaces the configuration of machines that are off (a disk that leaves it keeps its file), and of any machine its name and what it
+/// is promised and held to.</summary>
 public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEnforcement enforcement)
 {
-    /// <summary>The owner of a running machine alone writes its configuration: it holds the on-disk lock.</summary>
     public async Task SetResourcesAsync(Machine machine, SetMachineResources set, CancellationToken cancellation)
     {
-        using var entered = await machine.EnterAsync(cancellation);
-        if (machine.Current.Migration is { } migration)
-            throw new FaultException(new InvalidState(machine.Name, $"being migrated ({migration.Id})", "in no migration"));
+        using var entered = await EnterStayingAsync(machine, cancellation);
         if (machine.Run is not { } run)
         {
             await ReconfigureEnteredAsync(machine, set.ApplyTo, cancellation);
@@ -25,11 +22,37 @@ public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEn
         }
 
         RequireRoom(machine, run, set.Resources.Memory);
-        var config = machine.Current.Config;
-        ground.WriteSpec(config, set.ApplyTo(ground.ReadSpec(machine)));
-        machine.Change(m => m with { Spec = set.ApplyTo(m.Spec!) });
+        ReconfigureRunning(machine, set.ApplyTo);
         enforcement.Apply(machine);
         await enforcement.ThrottledAsync(run);
+    }
+
+    /// <summary>Writes another name into a machine's configuration; its files are called what they were.</summary>
+    public async Task RenameAsync(Machine machine, string name, CancellationToken cancellation)
+    {
+        using var entered = await EnterStayingAsync(machine, cancellation);
+        MachineSpec Renamed(MachineSpec spec) => spec with { Name = name };
+        if (machine.Run is null)
+            await ReconfigureEnteredAsync(machine, Renamed, cancellation);
+        else
+            ReconfigureRunning(machine, Renamed);
+    }
+
+    private static async Task<IDisposable> EnterStayingAsync(Machine machine, CancellationToken cancellation)
+    {
+        var entered = await machine.EnterAsync(cancellation);
+        if (machine.Current.Migration is not { } migration)
+            return entered;
+        entered.Dispose();
+        throw new FaultException(new InvalidState(machine.Name, $"being migrated ({migration.Id})", "in no migration"));
+    }
+
+    // The owner of a running machine alone writes its configuration: it holds the on-disk lock. What else was written into the file since the
+    // machine was started is not what runs.
+    private void ReconfigureRunning(Machine machine, Func<MachineSpec, MachineSpec> change)
+    {
+        ground.WriteSpec(machine.Current.Config, change(ground.ReadSpec(machine)));
+        machine.Change(m => m with { Spec = change(m.Spec!) });
     }
 
     // What a process has taken cannot be taken from it without somewhere to swap it to, unless its guest gives it back.
@@ -44,14 +67,15 @@ public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEn
     public async Task ReconfigureAsync(Machine machine, MachineSpec wanted, CancellationToken cancellation)
     {
         using var entered = await machine.EnterAsync(cancellation);
-        machine.RequireOff();
         await ReconfigureEnteredAsync(machine, _ => wanted, cancellation);
     }
 
     private async Task ReconfigureEnteredAsync(Machine machine, Func<MachineSpec, MachineSpec> change, CancellationToken cancellation)
     {
+        machine.RequireOff();
         var config = machine.Current.Config;
-        var now = ground.ReadSpec(config);
+        var now = ground.ReadSpec(machine);
+        machine.Change(m => m with { Spec = now, InvalidReason = null });
         // What the file names beside is not for whoever changes the machine to say.
         var wanted = change(now) with { DevicesLeftOut = now.DevicesLeftOut };
         var changes = DiskChanges.Between(now, wanted);
@@ -64,7 +88,7 @@ public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEn
             if (!changes.Grown.IsEmpty)
                 ground.RequireUnused(config, now);
             await ApplyAsync(config, wanted, changes, cancellation);
-            machine.Change(m => m with { Spec = wanted, InvalidReason = null });
+            machine.Change(m => m with { Spec = wanted });
         }
         finally
         {

@@ -19,6 +19,7 @@ namespace Alveare.Model.Hosts;
 [JsonDerivedType(typeof(UnregisterMachine), "unregister-machine")]
 [JsonDerivedType(typeof(ReconfigureMachine), "reconfigure-machine")]
 [JsonDerivedType(typeof(SetMachineResources), "set-machine-resources")]
+[JsonDerivedType(typeof(RenameMachine), "rename-machine")]
 [JsonDerivedType(typeof(DestroyMachine), "destroy-machine")]
 [JsonDerivedType(typeof(CloneMachine), "clone-machine")]
 [JsonDerivedType(typeof(StartMachine), "start-machine")]
@@ -102,6 +103,9 @@ public sealed record SetMachineResources(EntityId Machine, ResourceControls Reso
 
     public MachineSpec ApplyTo(MachineSpec spec) => spec.WithControls(Resources, Disks, Nics);
 }
+
+/// <summary>Write another name into a machine's configuration, also while it runs; its files are called what they were. Answers <see cref="MachineReply"/>.</summary>
+public sealed record RenameMachine(EntityId Machine, string Name) : HostCommand;
 
 /// <summary>Delete a machine's files and forget it. Refused for a disk that linked clones stand on.</summary>
 /// <param name="PowerOff">Power it off first; without this it must be off.</param>

@@ -89,6 +89,9 @@ public sealed class Agent
             case SetMachineResources set:
                 await files.SetResourcesAsync(machines.Find(set.Machine), set);
                 return Answer(machines.Find(set.Machine));
+            case RenameMachine rename:
+                await files.RenameAsync(machines.Find(rename.Machine), rename.Name);
+                return Answer(machines.Find(rename.Machine));
             case DestroyMachine destroy:
                 if (destroy.PowerOff && machines.Find(destroy.Machine) is { Run: not null } running)
                     await PowerControl.StopAsync(running);

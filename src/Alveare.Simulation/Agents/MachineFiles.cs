@@ -72,12 +72,49 @@ internal sealed class MachineFiles(Ground ground, MachineTable machines)
     public async Task SetResourcesAsync(AgentMachine machine, SetMachineResources set)
     {
         using var entered = await machine.EnterAsync();
-        if (machine.Current.Migration is { } migration)
-            throw new FaultException(new InvalidState(machine.Name, $"being migrated ({migration.Id})", "in no migration"));
+        RequireNoMigration(machine);
+        Rewrite(machine, set.ApplyTo);
+    }
+
+    public async Task RenameAsync(AgentMachine machine, string name)
+    {
+        using var entered = await machine.EnterAsync();
+        RequireNoMigration(machine);
+        await ground.World.PauseAsync(10);
+        if (machine.Run is not null)
+        {
+            Rewrite(machine, Renamed);
+            return;
+        }
+
+        // Another host that has it registered as it was is told apart by the epoch.
         var config = machine.Current.Config;
-        var spec = set.ApplyTo(ground.ReadSpec(config));
+        var epoch = ground.Take(config, machine.Name, 0);
+        try
+        {
+            Rewrite(machine, Renamed);
+        }
+        finally
+        {
+            await ground.ReleaseAsync(config, epoch);
+            machine.Change(m => m with { LockEpoch = epoch + 1 });
+        }
+
+        MachineSpec Renamed(MachineSpec spec) => spec with { Name = name };
+    }
+
+    private void Rewrite(AgentMachine machine, Func<MachineSpec, MachineSpec> change)
+    {
+        var config = machine.Current.Config;
+        var spec = change(ground.ReadSpec(config));
         ground.Store(config).Write(config.Path, new ConfigFile(spec), "writing the configuration");
         machine.Change(m => m with { Spec = spec });
+    }
+
+    private static void RequireNoMigration(AgentMachine machine)
+    {
+        if (machine.Current.Migration is { } migration)
+            throw new FaultException(new InvalidState(machine.Name, $"being migrated ({migration.Id})", "in no migration"));
     }
 
     public async Task ReconfigureAsync(AgentMachine machine, MachineSpec spec)
