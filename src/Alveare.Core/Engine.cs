@@ -54,7 +54,7 @@ public sealed class Engine : IAsyncDisposable
         new ContainerOperations(Inventory, _loads, ids).Register(Tasks);
         new CpuBaselineOperations(Inventory).Register(Tasks);
         new RuleOperations(Inventory, Events).Register(Tasks);
-        new ArrangeOperations(Inventory, Hosts).Register(Tasks);
+        new ArrangeOperations(Inventory, Hosts, Tasks).Register();
         _passwords = new ControllerPasswords(store);
         new HostOperations(Inventory, Hosts, connector, _passwords, _costs, Statistics, Events, clock).Register(Tasks);
         new StorageOperations(Inventory, Hosts, Events, ids).Register(Tasks);

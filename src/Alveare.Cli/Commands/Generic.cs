@@ -69,12 +69,15 @@ internal static class Generic
     public static Command Rename(CliCommands commands, string kind)
     {
         var name = Takes.Existing(commands, kind);
-        var fresh = Takes.Name("NAME", "The new name");
+        var fresh = NewName();
         return OperationCommand.On(
             commands, "site.rename", "rename", $"Rename a {kind}", [name, fresh],
             _ => Task.FromResult(""),
             async (run, _) => Takes.Body(("object", await run.IdOfAsync(kind, run.Value(name))), ("name", run.Value(fresh))));
     }
+
+    /// <summary>What something is to be called.</summary>
+    public static Argument<string> NewName() => Takes.Name("NAME", "The new name");
 
     /// <param name="places">Kinds that it can be moved into, with a comma between them.</param>
     public static Command Move(CliCommands commands, string kind, string places)

@@ -32,12 +32,22 @@ internal static class VmCommands
             Destroy(commands),
             SerialCommand.New(commands),
             VncCommand.New(commands),
-            Generic.Rename(commands, "vm"),
+            Rename(commands),
             Generic.Move(commands, "vm", "folder,datacenter"),
         ]);
 
     private static OperationCommand Plain(CliCommands commands, string verb, string description) =>
         OperationCommand.OnMany(commands, $"vm.{verb}", description, [], _ => Task.FromResult<JsonObject?>(null));
+
+    private static OperationCommand Rename(CliCommands commands)
+    {
+        var name = Takes.Existing(commands, "vm");
+        var fresh = Generic.NewName();
+        return OperationCommand.On(
+            commands, "vm.rename", "rename", "Rename a machine or template, also while it runs; its directory and files keep their names", [name, fresh],
+            run => run.IdOfAsync("vm", run.Value(name)),
+            (run, _) => Task.FromResult<JsonObject?>(Takes.Body(("name", run.Value(fresh)))));
+    }
 
     private static OperationCommand PowerOn(CliCommands commands)
     {

@@ -111,12 +111,17 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
     private void Update(VirtualMachine known, MachineClaim claim)
     {
         var changed = As(known, claim) with { Pool = now.PoolOn(claim.Host, known) };
+        var wanted = Renamed(known, claim) ?? known.Name;
         if (now.DatacenterOf(claim.Host) is { } datacenter && now.DatacenterOf(known.Id)?.Id != datacenter.Id)
-            changed = changed with { Parent = datacenter.Id, Name = UniqueName(datacenter.Id, EntityKind.VirtualMachine, known.Name) };
+            changed = changed with { Parent = datacenter.Id, Name = UniqueName(datacenter.Id, EntityKind.VirtualMachine, wanted) };
+        else if (wanted != known.Name)
+            changed = changed with { Name = UniqueName(known.Parent!.Value, EntityKind.VirtualMachine, wanted) };
         var isElsewhere = changed.Host != known.Host || changed.Config != known.Config || changed.Parent != known.Parent;
         Put(changed, known, mustSurvive: isElsewhere || changed.Spec != known.Spec || changed.InvalidReason != known.InvalidReason);
 
         // What a task does is told by the task.
+        if (wanted != known.Name && known.BusyTask is null)
+            _findings.Add(new(EventSeverity.Info, "vm.renamed", $"Virtual machine '{known.Name}' is called '{changed.Name}' now: its files say so.", known.Id));
         if (changed.Host != known.Host && known.BusyTask is null)
             _findings.Add(new(EventSeverity.Info, "vm.moved", $"Virtual machine '{known.Name}' is on host '{NameOf(changed.Host)}' now{(known.Host is null ? "" : $", it was on '{NameOf(known.Host)}'")}.", known.Id));
         if (changed.Power != known.Power && known.BusyTask is null && PowerEvent(changed, known.Power) is { } finding)
@@ -127,6 +132,13 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
         if (known.Host is null || known.Spec is null || changed.Spec?.DevicesLeftOut.SequenceEqual(known.Spec.DevicesLeftOut) == false)
             LeftOut(known, changed.Spec);
     }
+
+    /// <summary>The name that a machine's files have been given, or null when it is the one that they had: then the inventory's may be another, such as
+    /// one with a number because it was taken. A host that was away while another one had the machine may know an older one.</summary>
+    private static string? Renamed(VirtualMachine known, MachineClaim claim) =>
+        claim.Machine.Spec is { } said && known.Spec is { } before && said.Name != before.Name && claim.Machine.LockEpoch >= known.LockEpoch
+            ? Names.Cleaned(said.Name)
+            : null;
 
     private static VirtualMachine As(VirtualMachine vm, MachineClaim claim) => vm with
     {

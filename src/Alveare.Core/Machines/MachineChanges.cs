@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using Alveare.Core.Inventory;
 using Alveare.Core.Tasks;
+using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
@@ -33,6 +35,29 @@ internal sealed class MachineChanges(MachineGround ground, MachineMaking making)
             Disks = [.. spec.Disks, .. MachineLayout.Disks(stem, added.Select(c => (c, DiskFormat.Qcow2)), spec.Disks)],
         });
     }
+
+    /// <summary>Has the host write the name into the machine's files; what it says of them then is the name in the inventory.</summary>
+    /// <remarks>An engine that is killed in here leaves one or the other name: the one in the files, which is what the host says next.</remarks>
+    public async Task RenameAsync(RenameVm operation, TaskContext context)
+    {
+        var vm = ground.Now.Get<VirtualMachine>(operation.Target);
+        ground.Now.CheckFree(vm.Parent!.Value, EntityKind.VirtualMachine, operation.Name, except: vm.Id);
+        _ = MachineGround.SpecOf(vm);
+        await NameAsync(vm, operation.Name);
+        context.Undo.Push(() => NameAsync(vm, vm.Name));
+        await ground.Inventory.ApplyAsync(now =>
+        {
+            var named = now.Get<VirtualMachine>(vm.Id);
+            if (named.Name == operation.Name)
+                return InventoryEdit.Nothing;
+            // Its files had the name before, or another machine has been given it meanwhile.
+            now.CheckFree(named.Parent!.Value, EntityKind.VirtualMachine, operation.Name, except: vm.Id);
+            return InventoryEdit.Of(named with { Name = operation.Name });
+        });
+    }
+
+    private Task NameAsync(VirtualMachine vm, string name) =>
+        ground.ExecuteAsync(MachineGround.HostOf(vm), vm.Id, new RenameMachine(vm.Id, name), m => m?.Spec?.Name == name);
 
     public async Task SetResourcesAsync(SetResources operation, TaskContext context)
     {

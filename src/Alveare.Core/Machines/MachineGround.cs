@@ -14,7 +14,7 @@ namespace Alveare.Core.Machines;
 
 /// <summary>What the operations on machines work with, and the few things all of them do.</summary>
 /// <remarks>What a host answers about a machine is in the inventory when <see cref="HostSessions"/> hands the answer on: handlers change in
-/// the inventory only what no host knows (names, folders, the host of a machine that is off).</remarks>
+/// the inventory only what no host knows (folders, names that are free, the host of a machine that is off).</remarks>
 internal sealed record MachineGround(
     InventoryWriter Inventory,
     TaskEngine Tasks,

@@ -26,6 +26,7 @@ internal static class MachineOperations
         tasks.Handle<DestroyVm>(registration.DestroyAsync);
         tasks.FindOut<DestroyVm>(registration.FinishDestroyingAsync);
         tasks.Handle<ReconfigureVm>(changes.ReconfigureAsync);
+        tasks.Handle<RenameVm>(changes.RenameAsync);
         tasks.Handle<SetResources>(changes.SetResourcesAsync);
         tasks.Handle<MarkTemplate>(changes.MarkTemplateAsync);
         tasks.Handle<MarkVm>(changes.MarkVmAsync);

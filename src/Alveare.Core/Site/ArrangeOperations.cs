@@ -1,6 +1,7 @@
 using Alveare.Core.Hosts;
 using Alveare.Core.Inventory;
 using Alveare.Core.Tasks;
+using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
@@ -8,9 +9,9 @@ using Alveare.Model.Operations;
 namespace Alveare.Core.Site;
 
 /// <summary>Renames objects and moves them in the tree.</summary>
-internal sealed class ArrangeOperations(InventoryWriter inventory, HostSessions hosts)
+internal sealed class ArrangeOperations(InventoryWriter inventory, HostSessions hosts, TaskEngine tasks)
 {
-    public void Register(TaskEngine tasks)
+    public void Register()
     {
         tasks.Handle<Rename>(RenameAsync);
         tasks.Handle<Move>(MoveAsync);
@@ -18,6 +19,16 @@ internal sealed class ArrangeOperations(InventoryWriter inventory, HostSessions 
 
     private async Task RenameAsync(Rename operation, TaskContext context)
     {
+        context.SetResult(operation.Object);
+        if (operation.Object.Kind == EntityKind.VirtualMachine)
+        {
+            // Its name is in its files: it is held while they are written.
+            var ended = await tasks.RunAsync(new RenameVm { Target = operation.Object, Name = operation.Name }, null, context);
+            if (ended.Fault is { } fault)
+                throw new FaultException(fault);
+            return;
+        }
+
         var after = await inventory.ApplyAsync(now =>
         {
             var entity = now.Get<Entity>(operation.Object);
@@ -28,7 +39,6 @@ internal sealed class ArrangeOperations(InventoryWriter inventory, HostSessions 
                 throw new FaultException(new ObjectInUse(entity.Name, $"virtual machine '{user.Name}', whose files name it"));
             return entity.Name == operation.Name ? InventoryEdit.Nothing : InventoryEdit.Of(entity with { Name = operation.Name });
         });
-        context.SetResult(operation.Object);
         // Hosts know these two by name.
         if (after.Find(operation.Object) is Datastore or PortGroup)
             await hosts.OfferEverywhereAsync(after, after.DatacenterOf(operation.Object)!.Id, context.Cancellation);

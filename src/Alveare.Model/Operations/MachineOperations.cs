@@ -149,6 +149,12 @@ public sealed record ReconfigureVm : Operation
     public IReadOnlyList<Bytes> AddDisks { get; init; } = [];
 }
 
+[Operation(EntityKind.VirtualMachine, "rename", Privilege.VmConfigure, "Rename a machine or template, also while it runs; its directory and files keep their names.", OnTemplates = true)]
+public sealed record RenameVm : Operation
+{
+    public required string Name { get; init; }
+}
+
 [Operation(EntityKind.VirtualMachine, "set-resources", Privilege.VmConfigure, "Change what a machine is promised, held to and weighs, also while it runs; what is not given stays as it is.", States = PowerStates.Known, OnTemplates = true)]
 public sealed record SetResources : Operation
 {

@@ -1,5 +1,6 @@
 using Alveare.Model;
 using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
 using Alveare.Model.Security;
@@ -88,16 +89,32 @@ public sealed class SiteOperationTests
     });
 
     [Fact]
-    public void ARenamedMachineKeepsItsNameWhateverItsFilesSay() => VirtualRun.Of(async scheduler =>
+    public void AMachineIsCalledWhatItsFilesAreChangedToSay() => VirtualRun.Of(async scheduler =>
     {
+        static HostMachine Named(int number, string name)
+        {
+            var machine = TestHost.Machine(number, PowerState.Off);
+            return machine with { Spec = machine.Spec! with { Name = name } };
+        }
+
         var host = new TestHost(1);
-        host.Put(TestHost.Machine(1, PowerState.On));
+        host.Put(Named(1, "web"));
+        host.Put(Named(2, "web"));
         await using var site = await TestSite.WithAsync(scheduler, host);
-        var vm = TestHost.Machine(1, PowerState.On).Id;
-        await site.DoAsync(new Rename { Target = EntityId.Root, Object = vm, Name = "web" });
-        host.Put(TestHost.Machine(1, PowerState.Off));
-        await site.UntilAsync(_ => site.Machine(vm).Power == PowerState.Off);
-        Assert.Equal("web", site.Machine(vm).Name);
+        var (first, second) = (Named(1, "").Id, Named(2, "").Id);
+        Assert.Equal(("web", "web (2)"), (site.Machine(first).Name, site.Machine(second).Name));
+        host.Put(Named(2, "web") with { Power = PowerState.On });
+        await site.UntilAsync(_ => site.Machine(second).Power == PowerState.On);
+        Assert.Equal("web (2)", site.Machine(second).Name);
+
+        host.Put(Named(1, "shop"));
+        Assert.Contains("'web' is called 'shop'", await site.EventAsync("vm.renamed"));
+        Assert.Equal("shop", site.Machine(first).Name);
+        host.Put(Named(2, "shop"));
+        await site.UntilAsync(_ => site.Machine(second).Name == "shop (2)");
+        host.Put(Named(1, "web") with { LockEpoch = 0 });
+        await site.UntilAsync(_ => site.Machine(first).LockEpoch == 0);
+        Assert.Equal("shop", site.Machine(first).Name);
         await site.RefusedAsync<InvalidArgument>(new Rename { Target = EntityId.Root, Object = EntityId.Root, Name = "x" });
     });
 
