@@ -107,7 +107,7 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
         var vm = Pick(machines);
         if (IsForOthers(vm) && Dice.Next(4) > 0)
             return null;
-        return Dice.Next(18) switch
+        return Dice.Next(19) switch
         {
             0 or 1 or 2 => new PowerOn { Target = vm.Id, Host = Dice.Next(3) == 0 ? Pick(hosts) : null },
             3 or 4 => new PowerOff { Target = vm.Id },
@@ -120,6 +120,7 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
             14 => vm.IsTemplate ? new MarkVm { Target = vm.Id } : new MarkTemplate { Target = vm.Id },
             15 => new PauseVm { Target = vm.Id },
             16 => new ResumeVm { Target = vm.Id },
+            17 => new RenameVm { Target = vm.Id, Name = $"renamed{++made}" },
             _ => Dice.Next(2) == 0 ? new DestroyVm { Target = vm.Id, PowerOff = Dice.Next(2) == 0 } : Create(),
         };
     }
@@ -159,6 +160,8 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
         var mark = promises.Disturb(operation.Target);
         if (operation is DestroyVm)
             promises.Endanger(operation.Target);
+        if (operation is RenameVm rename && run.Engine.Inventory.Current.Find(rename.Target) is VirtualMachine renamed)
+            promises.Rename(renamed, rename.Name);
         try
         {
             world.Tell($"{name} {target}: asked for{Details(operation)}");
@@ -200,6 +203,7 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
         PowerOn { Host: { } host } => $" on {NameOf(host)}",
         CreateVm create => $" ({create.Name})",
         CloneVm clone => $" ({clone.Kind} {clone.Name})",
+        RenameVm rename => $" ({rename.Name})",
         _ => "",
     };
 

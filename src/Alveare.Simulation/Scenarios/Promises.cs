@@ -15,6 +15,7 @@ internal sealed class Promises(World world, ScenarioSite site)
     private readonly SortedSet<EntityId> made = [];
     private readonly SortedSet<EntityId> endangered = [];
     private readonly SortedSet<EntityId> destroyed = [];
+    private readonly SortedDictionary<EntityId, List<string>> names = [];
 
     /// <summary>Ids of the tasks that were accepted.</summary>
     public SortedSet<string> Accepted { get; } = new(StringComparer.Ordinal);
@@ -30,6 +31,14 @@ internal sealed class Promises(World world, ScenarioSite site)
 
     /// <summary>A machine may be gone from now on: somebody asked for that.</summary>
     public void Endanger(EntityId machine) => endangered.Add(machine);
+
+    /// <summary>A machine may be called something else from now on: somebody asked for that.</summary>
+    public void Rename(VirtualMachine vm, string name)
+    {
+        if (!names.TryGetValue(vm.Id, out var possible))
+            names[vm.Id] = possible = [vm.Name];
+        possible.Add(name);
+    }
 
     /// <summary>The engine says how a task ended.</summary>
     /// <param name="mark">The target's mark when the task was accepted: nobody touched it since if it is the same.</param>
@@ -48,6 +57,9 @@ internal sealed class Promises(World world, ScenarioSite site)
             made.Add(result);
         if (operation is DestroyVm)
             destroyed.Add(operation.Target);
+        // What was asked for since may still come.
+        if (operation is RenameVm rename && names[rename.Target] is var possible)
+            possible.RemoveRange(0, possible.IndexOf(rename.Name));
         if (mark == Mark(operation.Target))
             CheckNow(engine, operation, task);
     }
@@ -70,6 +82,12 @@ internal sealed class Promises(World world, ScenarioSite site)
                 world.Break($"{id} was made, nobody removed it, and it is not in the inventory.");
             else if (!HasFiles(vm.Config))
                 world.Break($"'{vm.Name}' was made, nobody removed it, and its files are gone.");
+        }
+
+        foreach (var (id, possible) in names)
+        {
+            if (run.Engine.Inventory.Current.Find(id) is VirtualMachine vm && !possible.Contains(vm.Name))
+                world.Break($"{id} was named '{possible[0]}'{string.Concat(possible.Skip(1).Select(n => $", perhaps '{n}' since"))}, and is called '{vm.Name}'.");
         }
 
         foreach (var id in destroyed.Where(d => run.Engine.Inventory.Current.Find(d) is not null))

@@ -71,6 +71,8 @@ internal sealed class Quiet(World world, ScenarioSite site, EngineRuns engines, 
             world.Break($"The inventory says that '{vm.Name}' is on '{NameOf(now, host)}', which does not have it.");
         else if ((said.Power, said.LockEpoch, said.Config) != (vm.Power, vm.LockEpoch, vm.Config) || said.Spec != vm.Spec)
             world.Break($"'{NameOf(now, host)}' says of '{vm.Name}' {Shown(said.Power, said.LockEpoch)}, the inventory {Shown(vm.Power, vm.LockEpoch)}.");
+        else if (vm.Spec is { } spec && spec.Name != vm.Name)
+            world.Break($"The inventory calls '{vm.Name}' what its files call '{spec.Name}'.");
     }
 
     private void CheckHost(InventorySnapshot now, SimulatedHost host)

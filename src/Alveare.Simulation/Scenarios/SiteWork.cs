@@ -18,7 +18,7 @@ internal sealed class SiteWork(World world, ScenarioSite site)
     public IEnumerable<Operation> Choose(InventorySnapshot now)
     {
         var host = Pick(site.Site.Hosts);
-        Operation? chosen = Dice.Next(9) switch
+        Operation? chosen = Dice.Next(8) switch
         {
             0 => new DisconnectHost { Target = host.Id },
             1 => new RemoveHost { Target = host.Id },
@@ -26,8 +26,7 @@ internal sealed class SiteWork(World world, ScenarioSite site)
             4 => new CreateFolder { Target = site.Datacenter, Name = $"folder{++made}" },
             5 => Move(now),
             6 => new CreateDatastore { Target = site.Datacenter, Name = $"extra{++made}", Path = "/extra" },
-            7 => Find<Datastore>(now, d => d.Path == "/extra") is { } extra ? new RemoveDatastore { Target = extra.Id } : null,
-            _ => Find<VirtualMachine>(now, _ => true) is { } vm ? new Rename { Target = EntityId.Root, Object = vm.Id, Name = $"renamed{++made}" } : null,
+            _ => Find<Datastore>(now, d => d.Path == "/extra") is { } extra ? new RemoveDatastore { Target = extra.Id } : null,
         };
         return chosen is null ? BringBack(now) : [chosen];
     }
