@@ -93,13 +93,13 @@ internal sealed class HostSession : IAsyncDisposable
                 await TakeReplyAsync(said.Machine);
                 break;
             case (_, UnregisterMachine gone):
-                await TakeRemovalAsync(gone.Machine, asOf);
+                await TakeMachineAsync(gone.Machine, c => c.ReplyRemoved(_id, gone.Machine, asOf));
                 break;
             case (_, DestroyMachine gone):
-                await TakeRemovalAsync(gone.Machine, asOf);
+                await TakeMachineAsync(gone.Machine, c => c.ReplyRemoved(_id, gone.Machine, asOf));
                 break;
             case (SendFinished, SendMachine gone):
-                await TakeRemovalAsync(gone.Machine, asOf);
+                await TakeMachineAsync(gone.Machine, c => c.ReplyMovedAway(_id, gone.Machine, asOf));
                 break;
         }
 
@@ -262,25 +262,18 @@ internal sealed class HostSession : IAsyncDisposable
 
     private static bool IsAsleep(Host? host) => host?.Standby is HostStandby.In or HostStandby.Exiting;
 
-    // Reconciled even if a reply was quicker: its edit may have failed, and nobody says it again.
-    private Task TakeMachineAsync(EntityId machine, Action<MachineClaims> watch)
+    // Reconciled even if a reply was quicker than the watch: its edit may have failed, and nobody says it again. And even if the watch was quicker than a
+    // reply: its edit may still be on the way to the disk, and the caller is to see it.
+    private Task TakeMachineAsync(EntityId machine, Action<MachineClaims> take)
     {
-        watch(_view.Claims);
+        take(_view.Claims);
         return _view.ReconcileAsync(_id, null, [machine]);
     }
 
-    // A reply is reconciled even if the watch was quicker: its edit may still be on the way to the disk, and the caller is to see it.
     private Task TakeReplyAsync(HostMachine machine)
     {
         HostReport.Check(_id, Name, new MachineChanged(machine));
-        _view.Claims.Reply(_id, machine);
-        return _view.ReconcileAsync(_id, null, [machine.Id]);
-    }
-
-    private Task TakeRemovalAsync(EntityId machine, long asOf)
-    {
-        _view.Claims.ReplyRemoved(_id, machine, asOf);
-        return _view.ReconcileAsync(_id, null, [machine]);
+        return TakeMachineAsync(machine.Id, c => c.Reply(_id, machine));
     }
 
     private Task RaiseAsync(HostEventRaised raised)

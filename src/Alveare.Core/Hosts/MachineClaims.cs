@@ -159,6 +159,17 @@ internal sealed class MachineClaims
         }
     }
 
+    /// <summary>As <see cref="ReplyRemoved"/>, of a machine that has moved away. What moved away ran: one that is off there was registered since, which an
+    /// answer that is asked for once more does not know, or could not be forgotten.</summary>
+    public void ReplyMovedAway(EntityId host, EntityId machine, long asOf)
+    {
+        lock (_gate)
+        {
+            if (!Of(machine).Any(c => c.Host == host && c.IsOff))
+                ReplyRemoved(host, machine, asOf);
+        }
+    }
+
     /// <summary>A host does not answer any more: its word counts no longer. Answers the machines it had spoken of.</summary>
     public IReadOnlyCollection<EntityId> Drop(EntityId host)
     {

@@ -89,6 +89,19 @@ public sealed class MachineClaimsTests
         Assert.Empty(_claims.Of(Vm));
     }
 
+    [Fact]
+    public void AMachineThatHasMovedAwayIsGoneUnlessItIsRegisteredThereAndOff()
+    {
+        _claims.Watch(Host, Machine(2) with { Power = PowerState.On });
+        _claims.ReplyMovedAway(Host, Vm, _claims.Now);
+        Assert.Empty(_claims.Of(Vm));
+
+        _claims.WatchRemoved(Host, Vm);
+        _claims.Watch(Host, Machine(3));
+        _claims.ReplyMovedAway(Host, Vm, _claims.Now);
+        Assert.Single(_claims.Of(Vm));
+    }
+
     private static HostMachine Machine(long revision) =>
         new() { Id = Vm, Config = new DatastorePath(EntityId.Datastore(Guid.Empty), "vm/vm.vmx"), Power = PowerState.Off, Revision = revision };
 }
