@@ -69,7 +69,14 @@ internal sealed class Ground(Plant plant, HostFacts facts, HostDisk disk)
 
     /// <summary>Publishes an epoch with this host (or nobody) as the owner; false when somebody was faster, or has destroyed the machine.</summary>
     public bool TryPublish(DatastorePath config, long epoch, bool owned) => IsThere(config) && Store(config).TryPublish(
-        SimulatedQemu.LockNameOf(config), owned ? new LockRecord(epoch, Host, Facts.HostName) : new LockRecord(epoch, null, null));
+        SimulatedQemu.LockNameOf(config), owned ? Taking(epoch) : new LockRecord(epoch, null, null));
+
+    /// <summary>Writes the taking of an epoch by this host beforehand, so that <see cref="TryPublish"/> needs no room for it.</summary>
+    public void Prepare(DatastorePath config, long epoch)
+    {
+        if (World.Defect != Defect.TakingIsNotPrepared)
+            Store(config).Prepare(SimulatedQemu.LockNameOf(config), Taking(epoch));
+    }
 
     /// <summary>Takes the lock for a start; answers the epoch. A lock of this host with no process behind it is a leftover: taken over.</summary>
     public long Take(DatastorePath config, string machine, long minEpoch)
@@ -90,7 +97,7 @@ internal sealed class Ground(Plant plant, HostFacts facts, HostDisk disk)
             await InsistAsync(() => TryPublish(config, epoch + 1, owned: false));
     }
 
-    /// <summary>Does something with a datastore that must be done, however long the datastore is away.</summary>
+    /// <summary>Does something with a datastore that must be done, however long the datastore is away or full.</summary>
     public async Task<T> InsistAsync<T>(Func<T> action)
     {
         while (true)
@@ -99,10 +106,12 @@ internal sealed class Ground(Plant plant, HostFacts facts, HostDisk disk)
             {
                 return action();
             }
-            catch (FaultException e) when (e.Fault is DatastoreNotAccessible)
+            catch (FaultException e) when (e.Fault is DatastoreNotAccessible or DatastoreFull)
             {
                 await Task.Delay(TimeSpan.FromSeconds(1), World.Time);
             }
         }
     }
+
+    private LockRecord Taking(long epoch) => new(epoch, Host, Facts.HostName);
 }

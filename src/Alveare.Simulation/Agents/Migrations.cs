@@ -37,6 +37,7 @@ internal sealed class Migrations
         machine.RequireOff();
         try
         {
+            ground.Ground.Prepare(command.Config, command.SourceLockEpoch + 1);
             var qemu = await ground.Power.LaunchAsync(command.Config, spec, r => r with { CpuModel = command.CpuModel });
             var uri = ground.Ground.Plant.Listen(qemu, ground.Ground.Facts.MigrationAddress);
             var record = new MigrationRecord(
@@ -93,6 +94,7 @@ internal sealed class Migrations
             throw new FaultException(new InvalidPowerState(machine.Name, machine.Current.Power, PowerStates.On));
         var record = new MigrationRecord(
             command.Migration, MigrationRole.Source, command.TargetHost, machine.Current.LockEpoch, command.Settings, null);
+        ground.Ground.Prepare(machine.Current.Config, record.SourceEpoch + 1);
         run.Qemu.Record = run.Qemu.Record with { Migration = record };
         run.Qemu.Send(command.Uri);
         Resume(machine, run, record);

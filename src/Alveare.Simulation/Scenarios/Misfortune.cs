@@ -46,7 +46,7 @@ internal sealed class Misfortune(World world, ScenarioSite site, EngineRuns engi
             await engines.StartAsync();
     }
 
-    private Task StrikeAsync() => Dice.Next(14) switch
+    private Task StrikeAsync() => Dice.Next(15) switch
     {
         0 or 1 => KillAgentAsync(Pick(Site.Hosts)),
         2 => CrashHostAsync(Pick(Site.Hosts)),
@@ -54,7 +54,7 @@ internal sealed class Misfortune(World world, ScenarioSite site, EngineRuns engi
         5 => CutAsync(Network.Center, Pick(Site.Hosts).Id),
         6 or 11 => CutAsync(Site.Hosts[0].Id, Site.Hosts[Dice.Next(1, Site.Hosts.Count)].Id),
         7 or 12 => LoseStorageAsync(Pick(Site.Hosts)),
-        8 => FillStorageAsync(),
+        8 or 13 => FillStorageAsync(),
         9 => StartElsewhereAsync(),
         10 => FillStoreAsync(),
         _ => KillEngineAsync(),
@@ -114,7 +114,8 @@ internal sealed class Misfortune(World world, ScenarioSite site, EngineRuns engi
         var datastore = Pick(Site.Datastores);
         world.Tell($"datastore {datastore.Path} is full");
         datastore.IsFull = true;
-        await AWhileAsync(20);
+        await AWhileAsync(60);
+        world.Tell($"datastore {datastore.Path} has room again");
         datastore.IsFull = false;
     }
 

@@ -111,6 +111,9 @@ internal sealed class Promises(World world, ScenarioSite site)
             case PowerOff or ShutdownGuest when executes.Count != 0:
                 world.Break($"{task.Id}: '{task.TargetName}' was powered off and executes.");
                 break;
+            case MigrateVm when executes.Count == 0 && site.Site.Hosts.First(h => h.Id == task.Result).Living.Any(q => q.Machine == operation.Target):
+                world.Break($"{task.Id}: '{task.TargetName}' was migrated and stands still where it went.");
+                break;
             // Nobody knows what runs on a host that is not connected: a machine that is off elsewhere is moved without asking that one.
             case MigrateVm { Host: { } target } when executes.Count > 0 && executes[0] != target && engine.Hosts.IsConnected(executes[0]):
                 world.Break($"{task.Id}: '{task.TargetName}' was migrated and executes elsewhere.");

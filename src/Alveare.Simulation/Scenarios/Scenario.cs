@@ -56,6 +56,7 @@ public sealed class Scenario
     {
         var operators = new Operators(world, site, engines, promises);
         var misfortune = new Misfortune(world, site, engines, promises);
+        world.Begin("The watch over switches", new SwitchWatch(world, site.Site).RunAsync);
         await engines.StartAsync();
         await world.PauseAsync(500);
         operators.StartAll();
@@ -65,7 +66,8 @@ public sealed class Scenario
         var steps = world.Dice.Next(4, 10);
         for (var step = 0; step < steps && world.Violations.Count == 0; step++)
             await StepAsync(operators, misfortune);
-        await world.PauseAsync(2000);
+        // What is broken may stay so longer than anybody does anything about it.
+        await world.PauseAsync(world.Dice.Next(4) == 0 ? 20_000 : 2000);
         await misfortune.MendAsync();
         var quiet = new Quiet(world, site, engines, operators);
         await quiet.AwaitAsync();

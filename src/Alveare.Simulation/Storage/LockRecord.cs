@@ -8,4 +8,7 @@ namespace Alveare.Simulation.Storage;
 public sealed record LockRecord(long Epoch, EntityId? Owner, string? OwnerName)
 {
     public static readonly LockRecord None = new(0, null, null);
+
+    /// <summary>What a taking takes of the datastore; a releasing is an empty file.</summary>
+    public static readonly Bytes TakingSize = new(4096);
 }

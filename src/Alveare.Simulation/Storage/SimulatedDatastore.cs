@@ -8,6 +8,7 @@ public sealed class SimulatedDatastore(string path, Bytes capacity)
 {
     private readonly SortedDictionary<string, SimulatedFile> files = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, LockRecord> locks = new(StringComparer.Ordinal);
+    private readonly HashSet<(string Name, LockRecord Taking)> prepared = [];
 
     public string Path { get; } = path;
 
@@ -25,7 +26,7 @@ public sealed class SimulatedDatastore(string path, Bytes capacity)
     /// <summary>Somebody else has filled it up.</summary>
     public bool IsFull { get; set; }
 
-    public Bytes Used => new(files.Values.Sum(f => f.Size.Value));
+    public Bytes Used { get; private set; }
 
     public Bytes Free => IsFull ? Bytes.Zero : Capacity - Used;
 
@@ -40,31 +41,55 @@ public sealed class SimulatedDatastore(string path, Bytes capacity)
 
     public SimulatedFile? Find(string file) => files.GetValueOrDefault(file);
 
-    /// <summary>Writes a file; a fault when there is no room.</summary>
+    /// <summary>Writes a file, beside the one that it replaces; a fault when there is no room.</summary>
     public void Write(string file, SimulatedFile content, string action)
     {
-        var now = Find(file)?.Size ?? Bytes.Zero;
-        if (content.Size > now && Free < content.Size - now)
-            throw new FaultException(new DatastoreFull(Path, action));
+        RequireRoom(content.Size, action);
+        Delete(file);
         files[file] = content;
+        Used += content.Size;
     }
 
-    public void Delete(string file) => files.Remove(file);
+    public void Delete(string file)
+    {
+        if (files.Remove(file, out var deleted))
+            Used -= deleted.Size;
+    }
 
     /// <summary>The disks that are overlays of a file.</summary>
     public IEnumerable<string> OverlaysOf(string file) => files.Where(f => f.Value is DiskFile { Backing: { } b } && b == file).Select(f => f.Key);
 
     public LockRecord ReadLock(string name) => locks.GetValueOrDefault(name, LockRecord.None);
 
-    /// <summary>Publishes a record as <c>link(2)</c> does: false when the epoch is taken.</summary>
+    /// <summary>Writes a taking beforehand; a fault when there is no room.</summary>
+    public void Prepare(string name, LockRecord taking)
+    {
+        RequireRoom(LockRecord.TakingSize, $"writing the lock of '{name}'");
+        prepared.Add((name, taking));
+    }
+
+    /// <summary>Publishes a record as <c>link(2)</c> does: false when the epoch is taken. A fault when there is no room for a taking that was not prepared.</summary>
     public bool TryPublish(string name, LockRecord record)
     {
         if (ReadLock(name).Epoch >= record.Epoch)
             return false;
+        if (record.Owner is not null && !prepared.Contains((name, record)))
+            RequireRoom(LockRecord.TakingSize, $"taking the lock of '{name}'");
+        prepared.RemoveWhere(p => p.Name == name && p.Taking.Epoch <= record.Epoch);
         locks[name] = record;
         Locked?.Invoke(name, record);
         return true;
     }
 
-    public void RemoveLock(string name) => locks.Remove(name);
+    public void RemoveLock(string name)
+    {
+        prepared.RemoveWhere(p => p.Name == name);
+        locks.Remove(name);
+    }
+
+    private void RequireRoom(Bytes size, string action)
+    {
+        if (Free < size)
+            throw new FaultException(new DatastoreFull(Path, action));
+    }
 }

@@ -14,6 +14,9 @@ public enum Defect
     /// <summary>A start does not look whether another host holds the lock.</summary>
     StartSkipsLock,
 
+    /// <summary>Neither end of a migration writes its taking of the lock before the switch.</summary>
+    TakingIsNotPrepared,
+
     /// <summary>A restarted agent forgets the QEMUs that ran on without it.</summary>
     NoAdoption,
 

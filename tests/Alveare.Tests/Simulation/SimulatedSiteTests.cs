@@ -4,6 +4,7 @@ using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 using Alveare.Simulation.Sites;
+using Alveare.Simulation.Storage;
 using Xunit;
 
 namespace Alveare.Tests.Simulation;
@@ -102,6 +103,51 @@ public sealed class SimulatedSiteTests
             new DatastorePath(Ds, "small/small.vmx"), new DatastorePath(Ds, "web01/web01.vmx"), clone, CloneKind.Linked, null));
         var refused = await Assert.ThrowsAsync<FaultException>(() => DoAsync(a, new DestroyMachine(template.Id)));
         Assert.IsType<ObjectInUse>(refused.Fault);
+    }
+
+    [Fact]
+    public async Task AFullDatastoreRefusesWhatWritesAndKeepsNoMachineFromEnding()
+    {
+        var (a, b) = await TwoHostsAsync();
+        var (on, off, more) = (Spec("on"), Spec("off", 2), Spec("more", 3));
+        var config = new DatastorePath(Ds, "off/off.vmx");
+        await DoAsync(a, new CreateMachine(new DatastorePath(Ds, "on/on.vmx"), on));
+        await DoAsync(a, new CreateMachine(config, off));
+        var started = await MachineAsync(a, new StartMachine(on.Id, 0));
+
+        _site.Datastores[0].IsFull = true;
+        HostCommand[] writing =
+        [
+            new CreateMachine(new DatastorePath(Ds, "more/more.vmx"), more),
+            new CloneMachine(config, new DatastorePath(Ds, "more/more.vmx"), more, CloneKind.Linked, null),
+            new ReconfigureMachine(off.Id, off with { Cpus = 2 }),
+            new StartMachine(off.Id, 0),
+            new DestroyMachine(off.Id),
+        ];
+        foreach (var command in writing)
+            Assert.IsType<DatastoreFull>((await Assert.ThrowsAsync<FaultException>(() => DoAsync(a, command))).Fault);
+        var preparing = new PrepareIncoming(Guid.NewGuid(), on.Id, started.Config, a.Id, started.LockEpoch, new MigrationSettings());
+        Assert.IsType<DatastoreFull>((await Assert.ThrowsAsync<FaultException>(() => DoAsync(b, preparing))).Fault);
+        Assert.Empty((await b.ObserveAsync(Soon)).Machines);
+        Assert.Equal(PowerState.Off, (await MachineAsync(a, new StopMachine(on.Id))).Power);
+
+        _site.Datastores[0].IsFull = false;
+        Assert.Equal(1, (await a.ObserveAsync(Soon)).Machines.Single(m => m.Id == off.Id).Spec!.Cpus);
+        Assert.Equal(PowerState.On, (await MachineAsync(a, new StartMachine(off.Id, 0))).Power);
+    }
+
+    [Fact]
+    public void ATakingThatIsPreparedNeedsNoRoom()
+    {
+        var store = _site.AddDatastore("/alone");
+        var host = EntityId.Host(Guid.NewGuid());
+        store.Prepare("web", new LockRecord(1, host, "a"));
+        store.IsFull = true;
+
+        Assert.Throws<FaultException>(() => store.TryPublish("web", new LockRecord(1, EntityId.Host(Guid.NewGuid()), "b")));
+        Assert.True(store.TryPublish("web", new LockRecord(1, host, "a")));
+        Assert.True(store.TryPublish("web", new LockRecord(2, null, null)));
+        Assert.Throws<FaultException>(() => store.TryPublish("web", new LockRecord(3, host, "a")));
     }
 
     private static MachineSpec Spec(string name, int number = 1) =>
