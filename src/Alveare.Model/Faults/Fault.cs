@@ -385,7 +385,7 @@ public sealed record MachineStartFailed(string Machine, string Cause) : Fault
 /// <param name="RunsOn">Name of the host that has the machine now, or null when it is powered off.</param>
 public sealed record MigrationFailed(string Machine, string Reason, string? RunsOn) : Fault
 {
-    protected override string Sentence => $"Virtual machine '{Machine}' was not migrated: {Reason}. {(RunsOn is null ? "It is powered off" : $"It runs on '{RunsOn}'")}.";
+    protected override string Sentence => $"Virtual machine '{Machine}' was not migrated: {Reason.TrimEnd('.')}. {(RunsOn is null ? "It is powered off" : $"It runs on '{RunsOn}'")}.";
 }
 
 public sealed record GuestNotReachable(string Machine, string Reason) : Fault

@@ -98,7 +98,8 @@ internal sealed class Ground(Plant plant, HostFacts facts, HostDisk disk)
     }
 
     /// <summary>Does something with a datastore that must be done, however long the datastore is away or full.</summary>
-    public async Task<T> InsistAsync<T>(Func<T> action)
+    /// <param name="refused">Told of each time that it could not be done.</param>
+    public async Task<T> InsistAsync<T>(Func<T> action, Action<Fault>? refused = null)
     {
         while (true)
         {
@@ -108,6 +109,7 @@ internal sealed class Ground(Plant plant, HostFacts facts, HostDisk disk)
             }
             catch (FaultException e) when (e.Fault is DatastoreNotAccessible or DatastoreFull)
             {
+                refused?.Invoke(e.Fault);
                 await Task.Delay(TimeSpan.FromSeconds(1), World.Time);
             }
         }

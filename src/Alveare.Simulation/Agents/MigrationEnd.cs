@@ -54,17 +54,14 @@ internal abstract class MigrationEnd(AgentMachine machine, MachineRun run, Migra
 
     protected void Fail(string reason, string? runsOn)
     {
-        World.Tell($"{Ground.Facts.HostName}: migration of {Machine.Name} failed: {reason}");
-        outcome.TrySetException(new FaultException(new MigrationFailed(Machine.Name, reason, runsOn)));
+        if (outcome.TrySetException(new FaultException(new MigrationFailed(Machine.Name, reason, runsOn))))
+            World.Tell($"{Ground.Facts.HostName}: migration of {Machine.Name} failed: {reason}");
         // Nobody may be waiting.
         _ = outcome.Task.Exception;
     }
 
     /// <summary>The lock, as soon as it can be read.</summary>
     protected Task<LockRecord> ReadLockAsync() => Ground.InsistAsync(() => Ground.ReadLock(Qemu.Config));
-
-    /// <summary>Publishes the deciding epoch, as soon as the datastore answers.</summary>
-    protected Task<bool> TryPublishAsync(bool owned) => Ground.InsistAsync(() => Ground.TryPublish(Qemu.Config, NextEpoch, owned));
 
     /// <summary>The lock, or null when it cannot be read now.</summary>
     protected LockRecord? TryReadLock()

@@ -1,4 +1,5 @@
 using Alveare.Core.Hosts;
+using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 using Alveare.Simulation.Processes;
@@ -39,7 +40,7 @@ internal sealed class OutgoingEnd(AgentMachine machine, MachineRun run, Migratio
         {
             await Outcome;
         }
-        catch (Model.Faults.FaultException)
+        catch (FaultException)
         {
             // The outcome is for whoever asked for the migration.
         }
@@ -49,9 +50,18 @@ internal sealed class OutgoingEnd(AgentMachine machine, MachineRun run, Migratio
     {
         using (await Machine.EnterAsync())
         {
-            var verdict = await AwaitVerdictAsync(ClaimTimeAfterDeath);
-            if (verdict == Verdict.Undecided)
-                verdict = await TryPublishAsync(owned: false) ? Verdict.Nobody : await ReadVerdictAsync();
+            Verdict verdict;
+            try
+            {
+                verdict = await DecideAfterDeathAsync();
+            }
+            catch (FaultException e)
+            {
+                // The datastore is away. It is off here, and whoever starts it next finds in the lock who has it.
+                Fail($"its process ended: {Qemu.EndCause}; who has it now is not known: {e.Fault.Message}", runsOn: null);
+                return false;
+            }
+
             Ground.Disk.Processes.Remove(Qemu);
             if (verdict == Verdict.Theirs)
             {
@@ -65,8 +75,8 @@ internal sealed class OutgoingEnd(AgentMachine machine, MachineRun run, Migratio
             if (verdict == Verdict.Ours)
                 await Ground.ReleaseAsync(Qemu.Config, NextEpoch);
             Machine.Run = null;
-            var held = await ReadLockAsync();
-            Machine.Change(m => m.PoweredOff() with { LockEpoch = held.Epoch });
+            var now = TryReadLock();
+            Machine.Change(m => m.PoweredOff() with { LockEpoch = now?.Epoch ?? m.LockEpoch });
         }
 
         Around.Power.Announce(Machine, Run);
@@ -87,10 +97,33 @@ internal sealed class OutgoingEnd(AgentMachine machine, MachineRun run, Migratio
             return;
         Enter(MigrationPhase.Switch);
         Report(MigrationPhase.Switch);
-        if (await AwaitVerdictAsync(Record.Settings.SwitchTimeout, () => cancelReason is not null) == Verdict.Theirs)
-            Leave();
+        if (await WhyNotTakenAsync() is { } kept)
+            await TakeBackAsync(kept);
         else
-            await TakeBackAsync(cancelReason ?? $"the destination did not take the machine over within {Record.Settings.SwitchTimeout.TotalSeconds} s");
+            Leave();
+    }
+
+    private async Task<Verdict> DecideAfterDeathAsync()
+    {
+        var verdict = await AwaitVerdictAsync(ClaimTimeAfterDeath);
+        if (verdict != Verdict.Undecided)
+            return verdict;
+        return Ground.TryPublish(Qemu.Config, NextEpoch, owned: false) ? Verdict.Nobody : ReadVerdict();
+    }
+
+    /// <summary>Gives the destination its time; answers why the machine is to be taken back, or null when it has been taken over.</summary>
+    private async Task<string?> WhyNotTakenAsync()
+    {
+        try
+        {
+            if (await AwaitVerdictAsync(Record.Settings.SwitchTimeout, () => cancelReason is not null) == Verdict.Theirs)
+                return null;
+            return cancelReason ?? $"the destination did not take the machine over within {Record.Settings.SwitchTimeout.TotalSeconds} s";
+        }
+        catch (FaultException e)
+        {
+            return e.Fault.Message;
+        }
     }
 
     /// <summary>Watches the copying to its end; answers why it failed, or null.</summary>
@@ -127,12 +160,12 @@ internal sealed class OutgoingEnd(AgentMachine machine, MachineRun run, Migratio
             new MigrationProgress(phase, status.Total, status.Transferred, status.Remaining, 1e9, 1e6)));
     }
 
-    private async Task<Verdict> ReadVerdictAsync()
+    private Verdict ReadVerdict()
     {
         // Whoever destroyed the machine has had it, and took its lock away with it: epochs begin anew only for a machine that is another one.
-        if (!await Ground.InsistAsync(() => Ground.IsThere(Qemu.Config)))
+        if (!Ground.IsThere(Qemu.Config))
             return Verdict.Theirs;
-        var held = await ReadLockAsync();
+        var held = Ground.ReadLock(Qemu.Config);
         return held.Epoch < NextEpoch ? Verdict.Undecided : held.Owner == Ground.Host ? Verdict.Ours : Verdict.Theirs;
     }
 
@@ -141,33 +174,31 @@ internal sealed class OutgoingEnd(AgentMachine machine, MachineRun run, Migratio
     {
         var began = World.Time.GetTimestamp();
         var interval = TimeSpan.FromMilliseconds(10);
-        var verdict = await ReadVerdictAsync();
+        var verdict = ReadVerdict();
         while (verdict == Verdict.Undecided && World.Time.GetElapsedTime(began) < atMost && isEnough?.Invoke() != true)
         {
             await Task.Delay(interval, World.Time);
             // A real agent looks every 10 ms to keep the pause short; here that would only be many turns.
             interval = interval < TimeSpan.FromSeconds(1) ? interval * 2 : interval;
-            verdict = await ReadVerdictAsync();
+            verdict = ReadVerdict();
         }
 
         return verdict;
     }
 
-    /// <summary>Keeps the machine here: the lock first, so that no destination can have it any more, then the guest.</summary>
+    /// <summary>Keeps the machine here: the lock first, so that no destination can have it any more, then the guest. As soon as that can be done, where the
+    /// datastore is away; whoever asked for the move does not wait for it.</summary>
     private async Task TakeBackAsync(string reason)
     {
-        if (!await TryPublishAsync(owned: true) && World.Defect != Defect.SourceSkipsLock)
-        {
-            // An agent that ended after winning finds itself the owner.
-            if (await ReadVerdictAsync() != Verdict.Ours)
-            {
-                Leave();
-                return;
-            }
-        }
-
+        var isOurs = await Ground.InsistAsync(() => !Qemu.HasEnded && TryTakeBack(), e => Fail($"{reason}; taking it back failed too: {e.Message}", Ground.Facts.HostName));
         if (Qemu.HasEnded)
             return;
+        if (!isOurs && World.Defect != Defect.SourceSkipsLock)
+        {
+            Leave();
+            return;
+        }
+
         Qemu.Record = Qemu.Record with { LockEpoch = NextEpoch, Migration = null };
         Qemu.CancelSending();
         await World.PauseAsync(3);
@@ -177,6 +208,9 @@ internal sealed class OutgoingEnd(AgentMachine machine, MachineRun run, Migratio
         Machine.Change(m => m with { Power = PowerState.On, Migration = null, LockEpoch = NextEpoch });
         Fail(reason, Ground.Facts.HostName);
     }
+
+    // An agent that ended after winning finds itself the owner.
+    private bool TryTakeBack() => Ground.TryPublish(Qemu.Config, NextEpoch, owned: true) || ReadVerdict() == Verdict.Ours;
 
     /// <summary>Lets the machine go: the destination has it. The end of the process does the rest.</summary>
     private void Leave()
