@@ -32,8 +32,8 @@ public static class DiskChain
     private static DiskFormat GuessFormat(DatastoreRoot root, string overlay, string relative)
     {
         using var file = root.TryOpenRead(relative) ?? throw new FaultException(new FileNotFoundFault(PathOf(root, relative)));
-        Span<byte> magic = stackalloc byte[4];
-        if (file.ReadAtLeast(magic, 4, throwOnEndOfStream: false) == 4 && magic.SequenceEqual((ReadOnlySpan<byte>)[(byte)'Q', (byte)'F', (byte)'I', 0xfb]))
+        Span<byte> start = stackalloc byte[4];
+        if (Qcow2Header.Begins(start[..file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)]))
             return DiskFormat.Qcow2;
         throw new FaultException(new FileCorrupt(
             PathOf(root, overlay), $"it does not say which format '{relative}' has, on which it stands: 'qemu-img rebase -u -f qcow2 -b NAME -F raw' writes that into it"));

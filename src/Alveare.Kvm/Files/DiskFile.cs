@@ -9,9 +9,6 @@ namespace Alveare.Kvm.Files;
 public static class DiskFile
 {
     private const int HeaderBytes = 104;
-
-    // "QFI" and 0xfb.
-    private const uint Magic = 0x514649fb;
     private const long CorruptBit = 1 << 1;
     private const long ExternalDataBit = 1 << 2;
 
@@ -38,7 +35,7 @@ public static class DiskFile
     {
         var header = new byte[HeaderBytes];
         var length = file.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false);
-        if (length < 4 || BinaryPrimitives.ReadUInt32BigEndian(header) != Magic)
+        if (!Qcow2Header.Begins(header.AsSpan(..length)))
             throw new FaultException(new FileCorrupt(path, "it does not begin as a qcow2 image does"));
         if (length < HeaderBytes)
             throw new FaultException(new FileCorrupt(path, $"it is cut off: it has {file.Length} bytes, less than the header of a qcow2 image"));

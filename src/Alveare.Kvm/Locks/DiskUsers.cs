@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
-using Alveare.Kvm.Qemu;
+using Alveare.Kvm.Files;
 using Alveare.Model;
 
 namespace Alveare.Kvm.Locks;

@@ -1,4 +1,5 @@
 using Alveare.Core.Tasks;
+using Alveare.Kvm.Files;
 using Alveare.Kvm.Locks;
 using Alveare.Kvm.Qemu;
 using Alveare.Model.Faults;

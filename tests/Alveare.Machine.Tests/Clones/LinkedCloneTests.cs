@@ -1,5 +1,5 @@
 using Alveare.Kvm;
-using Alveare.Kvm.Qemu;
+using Alveare.Kvm.Files;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;

@@ -1,15 +1,19 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace Alveare.Kvm.Qemu;
+namespace Alveare.Kvm.Files;
 
 /// <summary>The little that is read of a qcow2 file without QEMU: what it stands on.</summary>
 public static class Qcow2Header
 {
     // Offsets from QEMU's docs/interop/qcow2.txt: magic, version, backing file offset (8), backing file size (16).
+    // "QFI" and 0xfb.
     private const uint Magic = 0x514649fb;
     private const int HeadLength = 20;
     private const int MaxBackingLength = 1023;
+
+    /// <summary>Whether a file that begins so is a qcow2 image, as far as its first four bytes say.</summary>
+    public static bool Begins(ReadOnlySpan<byte> start) => BinaryPrimitives.TryReadUInt32BigEndian(start, out var magic) && magic == Magic;
 
     /// <summary>The file that <paramref name="path"/> stands on as its header names it (relative to its own directory, unless absolute), or
     /// null for a file that stands on none, is not qcow2 or cannot be read.</summary>
@@ -19,7 +23,7 @@ public static class Qcow2Header
         {
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             Span<byte> head = stackalloc byte[HeadLength];
-            if (file.ReadAtLeast(head, HeadLength, throwOnEndOfStream: false) < HeadLength || BinaryPrimitives.ReadUInt32BigEndian(head) != Magic)
+            if (file.ReadAtLeast(head, HeadLength, throwOnEndOfStream: false) < HeadLength || !Begins(head))
                 return null;
             var offset = BinaryPrimitives.ReadInt64BigEndian(head[8..]);
             var length = BinaryPrimitives.ReadInt32BigEndian(head[16..]);
