@@ -94,7 +94,7 @@ public sealed class KvmHost : IHost
             },
         };
         migrations = new MigrationTable(new MigrationGround(
-            options.HostId, options.HostName, options.MigrationAddress, machines, ground, power, launcher, setup.User, options.Time,
+            options.HostId, options.HostName, options.MigrationAddress, machines, listing, ground, power, launcher, setup.User, options.Time,
             stopping.Token)
         {
             Enforce = enforcement.Apply,

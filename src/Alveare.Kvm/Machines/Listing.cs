@@ -11,26 +11,21 @@ namespace Alveare.Kvm.Machines;
 /// <summary>Lists machines by their files; those whose files cannot be read are listed too, as invalid with the reason.</summary>
 public sealed class Listing(MachineTable machines, Ground ground)
 {
+    // One at a time: two copies of one machine must not pass each other's check.
     private readonly Lock sync = new();
 
     /// <summary>Lists a <c>.vmx</c> from now on. Doing it again reads the file again: so a machine whose file was mended becomes valid.</summary>
     public Machine Add(DatastorePath config)
     {
-        // One at a time: two copies of one machine must not pass each other's check.
         lock (sync)
-        {
-            var found = Describe(config);
-            if (machines.All.FirstOrDefault(m => m.Current.Config == config) is { } known)
-            {
-                if (known.Id == found.Id || known.Run is not null)
-                    return Refresh(known, found);
-                machines.Remove(known);
-            }
+            return Add(Describe(config), machines.Add);
+    }
 
-            if (machines.TryFind(found.Id) is { } other)
-                found = Separate(found, other);
-            return machines.Add(found);
-        }
+    /// <summary>Lists a machine that is to come here from another host, which says where its files are.</summary>
+    public Machine AddVisiting(HostMachine coming)
+    {
+        lock (sync)
+            return Add(coming, machines.AddVisiting);
     }
 
     /// <summary>Reads the file of a machine that the registry knows by <paramref name="registered"/>'s id.</summary>
@@ -56,6 +51,18 @@ public sealed class Listing(MachineTable machines, Ground ground)
     {
         foreach (var machine in machines.All.Where(m => m.Current.Config.Datastore == datastore && m.Current.Spec is null))
             Refresh(machine, Describe(new RegisteredMachine(machine.Id, machine.Current.Config)));
+    }
+
+    private Machine Add(HostMachine found, Func<HostMachine, Machine> add)
+    {
+        if (machines.All.FirstOrDefault(m => m.Current.Config == found.Config) is { } known)
+        {
+            if (known.Id == found.Id || known.Run is not null)
+                return Refresh(known, found);
+            machines.Remove(known);
+        }
+
+        return add(machines.TryFind(found.Id) is { } other ? Separate(found, other) : found);
     }
 
     /// <summary>The files at <paramref name="config"/> as a machine that is off; a fault when there is no such file.</summary>

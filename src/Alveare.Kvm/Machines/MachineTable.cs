@@ -24,7 +24,7 @@ public sealed class MachineTable(HostState state, Registry registry) : IDisposab
         return AddVisiting(machine);
     }
 
-    /// <summary>Adds a machine that is not this host's yet: an incoming migration.</summary>
+    /// <summary>Adds a machine that is not remembered, such as one that is not this host's yet.</summary>
     public Machine AddVisiting(HostMachine machine)
     {
         var added = machines.GetOrAdd(machine.Id, _ => new Machine(state, machine));

@@ -14,6 +14,7 @@ public sealed record MigrationGround(
     string HostName,
     string Address,
     MachineTable Machines,
+    Listing Listing,
     Ground Ground,
     PowerControl Power,
     Launcher Launcher,

@@ -52,7 +52,7 @@ public sealed class MigrationTable
             return new IncomingReady(known);
         RequireLockOfSource(command);
         var spec = ground.Ground.ReadSpec(command.Config);
-        var machine = ground.Machines.AddVisiting(new HostMachine
+        var machine = ground.Listing.AddVisiting(new HostMachine
         {
             Id = command.Machine,
             Config = command.Config,

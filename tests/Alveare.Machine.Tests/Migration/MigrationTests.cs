@@ -82,6 +82,45 @@ public sealed class MigrationTests
     }
 
     [Fact]
+    public async Task AMachineWhoseFilesWereMovedArrivesWhereItIsStillRegisteredAtTheirOldPlace()
+    {
+        await using var room = MachineRoom.Open();
+        var source = await room.OpenHostAsync("a");
+        var target = await room.OpenHostAsync("b");
+        var made = await room.CreateTickingAsync(source, "tick");
+        await MachineRoom.ExecuteAsync(target, new RegisterMachine(made.Config));
+        await MachineRoom.ExecuteAsync(source, new UnregisterMachine(made.Id));
+        Directory.Move(Path.Combine(room.DatastorePath, "tick"), Path.Combine(room.DatastorePath, "moved"));
+        await MachineRoom.ExecuteAsync(source, new RegisterMachine(made.Config with { Path = "moved/tick.vmx" }));
+        var machine = ((MachineReply)await MachineRoom.ExecuteAsync(source, new StartMachine(made.Id, 0))).Machine;
+
+        var (_, arrived) = await Move.RunAsync(room, source, target, machine, new MigrationSettings());
+
+        Assert.Equal((machine.Config, machine.LockEpoch + 1), (arrived.Machine.Config, arrived.Machine.LockEpoch));
+        Assert.Equal(arrived.Machine.Id, Assert.Single((await target.ObserveAsync(Cancellation)).Machines).Id);
+        using var serial = await MachineRoom.OpenSerialAsync(target, machine.Id);
+        await TickingGuest.NextCountAsync(serial, Cancellation);
+    }
+
+    [Fact]
+    public async Task AMachineDoesNotArriveInTheFilesOfACopyThatIsRegisteredThere()
+    {
+        await using var room = MachineRoom.Open();
+        var source = await room.OpenHostAsync("a");
+        var target = await room.OpenHostAsync("b");
+        var machine = await room.StartTickingAsync(source, "tick");
+        Directory.CreateDirectory(Path.Combine(room.DatastorePath, "copy"));
+        foreach (var file in (string[])["tick.vmx", "tick.raw"])
+            File.Copy(Path.Combine(room.DatastorePath, "tick", file), Path.Combine(room.DatastorePath, "copy", file));
+        await MachineRoom.ExecuteAsync(target, new RegisterMachine(machine.Config with { Path = "copy/tick.vmx" }));
+
+        var refused = await Assert.ThrowsAsync<FaultException>(() => Move.PrepareAsync(source, target, machine, MachineRoom.Ids.NewUuid(), new MigrationSettings()));
+
+        Assert.Contains("a copy needs one of its own", Assert.IsType<InvalidMachine>(refused.Fault).Reason);
+        Assert.Empty(Directory.GetFiles(Path.Combine(room.DatastorePath, "copy"), "*.lock.*"));
+    }
+
+    [Fact]
     public async Task AMachineOfWhichQemuKnowsThatItCannotMoveIsRefusedWithItsReason()
     {
         await using var room = MachineRoom.Open();

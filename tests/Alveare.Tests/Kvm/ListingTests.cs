@@ -98,6 +98,41 @@ public sealed class ListingTests : IAsyncLifetime
     }
 
     [Fact]
+    public void AMachineThatComesFromAnotherHostIsListedWhereThatHostHasIt()
+    {
+        var before = Register("web", Text("web"));
+        Directory.Delete(Path.Combine(Storage, "web"), recursive: true);
+
+        var coming = _listing.AddVisiting(before with { Config = ConfigOf("moved"), LockEpoch = 7 });
+
+        Assert.Equal((before.Id, ConfigOf("moved"), 7), (coming.Id, coming.Current.Config, coming.Current.LockEpoch));
+        Assert.Same(coming, Assert.Single(_machines.All));
+    }
+
+    [Fact]
+    public void AMachineThatComesFromAnotherHostIsNotTakenForTheCopyThatIsRegisteredHere()
+    {
+        var copy = Register("copy", Text("web"));
+
+        var refused = Assert.Throws<FaultException>(() => _listing.AddVisiting(copy with { Config = ConfigOf("web") }));
+
+        Assert.Contains("its uuid.bios is that of 'web' at 'copy/copy.vmx'", Assert.IsType<InvalidMachine>(refused.Fault).Reason);
+        Assert.Equal(copy, Assert.Single(_state.Current.Machines));
+    }
+
+    [Fact]
+    public void AMachineThatComesBackIsKnownAsItsFilesAreNow()
+    {
+        var before = Register("web", Text("web").Replace("memSize = \"64\"", "memSize = \"0\""));
+        Assert.NotNull(before.InvalidReason);
+        var spec = VmxFile.Read("web.vmx", Encoding.UTF8.GetBytes(Text("web"))) with { Uuid = before.Id.Uuid };
+
+        var coming = _listing.AddVisiting(new HostMachine { Id = before.Id, Config = before.Config, Spec = spec, Power = PowerState.Off, LockEpoch = 3 });
+
+        Assert.Equal((spec, null, 3), (coming.Current.Spec, coming.Current.InvalidReason, coming.Current.LockEpoch));
+    }
+
+    [Fact]
     public void AFileThatIsNotThereIsAFault() =>
         Assert.IsType<FileNotFoundFault>(Assert.Throws<FaultException>(() => _listing.Add(ConfigOf("none"))).Fault);
 
