@@ -15,14 +15,13 @@ internal static class WholeFile
     /// a run's record need not, because the run does not either.</summary>
     public static void Replace(string path, byte[] content, bool flush)
     {
-        var directory = Path.GetDirectoryName(path)!;
-        var temporary = Path.Combine(directory, $".{Path.GetFileName(path)}.{Guid.NewGuid():N}");
+        var temporary = NewBeside(path);
         try
         {
             Create(temporary, content, flush);
             File.Move(temporary, path, overwrite: true);
             if (flush)
-                FlushDirectory(directory);
+                FlushDirectory(Path.GetDirectoryName(path)!);
         }
         catch
         {
@@ -63,6 +62,13 @@ internal static class WholeFile
             return null;
         }
     }
+
+    /// <summary>A name for what is to become a file, in its directory and hidden.</summary>
+    public static string NewBeside(string path) => Path.Combine(Path.GetDirectoryName(path)!, $".{Path.GetFileName(path)}.{Guid.NewGuid():N}");
+
+    /// <summary>The name of the file that one of <see cref="NewBeside"/> was to become, or null for any other file. Whoever is killed in the middle leaves one behind.</summary>
+    public static string? Unfinished(string name) =>
+        name.StartsWith('.') && name.LastIndexOf('.') is > 0 and var dot && Guid.TryParseExact(name.AsSpan(dot + 1), "N", out _) ? name[1..dot] : null;
 
     /// <summary>Writes a file that must not be there yet.</summary>
     public static void Create(string path, byte[] content, bool flush)

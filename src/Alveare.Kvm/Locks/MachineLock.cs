@@ -73,13 +73,15 @@ public sealed class MachineLock(string directory, string name, string datastore)
     /// <summary>Gives up a lock that is <paramref name="held"/>; null when it was taken away before.</summary>
     public LockRecord? Release(LockRecord held) => Publish(new LockRecord(held.Epoch + 1, null, null, null), MakeEmpty);
 
-    /// <summary>Removes every record. The caller holds the lock, and the machine's configuration is gone.</summary>
+    /// <summary>Removes every record, and what takers that were killed have left. The caller holds the lock, and the machine's configuration is gone.</summary>
     public void Delete()
     {
         var files = Files();
         foreach (var epoch in Epochs(files))
             File.Delete(PathOf(epoch));
         DeletePrepared(files, long.MaxValue);
+        foreach (var file in files.Where(f => WholeFile.Unfinished(f) is { } taking && (taking == $"{name}.lock" || PreparedEpoch(taking) > 0)))
+            File.Delete(Path.Combine(directory, file));
     }
 
     private LockRecord? Publish(LockRecord record, Func<LockRecord, bool> tryMake)
@@ -109,7 +111,7 @@ public sealed class MachineLock(string directory, string name, string datastore)
 
     private bool LinkNew(LockRecord record, byte[] content, bool survives)
     {
-        var temporary = Path.Combine(directory, $".{name}.lock.{Guid.NewGuid():N}");
+        var temporary = WholeFile.NewBeside(Path.Combine(directory, $"{name}.lock"));
         try
         {
             // The content first, and closed: on a network file system the link would show an empty file to others, which stands for a release.

@@ -53,7 +53,8 @@ public sealed class Destruction(MachineTable machines, Ground ground)
             ];
             if (spec.CustomizationSeed is { } seed)
                 own.Add(seed);
-            foreach (var file in directory.EnumerateFiles().Where(f => own.Contains(f.Name)))
+            // Of the configuration only what an agent that was killed has left beside it.
+            foreach (var file in directory.EnumerateFiles().Where(f => own.Contains(f.Name) || WholeFile.Unfinished(f.Name) is { } whole && (own.Contains(whole) || whole == config.FileName)))
                 file.Delete();
             File.Delete(Path.Combine(directory.FullName, config.FileName));
         }

@@ -110,6 +110,19 @@ public sealed class MachineLockTests : IDisposable
     }
 
     [Fact]
+    public void OneThatIsDeletedTakesWhatKilledTakersLeftWithItAndNothingOfAnother()
+    {
+        var machine = NewLock();
+        machine.TryTake(machine.Read(), Hosts[0], "h1", "boot");
+        string[] left = [$".web01.lock.{Guid.NewGuid():N}", $"..web01.lock.2.{Hosts[1].Uuid:N}.{Guid.NewGuid():N}"];
+        string[] others = [$".web01.vmx.{Guid.NewGuid():N}", $".web012.lock.{Guid.NewGuid():N}", "web012.lock.1"];
+        foreach (var file in (string[])[.. left, .. others])
+            File.WriteAllText(Path.Combine(_directory, file), "");
+        machine.Delete();
+        Assert.Equal(others.Order(), Directory.GetFiles(_directory).Select(f => Path.GetFileName(f)).Order());
+    }
+
+    [Fact]
     public async Task OfManyTakersExactlyOneWinsEachEpoch()
     {
         const int Rounds = 200;
