@@ -76,6 +76,9 @@ internal sealed record MachineGround(
             await Inventory.ApplyAsync(now =>
             {
                 var known = now.Get<VirtualMachine>(vm.Id);
+                // Started since somebody looked: its place is where it runs.
+                if (known.Power is PowerState.On or PowerState.Paused)
+                    throw new FaultException(new InvalidPowerState(known.Name, known.Power, PowerStates.Off));
                 return InventoryEdit.Of(known with { Host = target, IsStale = false, Pool = now.PoolOn(target, known) });
             });
         }

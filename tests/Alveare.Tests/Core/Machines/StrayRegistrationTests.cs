@@ -45,6 +45,23 @@ public sealed class StrayRegistrationTests
         Assert.Equal((site.Host(1), PowerState.On), (site.Vm(id).Host!.Value, site.Vm(id).Power));
     }
 
+    [Fact]
+    public async Task AMachineThatStartsWhileItIsRegisteredElsewhereStaysWhereItRuns()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1);
+        var held = site.Hosts.Hold<RegisterMachine>();
+        var task = await site.SubmitAsync(new MigrateVm { Target = id, Host = site.Host(2) });
+        await held.ArrivedAsync();
+        await site.Simulation.Hosts[0].ExecuteAsync(new StartMachine(id, 0), null, CancellationToken.None);
+        await site.UntilAsync(_ => site.Vm(id).Power == PowerState.On, "it is known to run");
+        held.Release();
+
+        Assert.IsType<InvalidPowerState>((await site.EndAsync(task)).Fault);
+        Assert.Equal((site.Host(1), PowerState.On), (site.Vm(id).Host!.Value, site.Vm(id).Power));
+        Assert.Null(await site.OnHostAsync(2, id));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
