@@ -13,6 +13,9 @@ internal readonly record struct MachineClaim(EntityId Host, HostMachine Machine)
     /// <summary>A migration's destination that only waits: it is to come here, and may never do so.</summary>
     public bool IsAwaited => Machine.Migration is { Role: MigrationRole.Destination, Phase: not MigrationPhase.Commit };
 
+    /// <summary>It does not run there as far as is known, and what its files and its lock say has not been read there yet.</summary>
+    public bool IsUnread => Machine is { IsUnread: true, Power: PowerState.Unknown };
+
     /// <summary>It runs there and is not on its way from or to another host.</summary>
     public bool HasStayed => Runs && Machine.Migration is null;
 

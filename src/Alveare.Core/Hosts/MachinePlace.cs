@@ -8,18 +8,18 @@ namespace Alveare.Core.Hosts;
 internal static class MachinePlace
 {
     /// <summary>Where it runs, before where it is only awaited; among those, and when it runs nowhere, the newest lock epoch; then where it
-    /// was; then by id.</summary>
+    /// was; then by id. A host that has not read the machine's files yet keeps it, and takes it from nobody.</summary>
     public static MachineClaim Choose(IReadOnlyList<MachineClaim> said, EntityId? present) => said
         .OrderByDescending(c => c.Runs)
         .ThenBy(c => c.IsAwaited)
-        .ThenByDescending(c => c.Machine.LockEpoch)
+        .ThenByDescending(c => !c.IsUnread ? c.Machine.LockEpoch : c.Host == present ? long.MaxValue : -1)
         .ThenByDescending(c => c.Host == present)
         .ThenBy(c => c.Host)
         .First();
 
     /// <summary>Whether a host's word counts while the host that the machine was on last does not answer: not when it may still run there.</summary>
     public static bool TakesOver(MachineClaim claim, VirtualMachine known) =>
-        claim.Runs || (!claim.IsAwaited && (claim.Machine.LockEpoch > known.LockEpoch || known.Power == PowerState.Off));
+        claim.Runs || (claim is { IsAwaited: false, IsUnread: false } && (claim.Machine.LockEpoch > known.LockEpoch || known.Power == PowerState.Off));
 
     /// <summary>Those that say that they run it, and not because it is moving: more than one should not.</summary>
     public static IReadOnlyList<MachineClaim> Runners(IReadOnlyList<MachineClaim> said) =>

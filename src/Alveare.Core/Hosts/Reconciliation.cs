@@ -148,7 +148,7 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
         InvalidReason = claim.Machine.InvalidReason,
         Power = claim.Machine.Power,
         IsStale = false,
-        LockEpoch = claim.Machine.LockEpoch,
+        LockEpoch = claim.IsUnread ? vm.LockEpoch : claim.Machine.LockEpoch,
         Guest = claim.Machine.Guest,
         StartedAt = claim.Machine.StartedAt,
         CpuModel = claim.Machine.CpuModel,

@@ -121,11 +121,14 @@ public sealed record HostMachine
     /// <summary>Where its <c>.vmx</c> is.</summary>
     public required DatastorePath Config { get; init; }
 
-    /// <summary>Its content, or null when the file cannot be read (see <see cref="InvalidReason"/>).</summary>
+    /// <summary>Its content, or null when the file cannot be read (see <see cref="InvalidReason"/>) and while it has not been.</summary>
     public MachineSpec? Spec { get; init; }
 
     /// <summary>Why the files are not a valid machine, or null.</summary>
     public string? InvalidReason { get; init; }
+
+    /// <summary>Its host has not read its files since its agent started: their datastore has not answered yet. What was known of them before stands.</summary>
+    public bool IsUnread => Spec is null && InvalidReason is null;
 
     public PowerState Power { get; init; }
 
