@@ -1,3 +1,4 @@
+using Alveare.Kvm.Locks;
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Migration;
 using Alveare.Kvm.Qemu;
@@ -10,70 +11,70 @@ using Alveare.Model.Machines;
 namespace Alveare.Kvm;
 
 /// <summary>Brings a restarted agent up to what is: registered machines, the QEMUs that ran on without it, and those that ended meanwhile.</summary>
+/// <remarks>A QEMU is adopted by its run directory and its control socket alone. What must be asked of datastores is asked beside that
+/// (<see cref="Inspection"/>): one that hangs keeps waiting only what nobody else can tell.</remarks>
 internal sealed class Adoption(
     EntityId host,
     HostState state,
     MachineTable machines,
-    Ground ground,
-    Listing listing,
     PowerControl power,
     MigrationTable migrations,
     Surroundings surroundings,
+    Inspection inspection,
+    Action<Machine> enforce,
     string runRoot,
     List<string> warnings)
 {
     /// <summary>How long the start of an agent waits for QEMUs to answer; those that hang are adopted when they answer again.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    private readonly StrayProcesses strays = new();
+    /// <summary>How long it waits for datastores; what those that hang have to say is taken when they answer again.</summary>
+    private static readonly TimeSpan DatastorePatience = TimeSpan.FromSeconds(1);
 
     public async Task RunAsync(Registry registry)
     {
-        var runs = RunDirectory.FindAll(runRoot).ToDictionary(r => EntityId.Vm(r.Machine));
-        SeeToExpected(registry, runs);
-        foreach (var machine in registry.Machines)
-            machines.AddVisiting(Describe(machine, runs.ContainsKey(machine.Id)));
-        foreach (var machine in machines.All.Where(m => !runs.ContainsKey(m.Id)))
-            AdoptWithoutRun(machine);
-        RestoreSurroundings(runs.Values);
-        var adoptions = runs.Values.Select(AdoptAsync).ToArray();
-        await Task.WhenAny(Task.WhenAll(adoptions), Task.Delay(Patience));
+        var glance = Task.Delay(DatastorePatience);
+        var runs = RunDirectory.FindAll(runRoot).Select(r => (Directory: r, Record: RunRecord.Read(r))).ToDictionary(r => EntityId.Vm(r.Directory.Machine));
+        foreach (var machine in registry.Machines.Concat(registry.Expected).Where(m => runs.GetValueOrDefault(m.Id).Record is null))
+            machines.AddVisiting(Unread(machine.Id, machine.Config));
+        await Task.WhenAll(runs.Values.Where(r => r.Record is null).Select(r => EndUnknownAsync(r.Directory)));
+        var adoptees = runs.Values.Where(r => r.Record is not null).Select(r => Take(r.Directory, r.Record!)).ToList();
+        RestoreSurroundings([.. runs.Values.Select(r => r.Record?.Attachments).OfType<RunAttachments>()]);
+
+        var sights = adoptees.ConvertAll(a => inspection.AwaitSightAsync(new RegisteredMachine(a.Machine.Id, a.Record.Config)));
+        var looks = registry.Content.Datastores.Select(d => d.Datastore).Concat(machines.All.Select(m => m.Current.Config.Datastore))
+            .Distinct().Select(inspection.LookAsync).ToArray();
+        var finds = adoptees.ConvertAll(FindAsync);
+        var ends = adoptees.Zip(finds, SeeToEndAsync).ToArray();
+        var rest = adoptees.Zip(finds, sights).Select(a => SeeToSightAsync(a.First, a.Second, a.Third)).ToArray();
+        await Task.WhenAny(Task.WhenAll(finds), Task.Delay(Patience));
+        await Task.WhenAny(Task.WhenAll([.. looks, .. ends, .. rest]), glance);
     }
 
-    /// <summary>A machine that was on its way here, and of whose QEMU nothing is known any more, has come if its lock is this host's.</summary>
-    private void SeeToExpected(Registry registry, Dictionary<EntityId, RunDirectory> runs)
+    private static HostMachine Unread(EntityId machine, DatastorePath config) => new() { Id = machine, Config = config, Power = PowerState.Unknown };
+
+    /// <summary>Lists a machine of which there is a run directory. Its QEMU may have ended.</summary>
+    private Adoptee Take(RunDirectory run, RunRecord record)
     {
-        foreach (var machine in registry.Expected.Where(m => runs.GetValueOrDefault(m.Id) is not { } run || RunRecord.Read(run) is null))
-        {
-            // Where the lock cannot be read the next agent decides.
-            if (ground.TryReadLock(machine.Config) is not { } held)
-                continue;
-            if (held.Owner == host)
-                TryKeep(machines.AddVisiting(Describe(machine, runs.ContainsKey(machine.Id))));
-            else
-                registry.ExpectNoMore(machine.Id);
-        }
+        var unread = Unread(EntityId.Vm(run.Machine), record.Config);
+        return new(machines.AddVisiting(unread with { Spec = record.Spec, LockEpoch = record.LockEpoch }), run, record);
     }
 
-    /// <summary>A machine is this host's, whether that can be written down or not.</summary>
-    private void TryKeep(Machine machine)
+    /// <summary>Ends a run without a record, and removes it.</summary>
+    /// <remarks>The record is written before the process is started, and lost with the host's power alone: there should be no process. Of one that
+    /// lives all the same nobody knows what it is attached to.</remarks>
+    private static async Task EndUnknownAsync(RunDirectory run)
     {
-        try
-        {
-            machines.Keep(machine);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            Raise("vm.not-written-down", machine, $"Virtual machine '{machine.Name}' came to this host, and that cannot be written down: {e.Message.TrimEnd('.')}.");
-        }
+        await QemuProcess.EndAsync(run);
+        run.Remove();
     }
 
     /// <summary>Before machines are adopted, but never in their way: what cannot be built is said, and machines run on without.</summary>
-    private void RestoreSurroundings(IEnumerable<RunDirectory> runs)
+    private void RestoreSurroundings(IReadOnlyCollection<RunAttachments> inUse)
     {
         try
         {
-            surroundings.Restore([.. runs.Select(r => RunRecord.Read(r)?.Attachments).OfType<RunAttachments>()]);
+            surroundings.Restore(inUse);
         }
         catch (FaultException e)
         {
@@ -82,60 +83,26 @@ internal sealed class Adoption(
         }
     }
 
-    private HostMachine Describe(RegisteredMachine machine, bool mayRun) =>
-        listing.Describe(machine) with { Power = mayRun ? PowerState.Unknown : PowerState.Off };
-
-    /// <summary>After a crash of the whole host there is a lock of ours and no process. Where somebody removed the run directory there is one.</summary>
-    private void AdoptWithoutRun(Machine machine)
+    /// <summary>Adopts a QEMU when it answers; false for one that has ended.</summary>
+    private async Task<bool> FindAsync(Adoptee adoptee)
     {
-        // Without readable files there is no telling; the lock is looked at again when the machine is started.
-        if (machine.Current.Spec is not { } spec || ground.TryReadLock(machine.Current.Config) is not { } held || held.Owner != host)
-            return;
-        var run = new RunDirectory(runRoot, spec.Uuid);
-        if (strays.Find(run) is { } pid)
-        {
-            machine.Change(m => m with { Power = PowerState.Unknown, LockEpoch = held.Epoch });
-            Raise(
-                "vm.out-of-reach", machine,
-                $"Virtual machine '{machine.Name}' runs as process {pid} and cannot be controlled: its directory '{run.Path}' was removed. Shut its guest down or end the process, then restart the agent.");
-            return;
-        }
-
-        var released = ground.Release(machine.Current.Config, held.Epoch);
-        machine.Change(m => m with { LockEpoch = released });
-        Raise("vm.died", machine, $"Virtual machine '{machine.Name}' ran when this host went down; it is powered off now.");
-    }
-
-    private async Task AdoptAsync(RunDirectory run)
-    {
-        if (RunRecord.Read(run) is not { } record)
-        {
-            // Written before the process is started, and lost with the host's power alone: there should be none. Of one that lives all the
-            // same nobody knows what it is attached to.
-            await QemuProcess.EndAsync(run);
-            run.Remove();
-            if (machines.TryFind(EntityId.Vm(run.Machine)) is not { } known)
-                return;
-            known.Change(m => m with { Power = PowerState.Off });
-            AdoptWithoutRun(known);
-            return;
-        }
-
-        var machine = machines.TryFind(EntityId.Vm(run.Machine))
-            ?? machines.AddVisiting(Describe(new RegisteredMachine(EntityId.Vm(run.Machine), record.Config), mayRun: true));
+        var (machine, directory, record) = adoptee;
         using (await machine.EnterAsync(CancellationToken.None))
         {
-            await EndIfLostAsync(machine, run, record);
-            if (await QemuProcess.FindAsync(run, e => power.OnEvent(machine, e), CancellationToken.None) is { } process)
+            if (await QemuProcess.FindAsync(directory, e => power.OnEvent(machine, e), CancellationToken.None) is { } process)
+            {
                 await AdoptAsync(machine, new MachineRun(process, record, isAdopted: true));
-            else
-                Bury(machine, run, record);
+                return true;
+            }
+
+            // What its file says counts again.
+            machine.Change(m => m with { Spec = null });
+            return false;
         }
     }
 
     private async Task AdoptAsync(Machine machine, MachineRun run)
     {
-        machine.Change(m => m with { LockEpoch = run.Record.LockEpoch });
         // The power-off came to nothing: whoever asked for it hears that it was interrupted.
         if (run.Record.IsPoweredOff)
             run.TryRemember(r => r with { IsPoweredOff = false });
@@ -158,49 +125,62 @@ internal sealed class Adoption(
         }
     }
 
-    /// <summary>Ends a QEMU whose machine another host has taken meanwhile: by its process id, because it may not be open to words.</summary>
-    private async Task EndIfLostAsync(Machine machine, RunDirectory run, RunRecord record)
+    private async Task SeeToEndAsync(Adoptee adoptee, Task<bool> found)
     {
-        // A lock that cannot be read proves nothing against a guest that runs.
-        var known = Math.Max(record.LockEpoch, record.Migration?.SourceEpoch ?? 0);
-        if (ground.TryReadLock(record.Config) is not { } held || held.Owner == host || held.Epoch <= known)
+        if (!await found)
+            await inspection.LookAsync(adoptee.Machine);
+    }
+
+    /// <summary>Sees to what depends on the lock and the file of a machine that ran here. A lock that cannot be read proves nothing against a guest
+    /// that runs.</summary>
+    /// <param name="found">Ends when its QEMU is adopted, or has ended.</param>
+    private async Task SeeToSightAsync(Adoptee adoptee, Task<bool> found, Task<Sight> sight)
+    {
+        var (held, file) = await sight;
+        // One that hangs is ended too.
+        await Task.WhenAny(found, Task.Delay(Patience));
+        if (IsLost(adoptee.Record, held))
+            await EndLostAsync(adoptee, held);
+        else if (await found && adoptee.Machine.Run is { } run)
+            await CompleteAsync(adoptee, run, file);
+    }
+
+    /// <summary>Whether another host has taken a machine meanwhile.</summary>
+    private bool IsLost(RunRecord record, LockRecord held) =>
+        held.Owner != host && held.Epoch > Math.Max(record.LockEpoch, record.Migration?.SourceEpoch ?? 0);
+
+    /// <summary>Ends a QEMU whose machine is another host's: by its process id, because it may not be open to words.</summary>
+    private async Task EndLostAsync(Adoptee adoptee, LockRecord held)
+    {
+        var (machine, directory, record) = adoptee;
+        var adopted = machine.Run;
+        if (adopted is not null)
+            adopted.EndReason = EndReason.MovedAway;
+        if (await QemuProcess.EndAsync(directory) && record.Migration is null)
+            state.Publish(new HostEventRaised("vm.fenced", machine.Id, $"Virtual machine '{machine.Name}' was ended here: '{held.OwnerName ?? "nobody"}' holds its lock since epoch {held.Epoch}.", IsProblem: true));
+        if (adopted is null)
             return;
-        if (await QemuProcess.EndAsync(run) && record.Migration is null)
-            Raise("vm.fenced", machine, $"Virtual machine '{machine.Name}' was ended here: '{held.OwnerName ?? "nobody"}' holds its lock since epoch {held.Epoch}.");
+        await adopted.Ended;
+        if (record.Migration is null)
+            machine.Change(m => m with { LockEpoch = held.Epoch });
     }
 
-    /// <summary>A QEMU ended while no agent was there.</summary>
-    private void Bury(Machine machine, RunDirectory run, RunRecord record)
+    /// <summary>Does for a machine that runs here what had to wait for its datastore: a start that was not finished, and what its file has that was not
+    /// written down beside its QEMU (an older agent did not, and one that was killed while it changed resource controls).</summary>
+    private async Task CompleteAsync(Adoptee adoptee, MachineRun run, HostMachine file)
     {
-        var end = new QemuEnd(run.ReadExitStatus(), run.LastLines(5));
-        power.CleanUp(machine, run, record.Attachments);
-        var held = ground.TryReadLock(record.Config);
-        if (held?.Owner == host)
-        {
-            var released = ground.Release(record.Config, held.Epoch);
-            machine.Change(m => m with { Power = PowerState.Off, LockEpoch = released });
-            TryKeep(machine);
-            if (record.IsPoweredOff)
-                return;
-            Raise(
-                end.IsClean ? "vm.guest-powered-off" : "vm.died", machine,
-                $"Virtual machine '{machine.Name}' ended while the host agent was not running: {end.Describe()}.");
-        }
-        else if (record.Migration is { Role: MigrationRole.Source })
-        {
-            machines.Leave(machine);
-        }
-        else if (record.Migration is not null || ground.IsGone(record.Config))
-        {
-            // It did not come, or was destroyed but for what was just removed here.
-            machines.Return(machine);
-        }
-        else
-        {
-            machine.Change(m => m with { Power = PowerState.Off, LockEpoch = held?.Epoch ?? record.LockEpoch });
-        }
+        var (machine, _, record) = adoptee;
+        run.MayBegin = true;
+        if (!run.Record.HasBegun)
+            await PowerControl.ReadAgainAsync(machine, run);
+        if (file.Spec == record.Spec || (file.Spec is null && record.Spec is not null))
+            return;
+        // What was changed since it was adopted is newer than both.
+        machine.Change(m => m.Spec == record.Spec ? m with { Spec = file.Spec, InvalidReason = file.InvalidReason } : m);
+        run.TryRemember(r => r with { Spec = machine.Current.Spec });
+        enforce(machine);
     }
 
-    private void Raise(string kind, Machine machine, string message) =>
-        state.Publish(new HostEventRaised(kind, machine.Id, message, IsProblem: kind != "vm.guest-powered-off"));
+    /// <summary>A machine of which there is a run directory, and what that says.</summary>
+    private sealed record Adoptee(Machine Machine, RunDirectory Run, RunRecord Record);
 }

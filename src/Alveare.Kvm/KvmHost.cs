@@ -43,7 +43,7 @@ public sealed class KvmHost : IHost
     private readonly Nursery nursery;
     private readonly List<string> warnings = [];
     private readonly DatastoreTable datastores;
-    private readonly Listing listing;
+    private readonly Inspection inspection;
     private readonly CancellationTokenSource stopping;
     private readonly MachineLog log;
     private bool disposed;
@@ -61,16 +61,12 @@ public sealed class KvmHost : IHost
         ground = new Ground(options.HostId, options.HostName, datastores);
         machines = new MachineTable(state, registry);
         var images = new DiskImages(setup.User, datastores.NameAt);
-        listing = new Listing(machines, ground);
+        var listing = new Listing(machines, ground);
+        var threads = new DatastoreThreads();
         registration = new Registration(machines, ground, images, listing);
         destruction = new Destruction(machines, ground);
         clones = new CloneTable(new CloneGround(
             machines, ground, registration, images, setup.User, Path.Combine(options.StateDirectory, "clones")));
-        datastores.Returned = datastore =>
-        {
-            listing.Reread(datastore);
-            clones.TakeBackUnfinished(datastore);
-        };
         log = new MachineLog(ground, options.HostName, options.Time);
         portGroups = new PortGroupTable(options.HostId, options.HostName, options.Uplink, new PortGroupRecord(
             () => registry.Content.PortGroups, wanted => registry.Change(c => c with { PortGroups = wanted }), state.SetPortGroups, state.Publish));
@@ -80,7 +76,7 @@ public sealed class KvmHost : IHost
         nursery = new Nursery(setup.RunRoot);
         var launcher = new Launcher(setup, nursery, ground, surroundings, log, options.Time);
         enforcement = new ResourceEnforcement(
-            state, machines, groups, new TapShaping(options.HostId), new UplinkShares(options.Uplink, options.UplinkSpeed), config => BlockDevices.WhyNoWeights(ground.PathOf(config)), facts, () => registry.Content.Pools)
+            state, machines, groups, new TapShaping(options.HostId), new UplinkShares(options.Uplink, options.UplinkSpeed), config => BlockDevices.WhyNoWeights(ground.PlaceOf(config)), facts, () => registry.Content.Pools)
         {
             TranslationCache = () => state.Current.Facts.Accelerator == Accelerator.Emulation ? Bytes.FromMib(options.TranslationCacheMib) : Bytes.Zero,
         };
@@ -99,8 +95,11 @@ public sealed class KvmHost : IHost
         {
             Enforce = enforcement.Apply,
         });
+        inspection = new Inspection(
+            options.HostId, state, machines, registry, ground, listing, clones, power, threads, setup.RunRoot, stopping.Token);
+        datastores.Returned = inspection.LookAsync;
         powerDown = new PowerDown(state, machines, options.HostName, options.PowerDownCommand, options.Time, stopping.Token);
-        _ = log.KeepShortAsync(machines, stopping.Token);
+        _ = log.KeepShortAsync(machines, threads, stopping.Token);
     }
 
     public EntityId Id => options.HostId;
@@ -144,9 +143,9 @@ public sealed class KvmHost : IHost
             MigrationAddress = options.MigrationAddress,
         };
         var host = new KvmHost(options, facts, setup, stopping);
-        host.warnings.AddRange(host.clones.TakeBackUnfinished());
+        host.warnings.AddRange(host.clones.FindUnfinished());
         await new Adoption(
-                options.HostId, host.state, host.machines, host.ground, host.listing, host.power, host.migrations, host.surroundings, runRoot, host.warnings)
+                options.HostId, host.state, host.machines, host.power, host.migrations, host.surroundings, host.inspection, host.enforcement.Apply, runRoot, host.warnings)
             .RunAsync(host.registry);
         await host.statistics.StartAsync();
         host.division = new DivisionLoop(host.statistics, host.enforcement, options.Time, options.DivisionInterval).RunAsync(host.stopping.Token);

@@ -44,19 +44,21 @@ internal sealed class CloneTable(CloneGround ground)
         }
     }
 
-    /// <summary>Removes what earlier agents left behind when they ended in the middle of a clone; answers what could not be.</summary>
-    public IReadOnlyList<string> TakeBackUnfinished() => leftovers.TakeBackAll();
+    /// <summary>Finds out what earlier agents left behind when they ended in the middle of a clone, without a look at any datastore; answers which
+    /// records cannot be read, a sentence each.</summary>
+    public IReadOnlyList<string> FindUnfinished() => leftovers.Find();
 
-    /// <summary>As the other one, in a datastore that has come.</summary>
-    public void TakeBackUnfinished(EntityId datastore)
+    /// <summary>Removes what is left in a datastore, if that is there; answers what could not be removed, a sentence each.</summary>
+    public IReadOnlyList<string> TakeBackUnfinished(EntityId datastore)
     {
         try
         {
-            leftovers.TakeBack(datastore);
+            return leftovers.TakeBack(datastore);
         }
         catch (FaultException)
         {
-            // It has gone again.
+            // It waits for its datastore.
+            return [];
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
@@ -13,43 +14,32 @@ namespace Alveare.Kvm.Clones;
 /// boot it may be mounted later than the agent starts.</summary>
 internal sealed class LeftoverClones(string directory, Ground ground)
 {
-    private readonly Lock sync = new();
-
     // The files of the records, and what they say.
-    private readonly Dictionary<string, UnfinishedRecord> waiting = [];
+    private readonly ConcurrentDictionary<string, UnfinishedRecord> waiting = new();
 
-    /// <summary>Removes what earlier agents left behind; answers what could not be, a sentence each: of that the next agent tries it again.</summary>
-    public IReadOnlyList<string> TakeBackAll()
-    {
-        if (!Directory.Exists(directory))
-            return [];
-        lock (sync)
-            return [.. Directory.EnumerateFiles(directory, $"*{UnfinishedClone.Extension}").Select(Find).OfType<string>()];
-    }
+    // Of each datastore one removes at a time; one that hangs holds up no other.
+    private readonly ConcurrentDictionary<EntityId, Lock> removing = new();
 
-    /// <summary>Removes what is left in a datastore; a fault where that is not there.</summary>
+    /// <summary>Reads the records; answers which cannot be read, a sentence each.</summary>
+    public IReadOnlyList<string> Find() => Directory.Exists(directory)
+        ? [.. Directory.EnumerateFiles(directory, $"*{UnfinishedClone.Extension}").Select(Find).OfType<string>()]
+        : [];
+
+    /// <summary>Removes what is left in a datastore; answers what could not be, a sentence each: of that the next agent tries it again. A fault
+    /// where the datastore is not there.</summary>
     /// <remarks>Before a clone is begun in it: no leftover may take the new one's files for its own later.</remarks>
-    public void TakeBack(EntityId datastore)
+    public IReadOnlyList<string> TakeBack(EntityId datastore)
     {
-        lock (sync)
-        {
-            foreach (var (path, record) in waiting.Where(w => w.Value.Config.Datastore == datastore).ToArray())
-                TakeBack(path, record);
-        }
+        lock (removing.GetOrAdd(datastore, _ => new Lock()))
+            return [.. waiting.Where(w => w.Value.Config.Datastore == datastore).ToArray().Select(w => TakeBack(w.Key, w.Value)).OfType<string>()];
     }
 
     private string? Find(string path)
     {
         try
         {
-            if (WholeFile.Read<UnfinishedRecord>(path) is not { } record)
-                return null;
-            waiting[path] = record;
-            return TakeBack(path, record);
-        }
-        catch (FaultException)
-        {
-            // It waits for its datastore.
+            if (WholeFile.Read<UnfinishedRecord>(path) is { } record)
+                waiting[path] = record;
             return null;
         }
         catch (JsonException e)
@@ -71,7 +61,7 @@ internal sealed class LeftoverClones(string directory, Ground ground)
             Remove(record);
             File.Delete(path);
         });
-        waiting.Remove(path);
+        waiting.TryRemove(path, out _);
         return problem;
     }
 

@@ -20,8 +20,9 @@ public sealed class DatastoreTable(string hostName, TimeProvider time, Action<Im
     private readonly Dictionary<EntityId, Task<HostDatastore>> probes = [];
     private ImmutableSortedDictionary<EntityId, HostDatastore> told = ImmutableSortedDictionary<EntityId, HostDatastore>.Empty;
 
-    /// <summary>Called with a datastore that can be used, after it could not or was not known to be usable.</summary>
-    public Action<EntityId>? Returned { get; set; }
+    /// <summary>Called with a datastore that can be used, after it could not or was not known to be usable. It is waited for, for a while: the
+    /// datastore may hang again.</summary>
+    public Func<EntityId, Task>? Returned { get; set; }
 
     /// <summary>Offers a datastore; a fault when its directory is not there or another datastore's.</summary>
     public async Task MountAsync(MountDatastore mount)
@@ -30,7 +31,7 @@ public sealed class DatastoreTable(string hostName, TimeProvider time, Action<Im
         var known = roots.TryGetValue(mount.Datastore, out var before) && before.Directory == mount.Path;
         try
         {
-            await Task.Run(() => root.Claim(mayMark: mount.Mark && !known)).WaitAsync(Patience, time);
+            await DatastoreThreads.Alone(() => root.Claim(mayMark: mount.Mark && !known)).WaitAsync(Patience, time);
         }
         catch (TimeoutException e)
         {
@@ -108,8 +109,8 @@ public sealed class DatastoreTable(string hostName, TimeProvider time, Action<Im
             returned = before is not { Problem: null } && now.Problem is null;
         }
 
-        if (returned)
-            Returned?.Invoke(root.Id);
+        if (returned && Returned is { } seeTo)
+            await Task.WhenAny(seeTo(root.Id), Task.Delay(Patience, time));
     }
 
     /// <summary>Free space moves all the time; less than a hundredth of the whole is not worth a new version of the inventory.</summary>
@@ -123,7 +124,7 @@ public sealed class DatastoreTable(string hostName, TimeProvider time, Action<Im
         {
             // A probe that hangs is waited for again, not doubled.
             if (!probes.TryGetValue(root.Id, out probe!) || probe.IsCompleted)
-                probes[root.Id] = probe = Task.Run(() => Look(root));
+                probes[root.Id] = probe = DatastoreThreads.Alone(() => Look(root));
         }
 
         try

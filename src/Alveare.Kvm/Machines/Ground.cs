@@ -26,6 +26,9 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
     /// <remarks>To be asked anew at every use: a symbolic link may have been put in the way since.</remarks>
     public string PathOf(DatastorePath path) => datastores.Find(path.Datastore).PathOf(path.Path);
 
+    /// <summary>The place that <see cref="PathOf"/> would answer, without a look at the datastore: it may hang.</summary>
+    public string PlaceOf(DatastorePath path) => Path.Combine(datastores.Find(path.Datastore).Directory, path.Path);
+
     /// <summary>A datastore's name for people.</summary>
     public string NameOf(EntityId datastore) => datastores.Find(datastore).Name;
 

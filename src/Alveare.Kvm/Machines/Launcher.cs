@@ -54,6 +54,7 @@ public sealed class Launcher(QemuSetup setup, Nursery nursery, Ground ground, Su
             StartedAt = time.GetUtcNow(),
             LockEpoch = epoch,
             Attachments = attachments,
+            Spec = spec,
             CpuModel = cpuModel,
             Migration = incoming,
             HasBegun = paused || incoming is not null,

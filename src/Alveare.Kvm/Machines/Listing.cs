@@ -17,8 +17,10 @@ public sealed class Listing(MachineTable machines, Ground ground)
     /// <summary>Lists a <c>.vmx</c> from now on. Doing it again reads the file again: so a machine whose file was mended becomes valid.</summary>
     public Machine Add(DatastorePath config)
     {
+        // Not within the lock: a datastore that hangs keeps no machine of another from being registered.
+        var found = Describe(config);
         lock (sync)
-            return Add(Describe(config), machines.Add);
+            return Add(found, machines.Add);
     }
 
     /// <summary>Lists a machine that is to come here from another host, which says where its files are.</summary>
@@ -44,13 +46,6 @@ public sealed class Listing(MachineTable machines, Ground ground)
         return found.Id == registered.Id || found.Spec is null
             ? found with { Id = registered.Id }
             : found with { Id = registered.Id, Spec = null, InvalidReason = Exchanged(found.Spec.Uuid, registered.Id) };
-    }
-
-    /// <summary>Reads the files of a datastore's invalid machines again: it was away and is back.</summary>
-    public void Reread(EntityId datastore)
-    {
-        foreach (var machine in machines.All.Where(m => m.Current.Config.Datastore == datastore && m.Current.Spec is null))
-            Refresh(machine, Describe(new RegisteredMachine(machine.Id, machine.Current.Config)));
     }
 
     private Machine Add(HostMachine found, Func<HostMachine, Machine> add)

@@ -59,11 +59,14 @@ public sealed class Machine(HostState state, HostMachine initial) : IDisposable
     }
 
     /// <summary>Its QEMU; a fault while it is off.</summary>
-    public MachineRun RequireRun() => Run ?? throw new FaultException(new InvalidPowerState(Name, PowerState.Off, PowerStates.Running));
+    public MachineRun RequireRun() =>
+        Run ?? throw new FaultException(new InvalidPowerState(Name, Current.Power == PowerState.Unknown ? PowerState.Unknown : PowerState.Off, PowerStates.Running));
 
-    /// <summary>A fault while it runs, also out of this agent's reach.</summary>
+    /// <summary>A fault while it runs, also out of this agent's reach, and while it is not known whether it is off.</summary>
     public void RequireOff()
     {
+        if (Run is null && Current.IsUnread)
+            throw new FaultException(new InvalidState(Name, "not known yet (its datastore has not answered since the host's agent started)", "off"));
         if (Run is not null || Current.Power == PowerState.Unknown)
             throw new FaultException(new InvalidPowerState(Name, Current.Power == PowerState.Off ? PowerState.On : Current.Power, PowerStates.Off));
     }

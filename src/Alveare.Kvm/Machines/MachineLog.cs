@@ -1,5 +1,7 @@
 using System.Globalization;
+using Alveare.Kvm.Files;
 using Alveare.Kvm.Qemu;
+using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Machines;
 
@@ -75,21 +77,32 @@ public sealed class MachineLog(Ground ground, string hostName, TimeProvider time
     }
 
     /// <summary>Keeps the serial logs of running machines short, until <paramref name="stopping"/>.</summary>
-    public async Task KeepShortAsync(MachineTable machines, CancellationToken stopping)
+    public async Task KeepShortAsync(MachineTable machines, DatastoreThreads threads, CancellationToken stopping)
     {
+        var cutting = new Dictionary<EntityId, Task>();
         using var timer = new PeriodicTimer(Interval, time);
         try
         {
             while (await timer.WaitForNextTickAsync(stopping))
             {
-                foreach (var machine in machines.All.Where(m => m.Run is not null))
-                    CutSerial(machine.Current.Config);
+                foreach (var logs in machines.All.Where(m => m.Run is not null).Select(m => m.Current.Config).GroupBy(c => c.Datastore))
+                {
+                    // One that hangs is waited for, not asked again.
+                    if (cutting.GetValueOrDefault(logs.Key, Task.CompletedTask).IsCompleted)
+                        cutting[logs.Key] = threads.RunAsync(logs.Key, () => CutSerials([.. logs]));
+                }
             }
         }
         catch (OperationCanceledException)
         {
             // The agent ends.
         }
+    }
+
+    private void CutSerials(IEnumerable<DatastorePath> configs)
+    {
+        foreach (var config in configs)
+            CutSerial(config);
     }
 
     /// <summary>Cuts a serial log that has grown too long; QEMU appends to the same file on.</summary>

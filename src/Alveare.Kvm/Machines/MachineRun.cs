@@ -51,6 +51,9 @@ public sealed class MachineRun
     /// <summary>An earlier agent started it: what its devices are held to is not known.</summary>
     public bool IsAdopted { get; }
 
+    /// <summary>Whether a start that an earlier agent began may be finished: not before the lock was seen to be this host's still.</summary>
+    public bool MayBegin { get; set; }
+
     /// <summary>Completes when QEMU has ended and the machine is off. Its run directory is gone when the machine can be entered.</summary>
     public Task Ended => ended.Task;
 

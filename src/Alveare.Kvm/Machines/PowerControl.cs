@@ -164,11 +164,11 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         }
     }
 
-    /// <summary>Reads whether the guest of an adopted QEMU executes; finishes a start that an earlier agent began.</summary>
+    /// <summary>Reads whether the guest of an adopted QEMU executes; finishes a start that an earlier agent began, if it may.</summary>
     public static async Task<PowerState> ReadPowerAsync(MachineRun run)
     {
         var status = await run.Qmp.ExecuteAsync("query-status");
-        if (!run.Record.HasBegun && status.GetProperty("status").GetString() == "prelaunch")
+        if (run is { MayBegin: true, Record.HasBegun: false } && status.GetProperty("status").GetString() == "prelaunch")
         {
             await run.Qmp.ExecuteAsync("cont");
             run.TryRemember(r => r with { HasBegun = true });
@@ -178,8 +178,8 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         return status.GetProperty("running").GetBoolean() ? PowerState.On : PowerState.Paused;
     }
 
-    /// <summary>After events may have been lost.</summary>
-    private static async Task ReadAgainAsync(Machine machine, MachineRun run)
+    /// <summary>As <see cref="ReadPowerAsync"/>, and tells: after events may have been lost, or a start may be finished.</summary>
+    public static async Task ReadAgainAsync(Machine machine, MachineRun run)
     {
         try
         {

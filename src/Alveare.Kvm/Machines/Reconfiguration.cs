@@ -22,7 +22,7 @@ public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEn
         }
 
         RequireRoom(machine, run, set.Resources.Memory);
-        ReconfigureRunning(machine, set.ApplyTo);
+        ReconfigureRunning(machine, run, set.ApplyTo);
         enforcement.Apply(machine);
         await enforcement.ThrottledAsync(run);
     }
@@ -32,10 +32,10 @@ public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEn
     {
         using var entered = await EnterStayingAsync(machine, cancellation);
         MachineSpec Renamed(MachineSpec spec) => spec with { Name = name };
-        if (machine.Run is null)
-            await ReconfigureEnteredAsync(machine, Renamed, cancellation);
+        if (machine.Run is { } run)
+            ReconfigureRunning(machine, run, Renamed);
         else
-            ReconfigureRunning(machine, Renamed);
+            await ReconfigureEnteredAsync(machine, Renamed, cancellation);
     }
 
     private static async Task<IDisposable> EnterStayingAsync(Machine machine, CancellationToken cancellation)
@@ -49,10 +49,13 @@ public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEn
 
     // The owner of a running machine alone writes its configuration: it holds the on-disk lock. What else was written into the file since the
     // machine was started is not what runs.
-    private void ReconfigureRunning(Machine machine, Func<MachineSpec, MachineSpec> change)
+    private void ReconfigureRunning(Machine machine, MachineRun run, Func<MachineSpec, MachineSpec> change)
     {
-        ground.WriteSpec(machine.Current.Config, change(ground.ReadSpec(machine)));
-        machine.Change(m => m with { Spec = change(m.Spec!) });
+        var file = ground.ReadSpec(machine);
+        ground.WriteSpec(machine.Current.Config, change(file));
+        machine.Change(m => m with { Spec = change(m.Spec ?? file) });
+        // After the file: should the agent end in between, the next one takes what the file says.
+        run.TryRemember(r => r with { Spec = machine.Current.Spec });
     }
 
     // What a process has taken cannot be taken from it without somewhere to swap it to, unless its guest gives it back.

@@ -19,6 +19,10 @@ public sealed record RunRecord
 
     public required RunAttachments Attachments { get; init; }
 
+    /// <summary>What it was made of, with the resource controls that it was given since: so it is known while its datastore hangs. Null in a record
+    /// of an older agent.</summary>
+    public MachineSpec? Spec { get; init; }
+
     /// <summary>The CPU that the guest sees; null in a record of an older agent.</summary>
     public string? CpuModel { get; init; }
 

@@ -111,17 +111,20 @@ public sealed class QemuProcess
     /// <summary>Ends the QEMU of a run directory without a word to it; false when there is none that lives.</summary>
     public static async Task<bool> EndAsync(RunDirectory run)
     {
-        if (run.ReadExitStatus() is not null || run.ReadPid() is not { } pid || !IsOurs(run, pid))
+        if (LivingPid(run) is not { } pid)
             return false;
         Native.Kill(pid, Native.SigKill);
         await AwaitStatusAsync(run, StatusTimeout);
         return true;
     }
 
+    /// <summary>Whether the QEMU of a run directory lives, be it open to words or not.</summary>
+    public static bool Lives(RunDirectory run) => LivingPid(run) is not null;
+
     /// <summary>Finds the QEMU of a run directory again, or returns null when it has ended. Waits for one that lives and does not answer.</summary>
     public static async Task<QemuProcess?> FindAsync(RunDirectory run, Action<QmpEvent> onEvent, CancellationToken cancellation)
     {
-        while (run.ReadExitStatus() is null && run.ReadPid() is { } pid && IsOurs(run, pid))
+        while (LivingPid(run) is { } pid)
         {
             try
             {
@@ -226,6 +229,9 @@ public sealed class QemuProcess
             }
         }
     }
+
+    private static int? LivingPid(RunDirectory run) =>
+        run.ReadExitStatus() is null && run.ReadPid() is { } pid && IsOurs(run, pid) ? pid : null;
 
     private static bool HasEnded(RunDirectory run, int pid) => run.ReadExitStatus() is not null || Native.Kill(pid, 0) != 0;
 

@@ -53,8 +53,7 @@ public sealed class DiskControlTests
         var config = System.IO.Path.Combine(room.DatastorePath, room.ConfigOf("reader").Path);
         await File.WriteAllTextAsync(config, (await File.ReadAllTextAsync(config, Cancellation)).Replace("throughputCap = \"60\"", "throughputCap = \"90\"", StringComparison.Ordinal), Cancellation);
         target = await room.OpenHostAsync("b");
-        var found = Assert.Single((await target.ObserveAsync(Cancellation)).Machines);
-        Assert.Equal(90, found.Spec!.Disks[0].Control.IopsLimit);
+        await MachineRoom.UntilAsync(target, machine.Id, m => m.Spec?.Disks[0].Control.IopsLimit == 90);
         await HoldsAsync(room.ProcessOf("b"), 90);
     }
 

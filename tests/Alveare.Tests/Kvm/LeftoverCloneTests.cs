@@ -2,6 +2,7 @@ using Alveare.Kvm.Clones;
 using Alveare.Kvm.Files;
 using Alveare.Kvm.Machines;
 using Alveare.Model;
+using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 using Xunit;
@@ -42,7 +43,7 @@ public sealed class LeftoverCloneTests : IAsyncLifetime
         var whole = Leave("whole");
         File.WriteAllText(Path.ChangeExtension(whole, ".vmx"), "");
 
-        Assert.Empty(_leftovers.TakeBackAll());
+        Assert.Empty(TakeBackAll());
 
         Assert.False(Directory.Exists(Path.GetDirectoryName(partial)));
         Assert.True(File.Exists(whole));
@@ -56,7 +57,7 @@ public sealed class LeftoverCloneTests : IAsyncLifetime
         Directory.Move(Storage, Storage + ".away");
         // As the empty mount point.
         Directory.CreateDirectory(Storage);
-        Assert.Empty(_leftovers.TakeBackAll());
+        Assert.Throws<FaultException>(TakeBackAll);
         Assert.Single(Directory.GetFiles(Records));
         Directory.Delete(Storage);
         Directory.Move(Storage + ".away", Storage);
@@ -77,7 +78,7 @@ public sealed class LeftoverCloneTests : IAsyncLifetime
         File.WriteAllText(Path.Combine(Records, "broken.json"), "");
         var partial = Leave("partial");
 
-        var said = _leftovers.TakeBackAll();
+        var said = TakeBackAll();
 
         Assert.Contains(said, s => s.Contains("symbolic link", StringComparison.Ordinal));
         Assert.Contains(said, s => s.Contains("broken.json", StringComparison.Ordinal));
@@ -90,6 +91,9 @@ public sealed class LeftoverCloneTests : IAsyncLifetime
         _leftovers.TakeBack(Datastore);
         Assert.True(File.Exists(stuck));
     }
+
+    // As an agent does that starts.
+    private IReadOnlyList<string> TakeBackAll() => [.. _leftovers.Find(), .. _leftovers.TakeBack(Datastore)];
 
     /// <summary>What an agent leaves that is killed while it copies a clone's disk; answers where the disk is.</summary>
     private string Leave(string name)

@@ -1,4 +1,7 @@
+using System.Diagnostics;
 using System.Text;
+using Alveare.Kvm;
+using Alveare.Kvm.Clones;
 using Alveare.Kvm.Files;
 using Alveare.Kvm.Machines;
 using Alveare.Model;
@@ -11,6 +14,7 @@ namespace Alveare.Tests.Kvm;
 
 public sealed class ListingTests : IAsyncLifetime
 {
+    private static readonly EntityId Host = EntityId.Host(Guid.NewGuid());
     private static readonly EntityId Datastore = EntityId.Datastore(new Guid(1, 0, 0, [0, 0, 0, 0, 0, 0, 0, 1]));
 
     private readonly string _directory = Directory.CreateTempSubdirectory("alveare-reg-").FullName;
@@ -18,13 +22,20 @@ public sealed class ListingTests : IAsyncLifetime
     private readonly DatastoreTable _datastores;
     private readonly MachineTable _machines;
     private readonly Listing _listing;
+    private readonly Registry _registry;
+    private readonly Inspection _inspection;
 
     public ListingTests()
     {
         _datastores = new DatastoreTable("h1", TimeProvider.System, all => _state.Publish(new DatastoresChanged(all)));
-        _machines = new MachineTable(_state, new Registry(_directory));
-        _listing = new Listing(_machines, new Ground(EntityId.Host(Guid.NewGuid()), "h1", _datastores));
-        _datastores.Returned = _listing.Reread;
+        _registry = new Registry(_directory);
+        _machines = new MachineTable(_state, _registry);
+        var ground = new Ground(Host, "h1", _datastores);
+        _listing = new Listing(_machines, ground);
+        var clones = new CloneTable(new CloneGround(_machines, ground, null!, null!, null!, Path.Combine(_directory, "clones")));
+        _inspection = new Inspection(
+            Host, _state, _machines, _registry, ground, _listing, clones, null!, new DatastoreThreads(), Path.Combine(_directory, "run"), TestContext.Current.CancellationToken);
+        _datastores.Returned = _inspection.LookAsync;
     }
 
     private string Storage => Path.Combine(_directory, "ds");
@@ -154,6 +165,33 @@ public sealed class ListingTests : IAsyncLifetime
 
         Assert.Null(Assert.Single(_state.Current.Datastores).Problem);
         Assert.Equal("web", Assert.Single(_state.Current.Machines).Spec?.Name);
+    }
+
+    [Fact]
+    public async Task ADatastoreThatHangsKeepsNoMachineOfAnotherFromBeingRegistered()
+    {
+        var far = EntityId.Datastore(Guid.NewGuid());
+        var storage = Directory.CreateDirectory(Path.Combine(_directory, "far")).FullName;
+        var marker = Path.Combine(storage, DatastoreRoot.Marker);
+        using (var made = Process.Start("mkfifo", marker))
+            await made.WaitForExitAsync(TestContext.Current.CancellationToken);
+        _datastores.Restore([new MountDatastore(far, "far", storage)]);
+        // Whoever opens a pipe waits for somebody who writes.
+        var hanging = Task.Factory.StartNew(
+            () => _listing.Add(new DatastorePath(far, "web/web.vmx")), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        try
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(200), TestContext.Current.CancellationToken);
+
+            var registered = await Task.Run(() => Register("web", Text("web")), TestContext.Current.CancellationToken).WaitAsync(Patience.Longest, TestContext.Current.CancellationToken);
+            Assert.Equal("web", registered.Spec?.Name);
+            Assert.False(hanging.IsCompleted);
+        }
+        finally
+        {
+            await File.WriteAllTextAsync(marker, "\n", CancellationToken.None);
+            await hanging.ContinueWith(_ => { }, TaskScheduler.Default);
+        }
     }
 
     [Fact]
