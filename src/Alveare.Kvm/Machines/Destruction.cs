@@ -41,7 +41,7 @@ public sealed class Destruction(MachineTable machines, Ground ground)
     private void Delete(DatastorePath config, MachineSpec spec, DirectoryInfo directory, long? held)
     {
         // Nobody is told of this epoch, nor of its release: after a loss of power the machine is there or not, and can be destroyed again.
-        var epoch = held ?? ground.Take(config, spec.Name, minEpoch: 0, survives: false);
+        var epoch = held ?? Take(config, spec.Name, directory);
         var began = false;
         try
         {
@@ -66,6 +66,21 @@ public sealed class Destruction(MachineTable machines, Ground ground)
         {
             if (!began && held is null)
                 ground.Release(config, epoch);
+        }
+    }
+
+    // Whoever destroys a machine on a full datastore wants room: its logs make some for the lock's record. That the lock is free is looked at before it is written.
+    private long Take(DatastorePath config, string name, DirectoryInfo directory)
+    {
+        try
+        {
+            return ground.Take(config, name, minEpoch: 0, survives: false);
+        }
+        catch (FaultException e) when (e.Fault is DatastoreFull)
+        {
+            foreach (var log in MachineLog.FilesOf(config.FileName))
+                File.Delete(Path.Combine(directory.FullName, log));
+            return ground.Take(config, name, minEpoch: 0, survives: false);
         }
     }
 

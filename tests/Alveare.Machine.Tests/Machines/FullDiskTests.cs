@@ -40,6 +40,22 @@ public sealed class FullDiskTests
     }
 
     [Fact]
+    public async Task AMachineIsDestroyedWhereThereIsNoRoomForItsLock()
+    {
+        await using var room = MachineRoom.Open();
+        await using var small = SmallFileSystem.Mount(room.DatastorePath, Bytes.FromMib(16));
+        var host = await room.OpenHostAsync("a");
+        var machine = await CreateAsync(room, host, "old");
+        await MachineRoom.ExecuteAsync(host, new StartMachine(machine.Id, 0, Paused: true));
+        await MachineRoom.ExecuteAsync(host, new StopMachine(machine.Id));
+        small.FillBytes();
+
+        await MachineRoom.ExecuteAsync(host, new DestroyMachine(machine.Id));
+
+        Assert.False(Directory.Exists(Path.Combine(room.DatastorePath, "old")));
+    }
+
+    [Fact]
     public async Task ADatastoreThatCannotBeRememberedIsNotOffered()
     {
         await using var room = MachineRoom.Open();
