@@ -182,6 +182,7 @@ internal sealed class HostSession : IAsyncDisposable
                 if (change is not HostObserved && !IsConnected)
                     return new HostAnswerInvalid(Name, "its report does not begin with everything it knows");
                 await TakeAsync(change);
+                _offer.Heard();
             }
 
             return new HostNotConnected(Name, "it ended its report");
@@ -301,6 +302,7 @@ internal sealed class HostSession : IAsyncDisposable
             (_problem, _isLost, _answers) = (problem ?? _problem, _isLost || was, false);
         }
 
+        _offer.Heard();
         _view.Claims.Drop(_id);
         var known = Known;
         var hasChanged = was || known?.Connection == HostConnection.Connecting || (known?.Problem != problem?.Message && !IsAsleep(known));

@@ -118,8 +118,8 @@ public sealed class HostSessions : IAsyncDisposable
     /// a host that reports it has not found a machine that nobody knew, and one that does not has not lost it.</summary>
     public IDisposable Expect(EntityId machine) => _view.Expect(machine);
 
-    /// <summary>Makes a connected host offer the datastores and port groups of its datacenter; answers what it refused. Hosts that are away
-    /// are offered everything when they come back.</summary>
+    /// <summary>Makes a connected host offer the datastores and port groups of its datacenter, until its record says that it does; answers what it
+    /// refused, or took without reporting it. Hosts that are away are offered everything when they come back.</summary>
     public async Task<IReadOnlyList<Fault>> OfferAsync(EntityId host, CancellationToken cancellation)
     {
         try

@@ -42,11 +42,15 @@ internal sealed class StorageOperations(InventoryWriter inventory, HostSessions 
                 Free = seen?.Free ?? Bytes.Zero,
             });
         });
+        context.Undo.Push(async () => await inventory.ApplyAsync(_ => InventoryEdit.Remove(id)));
         context.SetResult(id);
-        context.Report(50, "Offering it on the other hosts");
-        // Hosts that do not have the directory are no failure: the datastore is local to those that do.
-        foreach (var refused in await hosts.OfferEverywhereAsync(inventory.Current, operation.Target, context.Cancellation))
-            events.Add(EventSeverity.Warning, "host.offer-refused", refused.Fault.Message, refused.Host);
+        context.Report(50, "Offering it on the hosts");
+        var refused = await hosts.OfferEverywhereAsync(inventory.Current, operation.Target, context.Cancellation);
+        // Hosts that do not have the directory are no failure: the datastore is local to those that do. The first one has it.
+        var isOffered = inventory.Current.HostsOf(operation.Target).Any(h => h.Datastores.Any(d => d.Id == id));
+        if (!isOffered && refused.FirstOrDefault(r => r.Host == first && r.Fault is HostAnswerInvalid) is { } unreported)
+            throw new FaultException(unreported.Fault);
+        Report(refused);
     }
 
     /// <summary>Mounts the directory on the first host that has it. Only this host may mark it; one that is marked keeps its identity.</summary>
@@ -100,8 +104,13 @@ internal sealed class StorageOperations(InventoryWriter inventory, HostSessions 
             return InventoryEdit.Remove(datastore.Id);
         });
         context.Report(50, "Taking it from the hosts");
-        foreach (var refused in await hosts.OfferEverywhereAsync(inventory.Current, datacenter.Id, context.Cancellation))
-            events.Add(EventSeverity.Warning, "host.offer-refused", refused.Fault.Message, refused.Host);
+        Report(await hosts.OfferEverywhereAsync(inventory.Current, datacenter.Id, context.Cancellation));
+    }
+
+    private void Report(IEnumerable<OfferRefusal> refused)
+    {
+        foreach (var (host, fault) in refused)
+            events.Add(EventSeverity.Warning, "host.offer-refused", fault.Message, host);
     }
 
     private static void Check(InventorySnapshot now, CreateDatastore operation, string path)

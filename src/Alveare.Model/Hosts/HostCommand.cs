@@ -47,7 +47,8 @@ public sealed record MountDatastore(EntityId Datastore, string Name, string Path
 /// <summary>Stop offering a datastore. Its files stay. Refused while a machine of it is registered here.</summary>
 public sealed record UnmountDatastore(EntityId Datastore) : HostCommand;
 
-/// <summary>Make the host's port groups exactly these: missing ones are built, others removed unless a running machine uses them.</summary>
+/// <summary>Make the port groups that the host offers exactly these: missing ones are built, others removed, from under a running machine when
+/// it has ended.</summary>
 public sealed record ApplyPortGroups(ImmutableArray<PortGroupSpec> PortGroups) : HostCommand;
 
 /// <summary>Divide by exactly these resource pools from now on, also after a restart, until others are told.</summary>

@@ -194,12 +194,7 @@ public sealed class Agent
 
     private Done Apply(ApplyPortGroups apply)
     {
-        var used = machines.All.Where(m => m.Run is not null).SelectMany(m => m.Run!.Qemu.Spec.Nics).Select(n => n.PortGroup).ToHashSet(StringComparer.Ordinal);
-        ground.Disk.PortGroups =
-        [
-            .. apply.PortGroups,
-            .. ground.Disk.PortGroups.Where(p => used.Contains(p.Name) && apply.PortGroups.All(a => a.Name != p.Name)),
-        ];
+        ground.Disk.PortGroups = apply.PortGroups;
         board.Put(ground.Disk.PortGroups);
         return Done.Instance;
     }

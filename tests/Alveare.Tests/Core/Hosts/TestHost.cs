@@ -32,6 +32,9 @@ internal sealed class TestHost(int number) : IHost
     /// <summary>Replaces the id it gives for itself.</summary>
     public EntityId? ClaimsToBe { get; set; }
 
+    /// <summary>Does what it is told to offer and does not say so yet.</summary>
+    public bool IsSilent { get; set; }
+
     public IReadOnlyList<PortGroupSpec> PortGroups => _portGroups;
 
     public static HostMachine Machine(int number, PowerState power, long epoch = 1, int datastore = 1)
@@ -73,6 +76,13 @@ internal sealed class TestHost(int number) : IHost
     {
         lock (_gate)
             _machines.Remove(machine);
+    }
+
+    /// <summary>Says everything, also what it has been silent of.</summary>
+    public void Speak()
+    {
+        IsSilent = false;
+        Say(new HostObserved(Snapshot()));
     }
 
     public void Say(HostChange change)
@@ -142,7 +152,7 @@ internal sealed class TestHost(int number) : IHost
                 return Ok();
             case ApplyPortGroups apply:
                 _portGroups = [.. apply.PortGroups];
-                Say(new HostObserved(Snapshot()));
+                SayOffered(new HostObserved(Snapshot()));
                 return Ok();
             default:
                 return Answer?.Invoke(command) ?? throw new FaultException(new Unsupported(Name, command.GetType().Name));
@@ -172,7 +182,13 @@ internal sealed class TestHost(int number) : IHost
     {
         lock (_gate)
             change();
-        Say(new DatastoresChanged([.. _datastores]));
+        SayOffered(new DatastoresChanged([.. _datastores]));
+    }
+
+    private void SayOffered(HostChange change)
+    {
+        if (!IsSilent)
+            Say(change);
     }
 
     private HostSnapshot Snapshot()

@@ -1,9 +1,11 @@
+using Alveare.Core.Security;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
 using Alveare.Tests.Core.Hosts;
 using Alveare.Tests.Core.Machines;
 using Xunit;
@@ -12,6 +14,8 @@ namespace Alveare.Tests.Core.Site;
 
 public sealed class OfferTests
 {
+    private static CancellationToken Soon => TestContext.Current.CancellationToken;
+
     [Fact]
     public void ADatastoreIsMarkedOnceAndOfferedWhereItsMarkIs() => VirtualRun.Of(async scheduler =>
     {
@@ -137,5 +141,89 @@ public sealed class OfferTests
         var id = (await site.DoAsync(new CreatePortGroup { Target = site.Datacenter, Name = "net" }))!.Value;
         Assert.Contains("vm1", (await site.RefusedAsync<ObjectInUse>(new RemovePortGroup { Target = id })).Message);
         await site.RefusedAsync<ObjectInUse>(new Rename { Target = EntityId.Root, Object = id, Name = "other" });
+    });
+
+    [Theory]
+    [InlineData("datastore")]
+    [InlineData("port group")]
+    [InlineData("removal")]
+    [InlineData("host")]
+    public void WhatATaskMadeHostsOfferIsInTheirRecordsWhenItEnds(string what) => VirtualRun.Of(async scheduler =>
+    {
+        Dictionary<string, EntityId?> shared = new() { ["/a"] = null, ["/b"] = null };
+        var (host, late) = (new TestHost(1) { Directories = shared }, new TestHost(2) { Directories = shared });
+        await using var site = await TestSite.WithAsync(scheduler, host);
+        var a = (await site.DoAsync(new CreateDatastore { Target = site.Datacenter, Name = "a", Path = "/a" }))!.Value;
+        await site.DoAsync(new CreatePortGroup { Target = site.Datacenter, Name = "net" });
+        site.Hosts[late.Name] = late;
+        (host.IsSilent, late.IsSilent) = (true, true);
+
+        var task = await site.Engine.Tasks.SubmitAsync(Session.System, what switch
+        {
+            "datastore" => new CreateDatastore { Target = site.Datacenter, Name = "b", Path = "/b" },
+            "port group" => new CreatePortGroup { Target = site.Datacenter, Name = "other" },
+            "removal" => new RemoveDatastore { Target = a },
+            _ => site.Joining(late),
+        });
+        await Task.Delay(TimeSpan.FromSeconds(5), scheduler.Time);
+        Assert.False(site.Engine.Tasks.Get(task.Id).HasEnded);
+        host.Speak();
+        late.Speak();
+
+        Assert.Equal(TaskState.Succeeded, (await site.Engine.Tasks.WaitAsync(task.Id, Soon)).State);
+        var (datastores, portGroups) = (string.Join(' ', site.Host(host).Datastores.Select(d => d.Name)), string.Join(' ', site.Host(host).PortGroups));
+        Assert.Equal(what switch { "datastore" => "a b", "removal" => "", _ => "a" }, datastores);
+        Assert.Equal(what == "port group" ? "net other" : "net", portGroups);
+        if (what == "host")
+            Assert.Equal(("a", "net"), (Assert.Single(site.Host(late).Datastores).Name, Assert.Single(site.Host(late).PortGroups)));
+    });
+
+    [Fact]
+    public void WhatNoHostReportsFailsAndIsTakenBack() => VirtualRun.Of(async scheduler =>
+    {
+        var host = new TestHost(1) { Directories = new() { ["/data"] = null } };
+        await using var site = await TestSite.WithAsync(scheduler, host);
+        host.IsSilent = true;
+
+        var storage = await site.RefusedAsync<HostAnswerInvalid>(new CreateDatastore { Target = site.Datacenter, Name = "store", Path = "/data" });
+        Assert.Contains("datastore 'store', and its report has not followed within 30 s", storage.Message);
+        await site.RefusedAsync<HostAnswerInvalid>(new CreatePortGroup { Target = site.Datacenter, Name = "net" });
+        Assert.Empty(site.Now.OfType<Datastore>());
+        Assert.Empty(site.Now.OfType<PortGroup>());
+        Assert.Contains(host.Commands, c => c is UnmountDatastore);
+        Assert.Empty(host.PortGroups);
+    });
+
+    [Fact]
+    public void AHostThatReportsNothingFailsNoTaskWhereOthersDo() => VirtualRun.Of(async scheduler =>
+    {
+        Dictionary<string, EntityId?> shared = new() { ["/data"] = null };
+        var (silent, other) = (new TestHost(1) { Directories = shared }, new TestHost(2) { Directories = shared });
+        await using var site = await TestSite.WithAsync(scheduler, silent, other);
+        silent.IsSilent = true;
+
+        await site.DoAsync(new CreateDatastore { Target = site.Datacenter, Name = "store", Path = "/data" });
+        Assert.Contains("'h1'", await site.EventAsync("host.offer-refused"));
+        Assert.Equal((0, 1), (site.Host(silent).Datastores.Length, site.Host(other).Datastores.Length));
+        silent.Speak();
+        await site.EventAsync("host.offer-taken");
+    });
+
+    [Fact]
+    public void NobodyWaitsForTheReportOfAHostThatIsLost() => VirtualRun.Of(async scheduler =>
+    {
+        Dictionary<string, EntityId?> shared = new() { ["/data"] = null };
+        var (lost, other) = (new TestHost(1) { Directories = shared }, new TestHost(2) { Directories = shared });
+        await using var site = await TestSite.WithAsync(scheduler, lost, other);
+        lost.IsSilent = true;
+        var began = scheduler.Time.GetTimestamp();
+
+        var task = await site.Engine.Tasks.SubmitAsync(Session.System, new CreateDatastore { Target = site.Datacenter, Name = "store", Path = "/data" });
+        await site.UntilAsync(_ => site.Host(other).Datastores.Length == 1);
+        lost.GoAway();
+        Assert.Equal(TaskState.Succeeded, (await site.Engine.Tasks.WaitAsync(task.Id, Soon)).State);
+        Assert.True(scheduler.Time.GetElapsedTime(began) < TimeSpan.FromSeconds(1));
+        lost.ComeBack();
+        await site.UntilAsync(_ => site.Host(lost).Datastores.Length == 1);
     });
 }
