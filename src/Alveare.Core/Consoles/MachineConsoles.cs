@@ -161,5 +161,6 @@ public sealed class MachineConsoles(
         _ => null,
     };
 
-    private bool IsMigration(string task) => OperationCatalogue.Find(tasks.Get(task).Operation)?.Type == typeof(MigrateVm);
+    // A machine is busy with its task before anybody can see that: what it will do is not known until then.
+    private bool IsMigration(string task) => tasks.Find(task) is { } found && OperationCatalogue.Find(found.Operation)?.Type == typeof(MigrateVm);
 }

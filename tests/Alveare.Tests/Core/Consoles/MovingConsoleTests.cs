@@ -13,7 +13,7 @@ using Xunit;
 
 namespace Alveare.Tests.Core.Consoles;
 
-/// <summary>Consoles that are opened when their machine has left its host and the center has not heard of it yet.</summary>
+/// <summary>Consoles that are opened, or end, while the center has not heard yet what becomes of their machine.</summary>
 public sealed class MovingConsoleTests
 {
     private static readonly Session Anna = new("anna", Role.Administrator, DateTimeOffset.MaxValue);
@@ -48,6 +48,25 @@ public sealed class MovingConsoleTests
         moved.Heard.SetResult();
         await (await OpenAsync(site, moved.Machine)).DisposeAsync();
         await site.EndAsync(moved.Task);
+    });
+
+    [Fact]
+    public void ATaskThatNobodySeesYetTellsAConsoleNothingOfItsEnd() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await MachineSite.OpenAsync(scheduler);
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        await using var open = await OpenAsync(site, id);
+        using var held = site.Store.Hold();
+        var submitting = site.SubmitAsync(new MigrateVm { Target = id });
+        await site.UntilAsync(_ => site.Vm(id).BusyTask is not null, "the machine is busy");
+        Assert.Null(site.Engine.Tasks.Find(site.Vm(id).BusyTask!));
+
+        Assert.NotEmpty(site.Engine.Consoles.Issue(Anna, "token", new HostChannel(id, HostChannelKind.Serial)).Secret);
+        var ending = open.WhyEndedAsync();
+        Assert.False(ending.IsCompleted);
+        held.Release();
+        Assert.Equal(ConsoleEndKind.Moving, (await ending).Kind);
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(await submitting)).State);
     });
 
     private static Task<OpenConsole> OpenAsync(MachineSite site, EntityId machine) =>
