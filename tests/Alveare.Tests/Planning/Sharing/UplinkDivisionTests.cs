@@ -43,7 +43,7 @@ public sealed class UplinkDivisionTests
         var whole = cards.Sum(c => c.Shares);
         Assert.All(division.Cards.Zip(cards), c =>
         {
-            Assert.Equal(division.Machines.Rate / 1.05 * c.Second.Shares / whole, c.First.Rate, 1.0);
+            Assert.Equal(division.Machines.Rate / 1.05 * c.Second.Shares / whole, c.First.Rate, 1.001);
             Assert.Equal(division.Machines.Turn * c.Second.Shares / whole, c.First.Turn, cards.Length + 1.0);
         });
     });
