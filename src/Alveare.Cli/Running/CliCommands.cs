@@ -38,6 +38,8 @@ public sealed class CliCommands(CliEnvironment environment, GlobalOptions global
         return group;
     }
 
+    internal TimeSpan CompletionTime => environment.CompletionTime;
+
     internal Run NewRun(ParseResult parsed, CancellationToken interrupted) => new(environment, global, parsed, interrupted);
 
     private async Task<int> GuardAsync(ParseResult parsed, Func<Run, Task<int>> work, CancellationToken interrupted)

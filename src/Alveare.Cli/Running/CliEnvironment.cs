@@ -19,4 +19,7 @@ public sealed record CliEnvironment(TextWriter Out, TextWriter Error, Func<strin
 
     /// <summary>Where tokens are kept, or null to keep none.</summary>
     public string? CacheDirectory { get; init; }
+
+    /// <summary>How long a shell that completes a name waits for the center.</summary>
+    public TimeSpan CompletionTime { get; init; } = TimeSpan.FromSeconds(3);
 }

@@ -6,13 +6,11 @@ namespace Alveare.Cli.Running;
 /// <summary>Completes names of objects by asking the center, if it answers soon.</summary>
 internal static class NameCompletion
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
-
     public static Func<CompletionContext, IEnumerable<CompletionItem>> Of(CliCommands commands, string kind) => context =>
     {
         try
         {
-            return NamesAsync(commands, kind, context).WaitAsync(Patience).GetAwaiter().GetResult();
+            return NamesAsync(commands, kind, context).WaitAsync(commands.CompletionTime).GetAwaiter().GetResult();
         }
         catch (Exception e) when (e is TimeoutException or RestFaultException or NotReachableException or UsageException or OperationCanceledException)
         {
@@ -23,7 +21,7 @@ internal static class NameCompletion
 
     private static async Task<IEnumerable<CompletionItem>> NamesAsync(CliCommands commands, string kind, CompletionContext context)
     {
-        using var patience = new CancellationTokenSource(Patience);
+        using var patience = new CancellationTokenSource(commands.CompletionTime);
         using var run = commands.NewRun(context.ParseResult, patience.Token);
         var objects = await Task.WhenAll(kind.Split(',').Select(k => run.AskAsync(c => c.ListAsync(k == "template" ? "vms?template=true" : $"{k}s", patience.Token))));
         return [.. objects.SelectMany(o => o.Items).Select(o => o.GetProperty("name").GetString()!)

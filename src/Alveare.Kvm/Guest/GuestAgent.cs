@@ -3,18 +3,21 @@ using Alveare.Model.Hosts;
 
 namespace Alveare.Kvm.Guest;
 
+/// <summary>How long the agent inside a guest is listened to.</summary>
+/// <param name="Conversation">All that is asked of it at once.</param>
+/// <param name="Refusal">It says nothing when it shuts the guest down, and at once when it refuses.</param>
+public sealed record AgentPatience(TimeSpan Conversation, TimeSpan Refusal)
+{
+    public static readonly AgentPatience Usual = new(TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1));
+}
+
 /// <summary>What is asked of the agent inside a guest.</summary>
 public static class GuestAgent
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
-
-    // The agent says nothing when it shuts the guest down, and at once when it refuses.
-    private static readonly TimeSpan RefusalTime = TimeSpan.FromSeconds(1);
-
     /// <summary>What the guest says of itself, or null when its agent does not answer.</summary>
-    public static async Task<GuestFacts?> ReadFactsAsync(string socket)
+    public static async Task<GuestFacts?> ReadFactsAsync(string socket, AgentPatience? patience = null)
     {
-        using var limit = new CancellationTokenSource(Patience);
+        using var limit = new CancellationTokenSource((patience ?? AgentPatience.Usual).Conversation);
         try
         {
             using var agent = await AgentConnection.ConnectAsync(socket, limit.Token);
@@ -30,14 +33,14 @@ public static class GuestAgent
     }
 
     /// <summary>Asks the guest to shut down; answers why the agent did not take the request, or null when it did.</summary>
-    public static async Task<string?> ShutDownAsync(string socket)
+    public static async Task<string?> ShutDownAsync(string socket, AgentPatience? patience = null)
     {
-        using var limit = new CancellationTokenSource(Patience);
+        using var limit = new CancellationTokenSource((patience ?? AgentPatience.Usual).Conversation);
         try
         {
             using var agent = await AgentConnection.ConnectAsync(socket, limit.Token);
             await agent.SendAsync("guest-shutdown", new { mode = "powerdown" }, limit.Token);
-            using var refusal = new CancellationTokenSource(RefusalTime);
+            using var refusal = new CancellationTokenSource((patience ?? AgentPatience.Usual).Refusal);
             try
             {
                 return await agent.ReadAnswerAsync(refusal.Token) is null ? "its agent refused" : null;

@@ -14,7 +14,11 @@ internal sealed record CommandRun(int Code, string Out, string Error)
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        var environment = new CliEnvironment(output, error, variables.GetValueOrDefault) { CacheDirectory = variables.GetValueOrDefault(CacheVariable) };
+        var environment = new CliEnvironment(output, error, variables.GetValueOrDefault)
+        {
+            CacheDirectory = variables.GetValueOrDefault(CacheVariable),
+            CompletionTime = Patience.Longest,
+        };
         var code = await CommandLineProgram.RunAsync(arguments, environment, interrupted).WaitAsync(Patience.Longest, CancellationToken.None);
         return new CommandRun(code, output.ToString(), error.ToString());
     }

@@ -11,6 +11,9 @@ public sealed class GuestAgentTests
         {"name":"eth1","ip-addresses":[{"ip-address":"fe80::1"},{"ip-address":"2001:db8::5"},{"ip-address":"192.0.2.7"},{"ip-address":"nonsense"},5]}]}
         """;
 
+    // Nothing but the test's own answer decides.
+    private static readonly AgentPatience Patient = new(Patience.Longest, Patience.Longest);
+
     [Fact]
     public async Task AGuestSaysWhatItIs()
     {
@@ -21,7 +24,7 @@ public sealed class GuestAgentTests
             _ => Interfaces.ReplaceLineEndings(""),
         });
 
-        var facts = await GuestAgent.ReadFactsAsync(agent.Path);
+        var facts = await GuestAgent.ReadFactsAsync(agent.Path, Patient);
 
         Assert.Equal("web-1", facts!.HostName);
         Assert.Equal("Debian GNU/Linux 12", facts.OsName);
@@ -35,7 +38,7 @@ public sealed class GuestAgentTests
             ? """{"return":{"host-name":"old"}}"""
             : """{"error":{"class":"CommandNotFound","desc":"no"}}""");
 
-        var facts = await GuestAgent.ReadFactsAsync(agent.Path);
+        var facts = await GuestAgent.ReadFactsAsync(agent.Path, Patient);
 
         Assert.Equal("old", facts!.HostName);
         Assert.Null(facts.OsName);
@@ -60,7 +63,7 @@ public sealed class GuestAgentTests
             ? [FakeAgent.Line("""{"return":{"host-name":"stale"}}"""), [0xff, .. FakeAgent.Line("""{"return":1}""")], proper]
             : [FakeAgent.Line("""{"return":{"host-name":"fresh"}}""")]);
 
-        Assert.Equal("fresh", (await GuestAgent.ReadFactsAsync(agent.Path))!.HostName);
+        Assert.Equal("fresh", (await GuestAgent.ReadFactsAsync(agent.Path, Patient))!.HostName);
     }
 
     [Fact]
@@ -87,9 +90,9 @@ public sealed class GuestAgentTests
         using var refusing = FakeAgent.Answering(_ => """{"error":{"class":"GenericError","desc":"no"}}""");
         using var silent = new FakeAgent(request => FakeAgent.Proper(request) is { } proper ? [proper] : []);
 
-        Assert.NotNull(await GuestAgent.ShutDownAsync(refusing.Path));
-        Assert.Null(await GuestAgent.ShutDownAsync(silent.Path));
+        Assert.NotNull(await GuestAgent.ShutDownAsync(refusing.Path, Patient));
+        Assert.Null(await GuestAgent.ShutDownAsync(silent.Path, Patient with { Refusal = TimeSpan.FromSeconds(1) }));
         using var quick = new FakeAgent(request => FakeAgent.Proper(request) is { } proper ? [proper] : throw new IOException("The guest is off."));
-        Assert.Null(await GuestAgent.ShutDownAsync(quick.Path));
+        Assert.Null(await GuestAgent.ShutDownAsync(quick.Path, Patient));
     }
 }
