@@ -22,12 +22,12 @@ public sealed class MachineConsoles(
     /// <summary>The most consoles of one machine that are open at once: each holds buffers here and on the host.</summary>
     public const int MostPerMachine = 16;
 
-    // How long the news of what happened to a machine may take longer than the end of its process, and so of its consoles.
-    private static readonly TimeSpan NewsDelay = TimeSpan.FromSeconds(3);
-
     private readonly ConsoleTickets _tickets = new(clock, ids);
     private readonly Lock _gate = new();
     private readonly Dictionary<EntityId, int> _open = [];
+
+    /// <summary>How long the news of what happened to a machine may take longer than the end of its process, and so of its consoles.</summary>
+    public TimeSpan NewsDelay { get; set; } = TimeSpan.FromSeconds(3);
 
     /// <summary>A ticket for a console, which <see cref="Redeem"/> takes once and soon. Refused as <see cref="OpenAsync"/> would be for lack of
     /// a privilege, and for a machine that is off.</summary>

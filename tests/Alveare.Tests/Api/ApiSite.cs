@@ -53,6 +53,7 @@ public sealed class ApiSite : IAsyncLifetime
         Simulation.AddHost("h1");
         Simulation.AddHost("h2");
         Engine = new Engine(new MemoryStore(), Simulation, Simulation, Clock, ids, NullLoggerFactory.Instance);
+        Engine.Consoles.NewsDelay = Patience.Longest;
         await Engine.StartAsync(Cancellation);
         await Engine.Users.CreateAsync("admin", Password, Role.Administrator);
         await Engine.Users.CreateAsync("olga", Password, Role.Operator);
