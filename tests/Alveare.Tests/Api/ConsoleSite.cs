@@ -41,7 +41,7 @@ public sealed class ConsoleSite : IAsyncLifetime
     public async Task<JsonElement> DoAsync(string operation, object? body = null)
     {
         using var content = ApiSite.Json(JsonSerializer.Serialize(body ?? new { }));
-        var answer = await (await Site.AsAsync()).PostAsync($"/api/{operation}?wait=20", content, Cancellation);
+        var answer = await (await Site.AsAsync()).PostAsync($"/api/{operation}?wait={Patience.Longest.TotalSeconds}", content, Cancellation);
         var task = await ApiSite.JsonAsync(answer);
         Assert.True(task.GetProperty("state").GetString() == "succeeded", task.ToString());
         return task;
