@@ -133,7 +133,7 @@ public sealed class LinkBreakTests
     [Fact]
     public async Task ACutWireIsNoticedByPings()
     {
-        var options = LinkSite.Patient with { PingAfter = TimeSpan.FromSeconds(1), PingTimeout = TimeSpan.FromSeconds(5) };
+        var options = LinkSite.Patient with { PingAfter = TimeSpan.FromSeconds(1), PingTimeout = TimeSpan.FromSeconds(30) };
         await using var site = await LinkSite.StartAsync(options);
         var center = site.NewCenter();
         await center.JoinAsync(site.Invitation(), Cancellation);
