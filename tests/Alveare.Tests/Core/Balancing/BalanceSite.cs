@@ -24,9 +24,9 @@ internal sealed class BalanceSite(MachineSite site, PushedTime time) : IAsyncDis
     public IReadOnlyList<TaskRecord> Migrations => [.. site.Engine.Tasks.List().Where(t => t.Operation == "vm.migrate")];
 
     /// <summary>The first host has all the machines; the loop itself sleeps unless a test wakes it.</summary>
-    public static async Task<BalanceSite> OpenAsync(BalanceMode mode, int hosts = 3, int machines = 8, int level = 3)
+    public static async Task<BalanceSite> OpenAsync(BalanceMode mode, int hosts = 3, int machines = 8, int level = 3, PushedTime? time = null)
     {
-        var time = new PushedTime();
+        time ??= new PushedTime();
         var site = await MachineSite.OpenAsync(hosts, time: time);
         var balanced = new BalanceSite(site, time);
         await site.SucceedAsync(new SetBalancing { Target = site.Cluster, Mode = mode, Level = level, Interval = BalanceSettings.MaxInterval });

@@ -6,6 +6,12 @@ internal sealed class PushedTime : TimeProvider
     private long _ahead;
     private long _wrong;
 
+    /// <summary>Timers of so long and longer stand: what the engine does by itself at that interval it does not.</summary>
+    public TimeSpan HeldFrom { get; init; } = TimeSpan.MaxValue;
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+        base.CreateTimer(callback, state, dueTime < HeldFrom ? dueTime : Timeout.InfiniteTimeSpan, period);
+
     public override DateTimeOffset GetUtcNow() => System.GetUtcNow() + Ahead + new TimeSpan(Interlocked.Read(ref _wrong));
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Alveare.Core.Pools;
 using Alveare.Model;
 using Alveare.Model.Clusters;
 using Alveare.Model.Faults;
@@ -17,7 +18,8 @@ public sealed class PoolSharingTests
     [Fact]
     public async Task EachHostIsToldItsPartAndOnlyWhenItHasChanged()
     {
-        await using var balanced = await BalanceSite.OpenAsync(BalanceMode.Manual, hosts: 2, machines: 4);
+        // The rounds are the test's: the engine's own would take the refusal, and count.
+        await using var balanced = await BalanceSite.OpenAsync(BalanceMode.Manual, hosts: 2, machines: 4, time: new PushedTime { HeldFrom = PoolSharing.Interval });
         var site = balanced.Site;
         var pool = (await site.SucceedAsync(new CreatePool { Target = site.Cluster, Name = "prod", CpuReservation = new(4000), CpuLimit = new(4000), MemoryLimit = Bytes.FromMib(3000), IopsLimit = 400, InLimit = Bytes.FromMib(1) })).Result!.Value;
         foreach (var name in new[] { "vm1", "vm2" })
