@@ -40,7 +40,8 @@ public sealed class AgentProgramTests
         var again = await second.ReadyAsync();
         Assert.Equal(invitation.Fingerprint, again.Fingerprint);
         await using var back = center.Connect(Record(joined, again));
-        Assert.Equal(PowerState.On, Assert.Single((await back.ObserveAsync(Cancellation)).Machines).Power);
+        await MachineRoom.UntilAsync(back, machine.Id, m => m.Power == PowerState.On);
+        Assert.Single((await back.ObserveAsync(Cancellation)).Machines);
         Assert.Equal(pid, Assert.Single(room.LivingProcesses()));
         Assert.True(await CountAsync(back, machine) > before, "the guest stood still");
         await MachineRoom.ExecuteAsync(back, new StopMachine(machine.Id));

@@ -34,7 +34,7 @@ public sealed class AdoptionTests
         var pid = Assert.Single(room.LivingProcesses());
         await first.DisposeAsync();
 
-        var second = await room.OpenHostAsync("a");
+        var second = await room.ReopenHostAsync("a");
 
         var found = Assert.Single((await second.ObserveAsync(TestContext.Current.CancellationToken)).Machines);
         Assert.Equal(PowerState.On, found.Power);
@@ -53,7 +53,7 @@ public sealed class AdoptionTests
         await using var room = MachineRoom.Open();
         var machine = await RunUntilKilledAsync(room);
 
-        var second = await room.OpenHostAsync("a");
+        var second = await room.ReopenHostAsync("a");
 
         Assert.Equal(PowerState.Off, Assert.Single((await second.ObserveAsync(TestContext.Current.CancellationToken)).Machines).Power);
         var died = Assert.Single(await EventsUntilStartedAsync(second, machine));
@@ -77,7 +77,7 @@ public sealed class AdoptionTests
         MachineRoom.Kill(Assert.Single(room.LivingProcesses()));
         await room.EndedAsync("a");
 
-        var second = await room.OpenHostAsync("a");
+        var second = await room.ReopenHostAsync("a");
 
         var found = Assert.Single((await second.ObserveAsync(Cancellation)).Machines);
         Assert.Equal((PowerState.Off, machine.LockEpoch + 1), (found.Power, found.LockEpoch));
@@ -95,8 +95,8 @@ public sealed class AdoptionTests
 
         var second = await room.OpenHostAsync("a");
 
-        Assert.Empty((await second.ObserveAsync(Cancellation)).Machines);
-        Assert.Empty(Directory.GetDirectories(Path.Combine(room.Path, "a", "run")));
+        await MachineRoom.UntilAsync(() => Directory.GetDirectories(Path.Combine(room.Path, "a", "run")).Length == 0, "the run directory is gone");
+        await MachineRoom.UntilAsync(second, s => s.Machines.Length == 0);
     }
 
     [Theory]
@@ -115,8 +115,7 @@ public sealed class AdoptionTests
 
         var second = await room.OpenHostAsync("a");
 
-        var found = Assert.Single((await second.ObserveAsync(Cancellation)).Machines);
-        Assert.Equal((PowerState.Off, machine.LockEpoch + 1), (found.Power, found.LockEpoch));
+        await MachineRoom.UntilAsync(second, machine.Id, m => (m.Power, m.LockEpoch) == (PowerState.Off, machine.LockEpoch + 1));
         Assert.Equal("vm.died", Assert.Single(await EventsUntilStartedAsync(second, machine)).Kind);
     }
 
@@ -160,7 +159,7 @@ public sealed class AdoptionTests
 
         await second.DisposeAsync();
         Directory.Move(run + ".away", run);
-        var third = await room.OpenHostAsync("a");
+        var third = await room.ReopenHostAsync("a");
         Assert.Equal(PowerState.On, Assert.Single((await third.ObserveAsync(Cancellation)).Machines).Power);
     }
 

@@ -250,7 +250,7 @@ public sealed class FailureTests : MovingMachine
         await source.DisposeAsync();
         source = await room.OpenHostAsync("a");
         // Nobody claims the machine until the switch's time is over: then it is the source's again.
-        await MachineRoom.UntilAsync(source, machine.Id, m => m.Migration is null);
+        await MachineRoom.UntilAsync(source, machine.Id, m => m.Migration is null && m.LockEpoch > machine.LockEpoch);
         target = await room.OpenHostAsync("b");
 
         await MachineRoom.RemovedAsync(target, machine.Id);

@@ -144,7 +144,7 @@ public sealed class MigrationTests
             await qmp.ExecuteAsync("blockdev-add", node, cancellation: Cancellation);
         }
 
-        var second = await room.OpenHostAsync("a");
+        var second = await room.ReopenHostAsync("a");
         var refused = await Assert.ThrowsAsync<FaultException>(() => MachineRoom.ExecuteAsync(second, new CheckMovable(machine.Id)));
 
         Assert.Contains("vdi", Assert.IsType<DeviceNotMovable>(refused.Fault).Reason, StringComparison.Ordinal);

@@ -36,7 +36,7 @@ public sealed class UnwritableStateTests : MovingMachine
         await MachineRoom.UntilAsync(() => File.Exists(Path.Combine(Registry, $"{machine.Id}.json")), "the machine is written down");
 
         await target.DisposeAsync();
-        target = await room.OpenHostAsync("b");
+        target = await room.ReopenHostAsync("b");
         await RunsOnlyAsync(target, "b");
     }
 

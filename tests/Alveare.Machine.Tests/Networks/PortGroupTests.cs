@@ -132,7 +132,7 @@ public sealed class PortGroupTests
         await MachineRoom.UntilAsync(() => room.LivingProcesses().Count == 0, "QEMU has ended");
         Assert.Single(NetworkDevices.PortsOf(bridge));
 
-        var second = await room.OpenHostAsync("a");
+        var second = await room.ReopenHostAsync("a");
 
         Assert.Empty(NetworkDevices.PortsOf(bridge));
         await MachineRoom.ExecuteAsync(second, new StartMachine(lives.Id, 0));

@@ -97,7 +97,7 @@ public sealed class ShapingTests
         NetworkDevices.Run("tc", "qdisc", "delete", "dev", new DeviceNames(target.Id).Tap(machine.Id.Uuid, 0), "ingress");
         NetworkDevices.Run("ip", "link", "add", $"{through[..^1]}9", "type", "ifb");
         NetworkDevices.Run("ip", "link", "set", $"{through[..^1]}9", "alias", new DeviceNames(target.Id).AliasOfIfb($"{through[..^1]}9"));
-        target = await room.OpenHostAsync("b");
+        target = await room.ReopenHostAsync("b");
         Assert.Equal([through], Intermediates(target));
         Assert.Contains("ingress", Queues(target, machine.Id), StringComparison.Ordinal);
 

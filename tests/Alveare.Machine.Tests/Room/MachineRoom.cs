@@ -69,6 +69,14 @@ internal sealed class MachineRoom : IAsyncDisposable
         return host;
     }
 
+    /// <summary>Starts a host's agent again and waits until it knows of each machine whether it runs, which on a busy machine is after its start.</summary>
+    public async Task<KvmHost> ReopenHostAsync(string name)
+    {
+        var host = await OpenHostAsync(name);
+        await UntilAsync(host, s => s.Machines.All(m => m.Power != PowerState.Unknown));
+        return host;
+    }
+
     /// <summary>The identity of the host that <see cref="OpenHostAsync"/> opens under a name.</summary>
     public EntityId IdOf(string name) => EntityId.Host(new Guid(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(Path + name)).AsSpan(0, 16)));
 
