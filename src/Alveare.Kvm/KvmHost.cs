@@ -94,6 +94,7 @@ public sealed class KvmHost : IHost
             stopping.Token)
         {
             Enforce = enforcement.Apply,
+            ClaimTimeAfterDeath = options.ClaimTimeAfterDeath,
         });
         inspection = new Inspection(
             options.HostId, state, machines, registry, ground, listing, clones, power, threads, setup.RunRoot, stopping.Token);

@@ -50,6 +50,10 @@ public sealed record KvmOptions
     /// <summary>How often the host's CPU and memory are divided anew among its machines, by what they want.</summary>
     public TimeSpan DivisionInterval { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long a machine whose QEMU died here while it moved may still be claimed by its destination: only one that already has everything
+    /// can, and it is quick.</summary>
+    public TimeSpan ClaimTimeAfterDeath { get; init; } = TimeSpan.FromSeconds(3);
+
     /// <summary>Code cache of each machine under software emulation.</summary>
     public int TranslationCacheMib { get; init; } = 64;
 }

@@ -24,6 +24,9 @@ public sealed record MigrationGround(
 {
     /// <summary>Holds a machine to its resource controls as they are for one that begins to move, moves no more, or has come to run here.</summary>
     public required Action<Machine> Enforce { get; init; }
+
+    /// <summary>How long a machine whose QEMU died here may still be claimed by its destination.</summary>
+    public required TimeSpan ClaimTimeAfterDeath { get; init; }
 }
 
 /// <summary>One end of a live migration on this host, from its beginning (or its adoption by a restarted agent) to its outcome.</summary>

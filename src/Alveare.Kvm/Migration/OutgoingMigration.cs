@@ -21,9 +21,6 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
     // Longer between two looks means that this machine stood still or gave its agent no CPU: QEMU had none either, and that time says nothing.
     private static readonly TimeSpan LongestGlance = TimeSpan.FromSeconds(1);
 
-    // When the source's QEMU is dead, only a destination that already has everything can still claim the machine, and it is quick.
-    private static readonly TimeSpan ClaimTimeAfterDeath = TimeSpan.FromSeconds(3);
-
     // QEMU gives a migration up in milliseconds, unless a thread of it waits for its storage.
     private static readonly TimeSpan RestTime = TimeSpan.FromSeconds(30);
 
@@ -93,7 +90,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
 
     private async Task<Verdict> DecideAfterDeathAsync()
     {
-        var verdict = await AwaitVerdictAsync(ClaimTimeAfterDeath);
+        var verdict = await AwaitVerdictAsync(Ground.ClaimTimeAfterDeath);
         if (verdict != Verdict.Undecided)
             return verdict;
         return Ground.Ground.TryPublish(Run.Record.Config, NextEpoch, owned: false) ? Verdict.Nobody : ReadVerdict();

@@ -134,7 +134,7 @@ public sealed class BallooningTests
 
     private static async Task<KvmHost> OpenAsync(MachineRoom room, string name = "a")
     {
-        var host = await room.OpenHostAsync(name, groups: MemoryGroups.Open());
+        var host = await room.OpenHostAsync(name, o => o with { ControlGroups = MemoryGroups.Open() });
         if (host.Warnings.Count > 0)
             Assert.Skip(host.Warnings[0]);
         return host;

@@ -154,7 +154,7 @@ public sealed class MemoryLimitTests
         without = without with { Controllers = without.Controllers.Remove("memory") };
         Assert.SkipWhen(without.Controllers.IsEmpty, "Version 2 of control groups has memory on this machine.");
         await using var room = MachineRoom.Open();
-        var host = await room.OpenHostAsync("a", groups: without);
+        var host = await room.OpenHostAsync("a", o => o with { ControlGroups = without });
         var machine = await room.StartTickingAsync(host, "held");
         var watching = EventsAsync(host, 1);
         await TellAsync(host, Bytes.FromMib(480), machine.Id);
@@ -184,7 +184,7 @@ public sealed class MemoryLimitTests
 
     private static async Task<KvmHost> OpenAsync(MachineRoom room, string name = "a")
     {
-        var host = await room.OpenHostAsync(name, groups: MemoryGroups.Open());
+        var host = await room.OpenHostAsync(name, o => o with { ControlGroups = MemoryGroups.Open() });
         if (host.Warnings.Count > 0)
             Assert.Skip(host.Warnings[0]);
         return host;

@@ -9,6 +9,9 @@ namespace Alveare.Machine.Tests.Migration;
 /// <summary>Whatever fails, whenever: the machine runs in exactly one place, or is off because its own QEMU died.</summary>
 public sealed class FailureTests : MovingMachine
 {
+    /// <summary>The destination may take as long as an agent takes to start on a busy machine.</summary>
+    private static readonly MigrationSettings Patient = Slow with { SwitchTimeout = MachineRoom.Patience };
+
     [Fact]
     public async Task TheDestinationsQemuIsKilledInPrepare()
     {
@@ -192,7 +195,7 @@ public sealed class FailureTests : MovingMachine
     [Fact]
     public async Task TheDestinationsAgentIsAwayAtTheSwitchAndComesBackInTime()
     {
-        await SwitchWithoutDestinationAgentAsync();
+        await SwitchWithoutDestinationAgentAsync(Patient);
         target = await room.OpenHostAsync("b");
 
         Assert.IsType<SendFinished>(await sending);
@@ -235,7 +238,9 @@ public sealed class FailureTests : MovingMachine
     [Fact]
     public async Task TheSourcesQemuIsKilledAtTheSwitch()
     {
-        await SwitchWithoutDestinationAgentAsync();
+        await source.DisposeAsync();
+        source = await room.OpenHostAsync("a", o => o with { ClaimTimeAfterDeath = MachineRoom.Patience });
+        await SwitchWithoutDestinationAgentAsync(Patient);
         MachineRoom.Kill(room.ProcessOf("a"));
         target = await room.OpenHostAsync("b");
 

@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using Alveare.Core.Hosts;
 using Alveare.Kvm;
-using Alveare.Kvm.Cgroups;
 using Alveare.Model;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
@@ -46,24 +45,22 @@ internal sealed class MachineRoom : IAsyncDisposable
     }
 
     /// <summary>Starts an agent; the same <paramref name="name"/> again is the same host, restarted.</summary>
-    public async Task<KvmHost> OpenHostAsync(string name, TimeProvider? time = null, ControlGroupHierarchies? groups = null)
+    /// <param name="adjust">What a test wants otherwise.</param>
+    public async Task<KvmHost> OpenHostAsync(string name, Func<KvmOptions, KvmOptions>? adjust = null)
     {
         System.IO.Directory.CreateDirectory(System.IO.Path.Combine(Path, name));
         if (proof is not null)
             File.WriteAllBytes(ProofOf(name), proof);
-        var host = await KvmHost.OpenAsync(
-            new KvmOptions
-            {
-                HostId = IdOf(name),
-                HostName = name,
-                StateDirectory = System.IO.Path.Combine(Path, name),
-                MigrationAddress = "127.0.0.1",
-                Ids = Ids,
-                ControlGroups = groups,
-                Time = time ?? TimeProvider.System,
-                TranslationCacheMib = 32,
-            },
-            TestContext.Current.CancellationToken);
+        var options = new KvmOptions
+        {
+            HostId = IdOf(name),
+            HostName = name,
+            StateDirectory = System.IO.Path.Combine(Path, name),
+            MigrationAddress = "127.0.0.1",
+            Ids = Ids,
+            TranslationCacheMib = 32,
+        };
+        var host = await KvmHost.OpenAsync(adjust?.Invoke(options) ?? options, TestContext.Current.CancellationToken);
         hosts.Add(host);
         await ExecuteAsync(host, new MountDatastore(Datastore, "shared", DatastorePath, Mark: true));
         return host;

@@ -10,7 +10,7 @@ public sealed class RegularSampleTests
     public async Task WhoeverWatchesTheHostIsToldRegularly()
     {
         await using var room = MachineRoom.Open();
-        var host = await room.OpenHostAsync("a", new HurriedTime());
+        var host = await room.OpenHostAsync("a", o => o with { Time = new HurriedTime() });
         var machine = await room.StartTickingAsync(host, "tick");
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         limit.CancelAfter(MachineRoom.Patience);

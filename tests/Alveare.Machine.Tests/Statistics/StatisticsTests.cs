@@ -56,7 +56,7 @@ public sealed class StatisticsTests
     public async Task AGuestThatStoodStillWhileItWasReadShowsWhatItDoesNext()
     {
         await using var room = MachineRoom.Open();
-        var host = await room.OpenHostAsync("a", new TimeWithoutRegularReadings());
+        var host = await room.OpenHostAsync("a", o => o with { Time = new TimeWithoutRegularReadings() });
         var machine = await room.StartTickingAsync(host, "tick");
         using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
         await TickingGuest.NextCountAsync(serial, TestContext.Current.CancellationToken);
