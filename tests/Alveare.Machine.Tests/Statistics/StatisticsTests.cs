@@ -14,7 +14,7 @@ public sealed class StatisticsTests
     public async Task AWorkingGuestShowsInEveryFigure()
     {
         await using var room = MachineRoom.Open();
-        var host = await room.OpenHostAsync("a");
+        var host = await room.OpenHostAsync("a", o => o with { Time = new TimeWithoutRegularReadings() });
         var machine = await room.StartTickingAsync(host, "tick");
         using var serial = await MachineRoom.OpenSerialAsync(host, machine.Id);
         await TickingGuest.CountsUntilAsync(serial, n => n >= 20, TestContext.Current.CancellationToken);
