@@ -139,12 +139,7 @@ public sealed class ResourceTests
     private static Task JoinedAsync(IHost host, int pid) => MachineRoom.UntilAsync(
         () => File.ReadAllText($"/proc/{pid}/cgroup").Contains($"alveare-{host.Id.Uuid:N}", StringComparison.Ordinal), "QEMU is in its group");
 
-    private static async Task<double> UsedAsync(int pid, TimeSpan during)
-    {
-        var (before, clock) = (CpuSeconds(pid), Stopwatch.StartNew());
-        await Task.Delay(during, Cancellation);
-        return (CpuSeconds(pid) - before) / clock.Elapsed.TotalSeconds;
-    }
+    private static Task<double> UsedAsync(int pid, TimeSpan during) => Rates.PerSecondAsync(() => CpuSeconds(pid), during, Cancellation);
 
     // All threads on the first CPU that this process may use.
     private static void Pin(int pid)

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Alveare.Core.Hosts;
 using Alveare.Machine.Tests.Migration;
@@ -111,9 +110,7 @@ public sealed class DiskControlTests
     {
         await MachineRoom.UntilAsync(() => ReadBytes(pid) > 64 * ReadingGuest.RequestSize, "the guest has booted and reads");
         await Task.Delay(1000, Cancellation);
-        var (before, clock) = (ReadBytes(pid), Stopwatch.StartNew());
-        await Task.Delay(4000, Cancellation);
-        return (ReadBytes(pid) - before) / (double)ReadingGuest.RequestSize / clock.Elapsed.TotalSeconds;
+        return await Rates.PerSecondAsync(() => ReadBytes(pid) / (double)ReadingGuest.RequestSize, TimeSpan.FromSeconds(4), Cancellation);
     }
 
     /// <summary>The bytes that a process has asked the host's disks for.</summary>

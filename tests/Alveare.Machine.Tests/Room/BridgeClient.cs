@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 
@@ -29,9 +28,7 @@ internal sealed class BridgeClient : IDisposable
     public async Task<double> AnsweredAsync(CancellationToken cancellation)
     {
         await Task.Delay(1000, cancellation);
-        var (before, clock) = (Received(), Stopwatch.StartNew());
-        await Task.Delay(4000, cancellation);
-        return (Received() - before) / clock.Elapsed.TotalSeconds;
+        return await Rates.PerSecondAsync(() => Received(), TimeSpan.FromSeconds(4), cancellation);
     }
 
     public void Dispose()

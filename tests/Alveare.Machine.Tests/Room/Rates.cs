@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Xunit;
 
 namespace Alveare.Machine.Tests.Room;
@@ -7,6 +8,16 @@ namespace Alveare.Machine.Tests.Room;
 internal static class Rates
 {
     private const int Measurements = 8;
+
+    /// <summary>By how much a count grows in a second, over some time.</summary>
+    /// <remarks>The clock starts before the first count and stops after the last: one that is slow to come makes the rate smaller than it is, never larger.</remarks>
+    public static async Task<double> PerSecondAsync(Func<double> count, TimeSpan during, CancellationToken cancellation)
+    {
+        var clock = Stopwatch.StartNew();
+        var before = count();
+        await Task.Delay(during, cancellation);
+        return (count() - before) / clock.Elapsed.TotalSeconds;
+    }
 
     /// <summary>Measures until a result has come up to what is expected; fails at the first that exceeds it, and after the eighth.</summary>
     /// <param name="expected">In words, for the failure.</param>
