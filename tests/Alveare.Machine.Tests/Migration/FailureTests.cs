@@ -84,7 +84,7 @@ public sealed class FailureTests : MovingMachine
     [Fact]
     public async Task TheDestinationsQemuIsKilledInTransfer()
     {
-        await TransferAsync();
+        await TransferAsync(settings: Endless);
         MachineRoom.Kill(room.ProcessOf("b"));
 
         await FailsAsync(sending, runsOn: "a");
@@ -95,7 +95,7 @@ public sealed class FailureTests : MovingMachine
     [Fact]
     public async Task TheSourcesQemuIsKilledInTransfer()
     {
-        await TransferAsync();
+        await TransferAsync(settings: Endless);
         MachineRoom.Kill(room.ProcessOf("a"));
 
         await FailsAsync(sending, runsOn: null);
@@ -107,7 +107,7 @@ public sealed class FailureTests : MovingMachine
     public async Task TheNetworkIsCutInTransfer()
     {
         await using var link = new Link();
-        await TransferAsync(link);
+        await TransferAsync(link, Endless);
         link.Freeze();
 
         await FailsAsync(sending, runsOn: "a");
@@ -119,7 +119,7 @@ public sealed class FailureTests : MovingMachine
     public async Task TheConnectionIsResetInTransfer()
     {
         await using var link = new Link();
-        await TransferAsync(link);
+        await TransferAsync(link, Endless);
         link.Reset();
 
         await FailsAsync(sending, runsOn: "a");
@@ -132,7 +132,7 @@ public sealed class FailureTests : MovingMachine
     [InlineData("b")]
     public async Task ItIsCancelledInTransfer(string end)
     {
-        await TransferAsync();
+        await TransferAsync(settings: Endless);
         await MachineRoom.ExecuteAsync(end == "a" ? source : target, new CancelMigration(migration));
 
         await FailsAsync(sending, runsOn: "a");

@@ -24,8 +24,7 @@ public sealed class UnwritableStateTests : MovingMachine
     [Fact]
     public async Task AMachineThatHasArrivedRunsOnAndIsWrittenDownAsSoonAsThatCanBeDone()
     {
-        await TransferAsync();
-        Break();
+        await TransferUnwritableAsync();
 
         Assert.IsType<SendFinished>(await sending);
         Assert.IsType<IncomingFinished>(await arriving);
@@ -43,8 +42,7 @@ public sealed class UnwritableStateTests : MovingMachine
     [Fact]
     public async Task AMachineThatHasArrivedAndDiesIsOff()
     {
-        await TransferAsync();
-        Break();
+        await TransferUnwritableAsync();
         await sending;
         await arriving;
 
@@ -56,8 +54,7 @@ public sealed class UnwritableStateTests : MovingMachine
     [Fact]
     public async Task AMachineThatArrivedIsKnownToTheNextAgentAfterACrashOfTheHost()
     {
-        await TransferAsync();
-        Break();
+        await TransferUnwritableAsync();
         await sending;
         await arriving;
         await CrashAsync();
@@ -81,6 +78,14 @@ public sealed class UnwritableStateTests : MovingMachine
         Assert.Empty((await target.ObserveAsync(TestContext.Current.CancellationToken)).Machines);
         Assert.Empty(Directory.GetFiles(Registry));
         await RunsOnlyAsync(source, "a");
+    }
+
+    /// <summary>The transfer begins after the target could write down last.</summary>
+    private async Task TransferUnwritableAsync()
+    {
+        var uri = await PrepareAsync();
+        Break();
+        sending = SendAsync(uri);
     }
 
     /// <summary>A file in the place of a directory stands for a disk that cannot be written: modes do not hold up root.</summary>
