@@ -1,4 +1,5 @@
 using Alveare.Core.Hosts;
+using Alveare.Kvm;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -69,18 +70,25 @@ public sealed class FullCloneTests
         await using var room = MachineRoom.Open();
         var host = await room.OpenHostAsync("a");
         var source = await Cloning.CreateFullAsync(room, host, "source", Bytes.FromMib(256));
-        // Stands for the killed agent: this one goes on, but the next one must not mind.
-        var begun = new TaskCompletionSource();
-        var progress = new Progress { OnReport = _ => begun.TrySetResult() };
-        var cloning = host.ExecuteAsync(
-            Cloning.Command(room, source, "clone", CloneKind.Full), progress, TestContext.Current.CancellationToken);
+        // Stands for the killed agent: this one goes on once the next one is there, which must not mind.
+        var (begun, next) = (new TaskCompletionSource(), new TaskCompletionSource<KvmHost>());
+        var progress = new Progress
+        {
+            OnReport = _ =>
+            {
+                begun.TrySetResult();
+                next.Task.Wait(MachineRoom.Patience);
+            },
+        };
+        var cloning = Task.Run(
+            () => host.ExecuteAsync(Cloning.Command(room, source, "clone", CloneKind.Full), progress, TestContext.Current.CancellationToken));
         await begun.Task.WaitAsync(TestContext.Current.CancellationToken);
 
-        var next = await room.OpenHostAsync("a");
+        next.SetResult(await room.OpenHostAsync("a"));
 
         await Assert.ThrowsAsync<FaultException>(() => cloning);
         Assert.Equal(["source"], Names(room));
-        Assert.Single((await next.ObserveAsync(TestContext.Current.CancellationToken)).Machines);
+        Assert.Single((await (await next.Task).ObserveAsync(TestContext.Current.CancellationToken)).Machines);
     }
 
     [Fact]
