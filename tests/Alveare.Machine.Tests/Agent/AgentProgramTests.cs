@@ -1,11 +1,7 @@
 using Alveare.Core.Hosts;
-using Alveare.HostLink;
-using Alveare.HostLink.Remote;
-using Alveare.HostLink.Trust;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
-using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Alveare.Machine.Tests.Agent;
@@ -22,7 +18,7 @@ public sealed class AgentProgramTests
     {
         await using var room = MachineRoom.Open();
         await using var first = AgentProcess.Start(room, "a");
-        var center = NewCenter(room);
+        var center = room.NewCenter();
         var invitation = await first.ReadyAsync();
         var joined = await center.JoinAsync(invitation, Cancellation);
         await using var host = center.Connect(Record(joined, invitation));
@@ -53,7 +49,7 @@ public sealed class AgentProgramTests
     {
         await using var room = MachineRoom.Open();
         await using var first = AgentProcess.Start(room, "a");
-        var center = NewCenter(room);
+        var center = room.NewCenter();
         var invitation = await first.ReadyAsync();
         var joined = await center.JoinAsync(invitation, Cancellation);
         await using (var host = center.Connect(Record(joined, invitation)))
@@ -95,12 +91,6 @@ public sealed class AgentProgramTests
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         bound.CancelAfter(MachineRoom.Patience);
         return await TickingGuest.NextCountAsync(serial, bound.Token);
-    }
-
-    private static HostLinkConnector NewCenter(MachineRoom room)
-    {
-        var authority = CenterAuthority.Open(Path.Combine(room.Path, "center"), "center", TimeProvider.System, new HostLinkOptions());
-        return new HostLinkConnector(authority, new HostLinkOptions(), TimeProvider.System, NullLogger<HostLinkConnector>.Instance);
     }
 
     private static Model.Inventory.Host Record(JoinedHost joined, HostInvitation at) =>

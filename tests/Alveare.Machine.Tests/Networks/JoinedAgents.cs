@@ -1,10 +1,7 @@
 using Alveare.Core.Hosts;
-using Alveare.HostLink;
 using Alveare.HostLink.Remote;
-using Alveare.HostLink.Trust;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model.Hosts;
-using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Alveare.Machine.Tests.Networks;
@@ -22,12 +19,6 @@ internal static class JoinedAgents
             "--uplink", uplink, "--migration-address", TwoNamespaces.UplinkOf(which), "--listen", $"{wires.ManagementOf(which)}:0", .. more,
         ],
         wires.NameOf(which));
-
-    public static HostLinkConnector NewCenter(MachineRoom room)
-    {
-        var authority = CenterAuthority.Open(Path.Combine(room.Path, "center"), "center", TimeProvider.System, new HostLinkOptions());
-        return new HostLinkConnector(authority, new HostLinkOptions(), TimeProvider.System, NullLogger<HostLinkConnector>.Instance);
-    }
 
     public static async Task<IHost> JoinAsync(MachineRoom room, HostLinkConnector center, AgentProcess agent, PortGroupSpec portGroup)
     {

@@ -24,7 +24,7 @@ public sealed class JoinedPortGroupTests
     {
         using var wires = new TwoNamespaces();
         await using var room = MachineRoom.Open();
-        var center = JoinedAgents.NewCenter(room);
+        var center = room.NewCenter();
         await using var agentA = JoinedAgents.Start(room, wires, 0);
         await using var agentB = JoinedAgents.Start(room, wires, 1);
         await using var a = await JoinedAgents.JoinAsync(room, center, agentA, Red);
@@ -54,7 +54,7 @@ public sealed class JoinedPortGroupTests
     {
         using var wires = new TwoNamespaces();
         await using var room = MachineRoom.Open();
-        var center = JoinedAgents.NewCenter(room);
+        var center = room.NewCenter();
         await using var first = JoinedAgents.Start(room, wires, 0);
         await using var a = await JoinedAgents.JoinAsync(room, center, first, Red);
         wires.AddClient(0, new DeviceNames(a.Id).Bridge(Vni), "192.0.2.1");
@@ -79,7 +79,7 @@ public sealed class JoinedPortGroupTests
         wires.InNamespace(0, "ip", "link", "set", TwoNamespaces.Uplink, "mtu", "1400");
         await using var room = MachineRoom.Open();
         await using var agent = JoinedAgents.Start(room, wires, 0);
-        var refused = await Assert.ThrowsAsync<FaultException>(() => JoinedAgents.JoinAsync(room, JoinedAgents.NewCenter(room), agent, Red));
+        var refused = await Assert.ThrowsAsync<FaultException>(() => JoinedAgents.JoinAsync(room, room.NewCenter(), agent, Red));
         Assert.Contains("its MTU is 1400; expected 1500", refused.Message, StringComparison.Ordinal);
         Assert.Empty(Devices(wires));
     }

@@ -27,7 +27,7 @@ public sealed class UplinkShareTests
     {
         using var wires = new TwoNamespaces();
         await using var room = MachineRoom.Open();
-        var center = JoinedAgents.NewCenter(room);
+        var center = room.NewCenter();
         await using var agentA = JoinedAgents.Start(room, wires, 0, "--uplink-speed", Speed);
         await using var agentB = JoinedAgents.Start(room, wires, 1);
         await using var a = await JoinedAgents.JoinAsync(room, center, agentA, Red);
@@ -85,7 +85,7 @@ public sealed class UplinkShareTests
     {
         using var wires = new TwoNamespaces();
         await using var room = MachineRoom.Open();
-        var center = JoinedAgents.NewCenter(room);
+        var center = room.NewCenter();
         await using var agentA = JoinedAgents.Start(room, wires, 0);
         await using var agentB = JoinedAgents.Start(room, wires, 1);
         await using var a = await JoinedAgents.JoinAsync(room, center, agentA, Red);
@@ -106,7 +106,7 @@ public sealed class UplinkShareTests
     {
         using var wires = new TwoNamespaces();
         await using var room = MachineRoom.Open();
-        var center = JoinedAgents.NewCenter(room);
+        var center = room.NewCenter();
         await using var agent = JoinedAgents.Start(room, wires, 0);
         await using var host = await JoinedAgents.JoinAsync(room, center, agent, Red);
         await SetAsync(host, await StartAsync(room, host, 7), 100);
@@ -131,7 +131,7 @@ public sealed class UplinkShareTests
         using var wires = new TwoNamespaces();
         await using var room = MachineRoom.Open();
         await using var agent = JoinedAgents.Start(room, wires, 0);
-        await using var host = await JoinedAgents.JoinAsync(room, JoinedAgents.NewCenter(room), agent, Red);
+        await using var host = await JoinedAgents.JoinAsync(room, room.NewCenter(), agent, Red);
         var machine = await StartAsync(room, host, 7);
         wires.InNamespace(0, "tc", "qdisc", "add", "dev", TwoNamespaces.Uplink, "root", "handle", "1:", "tbf", "rate", "100mbit", "burst", "64k", "limit", "256k");
         var said = FirstEventAsync(host, "vm.resources-not-enforced");

@@ -1,9 +1,13 @@
 using System.Security.Cryptography;
 using Alveare.Core.Hosts;
+using Alveare.HostLink;
+using Alveare.HostLink.Remote;
+using Alveare.HostLink.Trust;
 using Alveare.Kvm;
 using Alveare.Model;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Alveare.Machine.Tests.Room;
@@ -72,6 +76,14 @@ internal sealed class MachineRoom : IAsyncDisposable
         var host = await OpenHostAsync(name);
         await UntilAsync(host, s => s.Machines.All(m => m.Power != PowerState.Unknown));
         return host;
+    }
+
+    /// <summary>A center for agents that run as programs, which may take long to answer on a busy machine.</summary>
+    public HostLinkConnector NewCenter()
+    {
+        var options = new HostLinkOptions { ConnectTimeout = Patience, PingTimeout = Patience, AnswerTimeout = Patience };
+        var authority = CenterAuthority.Open(System.IO.Path.Combine(Path, "center"), "center", TimeProvider.System, options);
+        return new HostLinkConnector(authority, options, TimeProvider.System, NullLogger<HostLinkConnector>.Instance);
     }
 
     /// <summary>The identity of the host that <see cref="OpenHostAsync"/> opens under a name.</summary>
