@@ -230,17 +230,25 @@ internal sealed class MachineRoom : IAsyncDisposable
     {
         var runs = System.IO.Directory.EnumerateDirectories(Path)
             .Select(host => System.IO.Path.Combine(host, "run")).Where(System.IO.Directory.Exists)
-            .SelectMany(System.IO.Directory.EnumerateDirectories).Select(System.IO.Path.GetFileName).ToHashSet();
+            .SelectMany(System.IO.Directory.EnumerateDirectories).Select(r => System.IO.Path.GetFileName(r)).ToArray();
         var groups = File.ReadLines("/proc/mounts").Select(l => l.Split(' ')).Where(f => f[2] is "cgroup" or "cgroup2")
             .Select(f => f[1]).Append(MemoryGroups.OfThisProcess).OfType<string>().Distinct()
             .SelectMany(root => System.IO.Directory.EnumerateDirectories(root, "alveare-*"))
-            .SelectMany(System.IO.Directory.EnumerateDirectories).Where(g => runs.Contains(System.IO.Path.GetFileName(g)));
+            // Not listed: a test beside this one may be removing its own.
+            .SelectMany(parent => runs.Select(run => System.IO.Path.Combine(parent, run))).Where(System.IO.Directory.Exists);
         foreach (var group in groups.ToArray())
         {
             var parent = System.IO.Path.GetDirectoryName(group)!;
-            System.IO.Directory.Delete(group);
-            if (!System.IO.Directory.EnumerateDirectories(parent).Any())
-                System.IO.Directory.Delete(parent);
+            try
+            {
+                System.IO.Directory.Delete(group);
+                if (!System.IO.Directory.EnumerateDirectories(parent).Any())
+                    System.IO.Directory.Delete(parent);
+            }
+            catch (DirectoryNotFoundException)
+            {
+                // Whatever an agent had begun to remove when it ended it removes.
+            }
         }
     }
 
