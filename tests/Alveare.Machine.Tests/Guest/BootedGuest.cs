@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -13,6 +12,9 @@ internal sealed class BootedGuest : IAsyncDisposable
 
     private readonly string directory;
     private readonly Process process;
+
+    // What has come of the next answer.
+    private readonly List<byte> line = [];
     private Socket? agent;
 
     private BootedGuest(string directory, Process process) => (this.directory, this.process) = (directory, process);
@@ -39,35 +41,34 @@ internal sealed class BootedGuest : IAsyncDisposable
     {
         var deadline = DateTime.UtcNow + Bound;
         agent = await ConnectAsync("agent", deadline);
+        var asked = 0;
         // The agent drops what it was sent before it listened, so the question is asked again until an answer comes.
-        while (true)
+        do
         {
-            try
-            {
-                await AskAsync("""{"execute":"guest-sync-delimited","arguments":{"id":7}}""", TimeSpan.FromSeconds(1));
-                break;
-            }
-            catch (TimeoutException) when (DateTime.UtcNow < deadline)
-            {
-                // Still booting.
-            }
+            if (DateTime.UtcNow >= deadline)
+                throw new TimeoutException($"The guest agent did not answer in {Bound}.");
+            await SynchronizeAsync(++asked);
         }
+        while (await ReadLineAsync(TimeSpan.FromSeconds(1)) is null);
 
-        // Answers to the questions that came late are read away.
-        while (await ReadLineAsync(TimeSpan.FromMilliseconds(500)) is not null)
+        // It may answer several of them, and late: what comes before the answer to the last one is read away.
+        await SynchronizeAsync(++asked);
+        while (Parse(await ReadLineAsync(Bound), "the last synchronization")["return"] is not JsonValue number || number.GetValue<int>() != asked)
         {
         }
     }
 
+    private Task SynchronizeAsync(int id) => SendAsync($$$"""{"execute":"guest-sync-delimited","arguments":{"id":{{{id}}}}}""");
+
     public async Task<JsonNode> AskAgentAsync(string command) =>
-        await AskAsync($$"""{"execute":"{{command}}"}""", Bound);
+        await AskAsync($$"""{"execute":"{{command}}"}""");
 
     /// <summary>The content of a file inside the guest.</summary>
     public async Task<string> ReadFileAsync(string path)
     {
-        var handle = await AskAsync($$$"""{"execute":"guest-file-open","arguments":{"path":"{{{path}}}","mode":"r"}}""", Bound);
-        var content = await AskAsync($$$"""{"execute":"guest-file-read","arguments":{"handle":{{{handle}}}}}""", Bound);
-        await AskAsync($$$"""{"execute":"guest-file-close","arguments":{"handle":{{{handle}}}}}""", Bound);
+        var handle = await AskAsync($$$"""{"execute":"guest-file-open","arguments":{"path":"{{{path}}}","mode":"r"}}""");
+        var content = await AskAsync($$$"""{"execute":"guest-file-read","arguments":{"handle":{{{handle}}}}}""");
+        await AskAsync($$$"""{"execute":"guest-file-close","arguments":{"handle":{{{handle}}}}}""");
         return Encoding.UTF8.GetString(Convert.FromBase64String((string)content["buf-b64"]!));
     }
 
@@ -75,10 +76,10 @@ internal sealed class BootedGuest : IAsyncDisposable
     public async Task<string> RunAsync(string script)
     {
         var arguments = new JsonObject { ["path"] = "/bin/sh", ["arg"] = new JsonArray("-c", script), ["capture-output"] = true };
-        var pid = (await AskAsync(new JsonObject { ["execute"] = "guest-exec", ["arguments"] = arguments }.ToJsonString(), Bound))["pid"]!;
+        var pid = (await AskAsync(new JsonObject { ["execute"] = "guest-exec", ["arguments"] = arguments }.ToJsonString()))["pid"]!;
         while (true)
         {
-            var status = await AskAsync($$$"""{"execute":"guest-exec-status","arguments":{"pid":{{{pid}}}}}""", Bound);
+            var status = await AskAsync($$$"""{"execute":"guest-exec-status","arguments":{"pid":{{{pid}}}}}""");
             if ((bool)status["exited"]!)
                 return Encoding.UTF8.GetString(Convert.FromBase64String((string?)status["out-data"] ?? (string?)status["err-data"] ?? ""));
             await Task.Delay(200);
@@ -124,24 +125,23 @@ internal sealed class BootedGuest : IAsyncDisposable
         }
     }
 
-    private async Task<JsonNode> AskAsync(string question, TimeSpan bound)
+    private async Task<JsonNode> AskAsync(string question)
     {
-        await agent!.SendAsync(Encoding.UTF8.GetBytes(question + "\n"));
-        while (true)
-        {
-            var line = await ReadLineAsync(bound)
-                ?? throw new TimeoutException(string.Create(CultureInfo.InvariantCulture, $"The guest agent did not answer {question} in {bound}."));
-            var answer = JsonNode.Parse(line)!;
-            if (answer["error"] is { } error)
-                throw new InvalidOperationException($"The guest agent refused {question}: {error.ToJsonString()}");
-            return answer["return"]!;
-        }
+        await SendAsync(question);
+        var answer = Parse(await ReadLineAsync(Bound), question);
+        if (answer["error"] is { } error)
+            throw new InvalidOperationException($"The guest agent refused {question}: {error.ToJsonString()}");
+        return answer["return"]!;
     }
+
+    private static JsonNode Parse(string? answer, string question) =>
+        JsonNode.Parse(answer ?? throw new TimeoutException($"The guest agent did not answer {question} in {Bound}."))!;
+
+    private async Task SendAsync(string question) => await agent!.SendAsync(Encoding.UTF8.GetBytes(question + "\n"));
 
     // One answer, or null when none comes in time. guest-sync-delimited sends a byte 0xff first.
     private async Task<string?> ReadLineAsync(TimeSpan bound)
     {
-        var line = new List<byte>();
         var one = new byte[1];
         using var limit = new CancellationTokenSource(bound);
         try
@@ -157,6 +157,8 @@ internal sealed class BootedGuest : IAsyncDisposable
             return null;
         }
 
-        return Encoding.UTF8.GetString([.. line]);
+        var text = Encoding.UTF8.GetString([.. line]);
+        line.Clear();
+        return text;
     }
 }
