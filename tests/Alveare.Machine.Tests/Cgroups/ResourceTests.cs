@@ -66,11 +66,11 @@ public sealed class ResourceTests
         await MachineRoom.ExecuteAsync(host, new StartMachine(machine, 0));
         var pid = Assert.Single(room.LivingProcesses());
         await JoinedAsync(host, pid);
-        Assert.InRange(await UsedAsync(pid, TimeSpan.FromSeconds(4)), 0.1, 0.23);
+        await HoldsFifthAsync(pid);
 
         var lifted = (MachineReply)await MachineRoom.ExecuteAsync(host, new SetMachineResources(machine, ResourceControls.None));
         Assert.Equal(ResourceControls.None, lifted.Machine.Spec!.Resources);
-        await MachineRoom.UntilAsync(() => UsedAsync(pid, TimeSpan.FromSeconds(1)).Result > 0.3, "the guest uses more than it was held to");
+        await MachineRoom.UntilAsync(() => UsedAsync(TimeSpan.FromSeconds(1), pid).Result > 0.3, "the guest uses more than it was held to");
     }
 
     [Fact]
@@ -95,9 +95,7 @@ public sealed class ResourceTests
         Assert.SkipWhen(clock.Value == 0, "This machine does not say what its CPUs' clock is.");
         int[] pids = [await StartAsync(room, host, "one", new CpuControl()), await StartAsync(room, host, "two", new CpuControl())];
         await ApplyAsync(host, new CpuControl { Limit = new Megahertz(clock.Value / 5) }, "one", "two");
-        // Each is measured over the same time.
-        var used = await Task.WhenAll(pids.Select(p => UsedAsync(p, TimeSpan.FromSeconds(8))));
-        Assert.InRange(used.Sum(), 0.1, 0.23);
+        await HoldsFifthAsync(pids);
     }
 
     private static async Task ApplyAsync(IHost host, CpuControl cpu, params string[] names)
@@ -139,7 +137,11 @@ public sealed class ResourceTests
     private static Task JoinedAsync(IHost host, int pid) => MachineRoom.UntilAsync(
         () => File.ReadAllText($"/proc/{pid}/cgroup").Contains($"alveare-{host.Id.Uuid:N}", StringComparison.Ordinal), "QEMU is in its group");
 
-    private static Task<double> UsedAsync(int pid, TimeSpan during) => Rates.PerSecondAsync(() => CpuSeconds(pid), during, Cancellation);
+    // Together never more than a fifth of a CPU, but for what measuring is off, and once at least half of that.
+    private static Task HoldsFifthAsync(params int[] pids) =>
+        Rates.ReachAsync(() => UsedAsync(TimeSpan.FromSeconds(8), pids), u => u >= 0.1, u => u > 0.23, "a fifth of a CPU");
+
+    private static Task<double> UsedAsync(TimeSpan during, params int[] pids) => Rates.PerSecondAsync(() => pids.Sum(CpuSeconds), during, Cancellation);
 
     // All threads on the first CPU that this process may use.
     private static void Pin(int pid)
