@@ -8,7 +8,7 @@ namespace Alveare.Machine.Tests.Guest;
 /// <summary>A bare QEMU with the guest's disk and a seed, the way any hypervisor would run it: nothing of Alveare is between.</summary>
 internal sealed class BootedGuest : IAsyncDisposable
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan Bound = TimeSpan.FromMinutes(5);
 
     private readonly string directory;
     private readonly Process process;
