@@ -86,6 +86,21 @@ internal sealed class BootedGuest : IAsyncDisposable
         }
     }
 
+    /// <summary>The port of this machine that leads to one of the guest, chosen by QEMU.</summary>
+    public async Task<int> ForwardedPortAsync()
+    {
+        using var monitor = await ConnectAsync("qmp", DateTime.UtcNow + Bound);
+        await monitor.SendAsync("""{"execute":"qmp_capabilities"} {"execute":"human-monitor-command","arguments":{"command-line":"info usernet"}}"""u8.ToArray());
+        using var answers = new StreamReader(new NetworkStream(monitor));
+        while (true)
+        {
+            // Of the answers this one alone is text: a table whose fourth column is the port.
+            var answer = JsonNode.Parse(await answers.ReadLineAsync().WaitAsync(Bound) ?? throw new InvalidOperationException("QEMU does not say which port it forwards."))!;
+            if (answer["return"] is JsonValue table)
+                return int.Parse(table.GetValue<string>().Split('\n').Single(l => l.Contains("HOST_FORWARD")).Split(' ', StringSplitOptions.RemoveEmptyEntries)[3]);
+        }
+    }
+
     /// <summary>Presses the power button and waits for QEMU's end.</summary>
     public async Task PressPowerButtonAsync()
     {

@@ -18,15 +18,14 @@ public sealed class GuestImageTests : IDisposable
     {
         var disk = await CopyAsync();
         var seed = Path.Combine(directory.FullName, "seed.img");
-        var port = FreePort();
         Seed.Write(seed, "first", "demo-7", Address + "/24");
-        await using (var guest = BootedGuest.Start(directory.FullName, disk, seed, $"user,hostfwd=tcp:127.0.0.1:{port}-{Address}:7"))
+        await using (var guest = BootedGuest.Start(directory.FullName, disk, seed, $"user,hostfwd=tcp:127.0.0.1:0-{Address}:7"))
         {
             await guest.AgentAnswersAsync();
             Assert.Equal("demo-7", (string)(await guest.AskAgentAsync("guest-get-host-name"))["host-name"]!);
             Assert.Contains(Address, AddressesOf(await guest.AskAgentAsync("guest-network-get-interfaces")));
             Assert.Equal("ssh-ed25519 AAAA test\n", await guest.ReadFileAsync("/root/.ssh/authorized_keys"));
-            await AssertEchoAsync(port);
+            await AssertEchoAsync(await guest.ForwardedPortAsync());
             await CommandsAreDoneAsync(guest);
             await guest.PressPowerButtonAsync();
             Assert.Equal(0, guest.ExitCode);
@@ -87,11 +86,4 @@ public sealed class GuestImageTests : IDisposable
             .SelectMany(i => i!["ip-addresses"]?.AsArray() ?? [])
             .Select(a => (string)a!["ip-address"]!),
     ];
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 }
