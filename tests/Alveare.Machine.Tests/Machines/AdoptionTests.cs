@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Alveare.Core.Hosts;
 using Alveare.Kvm;
 using Alveare.Machine.Tests.Room;
@@ -189,12 +188,9 @@ public sealed class AdoptionTests
         Assert.Equal(Machines, processes.Count);
         await first.DisposeAsync();
 
-        var began = Stopwatch.GetTimestamp();
+        // How soon is for the bench to say.
         var second = await room.OpenHostAsync("a");
         await MachineRoom.UntilAsync(second, s => s.Machines.Length == Machines && s.Machines.All(m => m.Power == PowerState.Paused));
-
-        // What it takes on a quiet machine is for the bench to say.
-        Assert.InRange(Stopwatch.GetElapsedTime(began).TotalSeconds, 0, 30);
         Assert.Equal(processes, room.LivingProcesses().Order());
     }
 
