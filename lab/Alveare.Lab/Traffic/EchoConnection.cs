@@ -45,9 +45,6 @@ public sealed class EchoConnection : IAsyncDisposable
     /// <summary>The longest silence since the last call of <see cref="RestartGap"/>, the present one included.</summary>
     public TimeSpan LongestGap => Read(() => Longer(_longestGap, Stopwatch.GetElapsedTime(_lastAt)));
 
-    /// <summary>How long ago the last byte came back.</summary>
-    public TimeSpan Silence => Read(() => Stopwatch.GetElapsedTime(_lastAt));
-
     /// <summary>Why the connection ended, or null while it lives.</summary>
     public string? Broken { get; private set; }
 

@@ -34,10 +34,8 @@ public enum Moment
 [Collection(ClusterCollection.Name)]
 public sealed class FailureMatrix(TestCluster cluster)
 {
-    // Some 40 MB of a guest are not zero: at this rate the transfer lasts long enough for anything to be done in the middle of it, and
-    // at the other to freeze an agent before its end.
+    // Some 40 MB of a guest are not zero: at this rate the transfer lasts long enough for anything to be done in the middle of it.
     private const long Slow = 7_000_000;
-    private const long Faster = 10_000_000;
 
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
 
@@ -65,7 +63,7 @@ public sealed class FailureMatrix(TestCluster cluster)
         var source = await cluster.HostOfMachineAsync();
         var target = cluster.Plan.Hosts.First(h => h != source);
         var move = new Move(cluster, machine, source, target);
-        var task = await move.StartAsync(moment is Moment.Prepare or Moment.Transfer ? Slow : Faster);
+        var task = await move.StartAsync(Slow);
         await move.ReachAsync(task, moment);
 
         await move.BreakAsync(failure);

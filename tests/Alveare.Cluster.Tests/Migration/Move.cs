@@ -28,7 +28,7 @@ internal sealed class Move(TestCluster cluster, VmDto machine, string source, st
         {
             // Who is frozen cannot take the lock: all is sent, the guest stands still, and the source waits for the target.
             Process(target).Signal(LinuxSignal.Stop);
-            await Until.TrueAsync(() => cluster.Client.Silence > TimeSpan.FromSeconds(1), Bound, () => "the guest stands still");
+            await Until.TrueAsync(async () => (await cluster.Site.TaskAsync(task.Id, 0)).Migration is { Phase: "switch" }, Bound, () => "the source waits for the target");
             return;
         }
 
