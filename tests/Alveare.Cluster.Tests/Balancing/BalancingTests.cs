@@ -49,10 +49,8 @@ public sealed class BalancingTests(TestCluster cluster) : IAsyncLifetime
         {
             if (!Names.Contains(vm.Name))
                 continue;
-            await UntilFreeAsync(vm.Name);
-            if ((await cluster.Site.MachineAsync(vm.Name)).Power != "off")
-                await RunAsync("vm.power-off", vm.Id);
-            await RunAsync("vm.destroy", vm.Id);
+            await cluster.FreeAsync(vm.Name);
+            await RunAsync("vm.destroy", vm.Id, new JsonObject { ["powerOff"] = true });
         }
     }
 
@@ -76,7 +74,7 @@ public sealed class BalancingTests(TestCluster cluster) : IAsyncLifetime
 
         // Back it goes, and now the cluster may move by itself. What has just come to its host rests there, so it is the other one.
         await cluster.Site.StartMigrationAsync(moved.Id, Hot);
-        await UntilFreeAsync(moved.Name);
+        await cluster.FreeAsync(moved.Name);
         Assert.All(await PlacesAsync(), place => Assert.Equal(Hot, place));
         await SetAsync("full", []);
         TaskDto? task = null;
@@ -103,7 +101,4 @@ public sealed class BalancingTests(TestCluster cluster) : IAsyncLifetime
 
     private async Task<string[]> PlacesAsync() =>
         [.. await Task.WhenAll(Names.Select(async name => await cluster.Site.HostNameOfAsync(await cluster.Site.MachineAsync(name))))];
-
-    private Task UntilFreeAsync(string name) => Until.TrueAsync(
-        async () => await cluster.Site.MachineAsync(name) is { BusyTask: null, IsStale: false }, Bound, () => $"nothing works on {name} any more");
 }

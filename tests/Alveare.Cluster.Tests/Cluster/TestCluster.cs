@@ -127,6 +127,10 @@ public sealed class TestCluster : IAsyncLifetime
 
     public async Task<string> HostOfMachineAsync() => await Site.HostNameOfAsync(await MachineAsync());
 
+    /// <summary>Waits until nothing is being done to a machine of any test and a connected host speaks for it.</summary>
+    public Task FreeAsync(string name) => Until.TrueAsync(
+        async () => await Site.MachineAsync(name) is { BusyTask: null, IsStale: false }, TimeSpan.FromMinutes(5), () => $"nothing works on {name} any more");
+
     /// <summary>The machine once nothing is being done to it and a connected host speaks for it.</summary>
     public async Task<VmDto> SettledAsync()
     {

@@ -29,7 +29,7 @@ public sealed class QueueTests(TestCluster cluster) : IAsyncLifetime
     {
         foreach (var vm in _machines)
         {
-            await Until.TrueAsync(async () => (await cluster.Site.MachineAsync(vm.Name)).BusyTask is null, Bound, () => $"nothing works on {vm.Name} any more");
+            await cluster.FreeAsync(vm.Name);
             await cluster.Site.RunAsync("vm.destroy", vm.Id, new() { ["powerOff"] = true });
         }
     }

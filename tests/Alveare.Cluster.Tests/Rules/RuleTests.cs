@@ -41,6 +41,8 @@ public sealed class RuleTests(TestCluster cluster) : IAsyncLifetime
         if (_cluster.Length == 0)
             return;
         await cluster.RepairAsync();
+        if ((await cluster.Site.Client.ListAsync<RuleAnswerDto>($"clusters/{_cluster}/rules", CancellationToken.None)).Count > 0)
+            await cluster.Site.RunAsync("cluster.remove-rule", _cluster, new JsonObject { ["name"] = Rule });
         foreach (var host in await cluster.Site.Client.ListAsync<HostDto>("hosts", CancellationToken.None))
         {
             if (host.Maintenance == "in")
@@ -51,14 +53,11 @@ public sealed class RuleTests(TestCluster cluster) : IAsyncLifetime
         {
             if (!Names.Contains(vm.Name))
                 continue;
-            if (vm.Power != "off")
-                await cluster.Site.RunAsync("vm.power-off", vm.Id);
-            await cluster.Site.RunAsync("vm.destroy", vm.Id);
+            await cluster.FreeAsync(vm.Name);
+            await cluster.Site.RunAsync("vm.destroy", vm.Id, new JsonObject { ["powerOff"] = true });
         }
 
-        if ((await cluster.Site.Client.ListAsync<RuleAnswerDto>($"clusters/{_cluster}/rules", CancellationToken.None)).Count > 0)
-            await cluster.Site.RunAsync("cluster.remove-rule", _cluster, new JsonObject { ["name"] = Rule });
-        await PromiseAsync(await cluster.MachineAsync(), 0);
+        await PromiseAsync(await cluster.SettledAsync(), 0);
     }
 
     [Fact]
