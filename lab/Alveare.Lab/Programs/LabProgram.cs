@@ -21,7 +21,8 @@ public sealed partial class LabProgram(LabPlan plan, string name, string namespa
         exec "$@" >"$ready" 2>>"$log" </dev/null
         """;
 
-    private static readonly TimeSpan StartBound = TimeSpan.FromSeconds(60);
+    /// <summary>Longer than a program takes to start, and a site to be ready, on a machine however busy.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     public string Name => name;
 
@@ -56,8 +57,8 @@ public sealed partial class LabProgram(LabPlan plan, string name, string namespa
                 return Said().Matches(line).ToDictionary(m => m.Groups[1].Value, m => m.Groups[2].Value);
             if (!IsRunning)
                 throw new LabException($"{name} ended before it was ready. The end of {plan.LogOf(name)}:\n{LastLines()}");
-            if (clock.Elapsed > StartBound)
-                throw new LabException($"{name} was not ready within {StartBound.TotalSeconds:0} s. The end of {plan.LogOf(name)}:\n{LastLines()}");
+            if (clock.Elapsed > Patience)
+                throw new LabException($"{name} was not ready within {Patience.TotalSeconds:0} s. The end of {plan.LogOf(name)}:\n{LastLines()}");
             await Task.Delay(20);
         }
     }

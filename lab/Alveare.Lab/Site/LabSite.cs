@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Alveare.Cli.Client;
+using Alveare.Lab.Programs;
 using Alveare.Wire.Rest;
 
 namespace Alveare.Lab.Site;
@@ -66,7 +67,6 @@ public sealed class LabSite(LabInstance lab) : IDisposable
     /// <summary>Waits until every host is connected and offers the datastore and the port group.</summary>
     public Task HostsReadyAsync() => UntilAsync(
         async () => (await _client.ListAsync<HostDto>("hosts", CancellationToken.None)) is var hosts && hosts.Count == lab.Plan.Hosts.Count && hosts.All(IsReady),
-        TimeSpan.FromSeconds(60),
         async () => string.Join("; ", (await _client.ListAsync<HostDto>("hosts", CancellationToken.None)).Select(Describe)));
 
     /// <summary>Registers the template, whose files are in the datastore, unless it is registered.</summary>
@@ -110,7 +110,6 @@ public sealed class LabSite(LabInstance lab) : IDisposable
     /// <summary>Waits until the guest's agent says that it has the address.</summary>
     public Task GuestReadyAsync(string name, string address) => UntilAsync(
         async () => (await MachineAsync(name)).Guest?.Addresses.Contains(address) ?? false,
-        TimeSpan.FromSeconds(120),
         async () => $"virtual machine '{name}' says {JsonSerializer.Serialize((await MachineAsync(name)).Guest?.Addresses, JsonSerializerOptions.Web)}, expected {address}");
 
     /// <summary>Runs an operation to its end; a task that fails is a <see cref="LabException"/> with its fault's sentence.</summary>
@@ -150,13 +149,13 @@ public sealed class LabSite(LabInstance lab) : IDisposable
         CultureInfo.InvariantCulture,
         $"host {host.Name} is {host.Connection}{(host.Problem is null ? "" : $" ({host.Problem})")} with {host.Datastores.Count} datastores and {host.PortGroups.Count} port groups");
 
-    private static async Task UntilAsync(Func<Task<bool>> condition, TimeSpan bound, Func<Task<string>> state)
+    private static async Task UntilAsync(Func<Task<bool>> condition, Func<Task<string>> state)
     {
         var clock = System.Diagnostics.Stopwatch.StartNew();
         while (!await condition())
         {
-            if (clock.Elapsed > bound)
-                throw new LabException($"Not ready within {bound.TotalSeconds:0} s: {await state()}.");
+            if (clock.Elapsed > LabProgram.Patience)
+                throw new LabException($"Not ready within {LabProgram.Patience.TotalSeconds:0} s: {await state()}.");
             await Task.Delay(100);
         }
     }

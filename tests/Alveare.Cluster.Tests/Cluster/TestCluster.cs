@@ -99,8 +99,8 @@ public sealed class TestCluster : IAsyncLifetime
             return;
         if (_client is not null)
             await _client.DisposeAsync();
-        _client = await EchoConnection.OpenAsync(Plan.Client, Address, TimeSpan.FromSeconds(90));
-        Assert.True(await _client.EchoedAsync(90, TimeSpan.FromSeconds(30)), "The guest's echo service does not answer.");
+        _client = await EchoConnection.OpenAsync(Plan.Client, Address, Until.Patience);
+        Assert.True(await _client.EchoedAsync(90, Until.Patience), "The guest's echo service does not answer.");
     }
 
     /// <summary>Plugs every cable, starts every program that does not run, wakes those that were stopped, and logs in again.</summary>
@@ -129,7 +129,7 @@ public sealed class TestCluster : IAsyncLifetime
 
     /// <summary>Waits until nothing is being done to a machine of any test and a connected host speaks for it.</summary>
     public Task FreeAsync(string name) => Until.TrueAsync(
-        async () => await Site.MachineAsync(name) is { BusyTask: null, IsStale: false }, TimeSpan.FromMinutes(5), () => $"nothing works on {name} any more");
+        async () => await Site.MachineAsync(name) is { BusyTask: null, IsStale: false }, () => $"nothing works on {name} any more");
 
     /// <summary>The machine once nothing is being done to it and a connected host speaks for it.</summary>
     public async Task<VmDto> SettledAsync()
@@ -137,7 +137,6 @@ public sealed class TestCluster : IAsyncLifetime
         var machine = await MachineAsync();
         await Until.TrueAsync(
             async () => (machine = await MachineAsync()) is { BusyTask: null, IsStale: false, Host: not null, Power: "on" or "off" } && await IsTrueAsync(machine),
-            TimeSpan.FromSeconds(60),
             () => $"the machine is settled: it is {machine}, and QEMUs live on [{string.Join(' ', HostsWithQemu(machine))}]");
         return machine;
     }

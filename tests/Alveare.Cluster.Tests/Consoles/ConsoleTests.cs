@@ -10,8 +10,6 @@ namespace Alveare.Cluster.Tests.Consoles;
 [Collection(ClusterCollection.Name)]
 public sealed class ConsoleTests(TestCluster cluster)
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
-
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -25,7 +23,7 @@ public sealed class ConsoleTests(TestCluster cluster)
         var from = await cluster.HostOfMachineAsync();
         var moving = cluster.Site.Client.RunAsync("vm.migrate", machine.Id, [], Cancellation);
         var buffer = new byte[4096];
-        while ((await console.ReceiveAsync(buffer.AsMemory(), Cancellation).AsTask().WaitAsync(Bound, Cancellation)).MessageType != WebSocketMessageType.Close)
+        while ((await console.ReceiveAsync(buffer.AsMemory(), Cancellation).AsTask().WaitAsync(Until.Patience, Cancellation)).MessageType != WebSocketMessageType.Close)
         {
         }
 
@@ -42,7 +40,7 @@ public sealed class ConsoleTests(TestCluster cluster)
         await cluster.MendAsync();
         using var screen = await OpenAsync((await cluster.MachineAsync()).Id, "vnc");
         var greeting = new byte[12];
-        var received = await screen.ReceiveAsync(greeting.AsMemory(), Cancellation).AsTask().WaitAsync(Bound, Cancellation);
+        var received = await screen.ReceiveAsync(greeting.AsMemory(), Cancellation).AsTask().WaitAsync(Until.Patience, Cancellation);
         Assert.Equal("RFB 003.008\n", Encoding.ASCII.GetString(greeting, 0, received.Count));
     }
 
@@ -53,7 +51,7 @@ public sealed class ConsoleTests(TestCluster cluster)
     private static async Task UntilReadAsync(WebSocket console, string expected, string typed)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        patience.CancelAfter(Bound);
+        patience.CancelAfter(Until.Patience);
         await console.SendAsync(Encoding.ASCII.GetBytes(typed), WebSocketMessageType.Binary, endOfMessage: true, patience.Token);
         var said = new StringBuilder();
         var buffer = new byte[4096];

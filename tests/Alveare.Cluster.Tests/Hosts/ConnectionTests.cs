@@ -8,8 +8,6 @@ namespace Alveare.Cluster.Tests.Hosts;
 [Collection(ClusterCollection.Name)]
 public sealed class ConnectionTests(TestCluster cluster)
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
-
     [Fact]
     public async Task AHostThatIsCutOffDoesNotRespondAndItsMachineIsStaleUntilItIsBack()
     {
@@ -17,13 +15,13 @@ public sealed class ConnectionTests(TestCluster cluster)
         var host = await cluster.HostOfMachineAsync();
 
         await cluster.Lab.Network.CutManagementAsync(host, cut: true);
-        await Until.TrueAsync(async () => (await cluster.Site.HostAsync(host)).Connection == "not-responding", Bound, () => $"{host} does not respond");
+        await Until.TrueAsync(async () => (await cluster.Site.HostAsync(host)).Connection == "not-responding", () => $"{host} does not respond");
         Assert.NotNull((await cluster.Site.HostAsync(host)).Problem);
-        await Until.TrueAsync(async () => (await cluster.MachineAsync()).IsStale, Bound, () => "what is known of the machine is old");
-        Assert.True(await cluster.Client.EchoedAsync(90, Bound), "The guest must not notice.");
+        await Until.TrueAsync(async () => (await cluster.MachineAsync()).IsStale, () => "what is known of the machine is old");
+        Assert.True(await cluster.Client.EchoedAsync(90, Until.Patience), "The guest must not notice.");
 
         await cluster.Lab.Network.CutManagementAsync(host, cut: false);
-        await Until.TrueAsync(async () => (await cluster.Site.HostAsync(host)).Connection == "connected", Bound, () => $"{host} is connected again");
+        await Until.TrueAsync(async () => (await cluster.Site.HostAsync(host)).Connection == "connected", () => $"{host} is connected again");
         var back = await cluster.SettledAsync();
         Assert.Equal("on", back.Power);
         Assert.Null((await cluster.Site.HostAsync(host)).Problem);
@@ -46,7 +44,6 @@ public sealed class ConnectionTests(TestCluster cluster)
             await Until.TrueAsync(
                 async () => await cluster.Site.HostAsync(host) is { Connection: not "connected" } now
                     && (problem = now.Problem ?? "").Contains("certificate", StringComparison.OrdinalIgnoreCase),
-                Bound,
                 () => $"the center says that the certificate of {host} is another one: it says '{problem}'");
         }
         finally
@@ -55,6 +52,6 @@ public sealed class ConnectionTests(TestCluster cluster)
         }
 
         await cluster.Lab.EnsureHostAsync(host);
-        await Until.TrueAsync(async () => (await cluster.Site.HostAsync(host)).Connection == "connected", Bound, () => $"{host} is believed again");
+        await Until.TrueAsync(async () => (await cluster.Site.HostAsync(host)).Connection == "connected", () => $"{host} is believed again");
     }
 }

@@ -35,13 +35,13 @@ public sealed class LabEndTests(TestCluster cluster) : IAsyncDisposable
         // What will be looked for is found while it is there.
         Assert.DoesNotContain(traces.Look(), kind => kind.Value.Count == 0);
         foreach (var program in new LabInstance(_plan).Programs)
-            await program.Process!.KillAsync(TimeSpan.FromSeconds(10));
+            await program.Process!.KillAsync(Until.Patience);
         await new LabEnd(_plan).RemoveAsync();
         Release(_plan);
 
         Assert.Empty(traces.Look().SelectMany(kind => kind.Value));
         Assert.All(others, process => Assert.True(process.IsAlive));
-        Assert.True(await cluster.Client.EchoedAsync(90, TimeSpan.FromSeconds(30)), cluster.Client.Broken);
+        Assert.True(await cluster.Client.EchoedAsync(90, Until.Patience), cluster.Client.Broken);
     }
 
     /// <summary>Builds the lab with a machine that runs.</summary>
@@ -57,7 +57,7 @@ public sealed class LabEndTests(TestCluster cluster) : IAsyncDisposable
         await site.EnsureStorageAndNetworkAsync();
         await site.HostsReadyAsync();
         await TickingMachine.StartAsync(_plan, site, "tick", _plan.Hosts[0], networked: true);
-        await Until.TrueAsync(() => TickingMachine.CountOf(_plan, "tick") > 0, TimeSpan.FromMinutes(1), () => "the guest runs");
+        await Until.TrueAsync(() => TickingMachine.CountOf(_plan, "tick") > 0, () => "the guest runs");
     }
 
     // Of a run that was itself killed.

@@ -37,8 +37,6 @@ public sealed class FailureMatrix(TestCluster cluster)
     // Some 40 MB of a guest are not zero: at this rate the transfer lasts long enough for anything to be done in the middle of it.
     private const long Slow = 7_000_000;
 
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
-
     public static TheoryData<Failure, Moment> Cases
     {
         get
@@ -68,7 +66,7 @@ public sealed class FailureMatrix(TestCluster cluster)
 
         await move.BreakAsync(failure);
 
-        var ended = await move.EndedAsync(task, Bound);
+        var ended = await move.EndedAsync(task);
         await cluster.RepairAsync();
         var settled = await cluster.SettledAsync();
         await move.AssertOnePlaceAsync(settled, failure, moment);

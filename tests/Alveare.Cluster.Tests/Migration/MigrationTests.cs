@@ -17,11 +17,11 @@ public sealed class MigrationTests(TestCluster cluster)
             var from = await cluster.HostOfMachineAsync();
             var to = cluster.Plan.Hosts[(cluster.Plan.Hosts.ToList().IndexOf(from) + 1) % cluster.Plan.Hosts.Count];
             var move = new Move(cluster, machine, from, to);
-            var ended = await move.EndedAsync(await move.StartAsync(0), TimeSpan.FromSeconds(60));
+            var ended = await move.EndedAsync(await move.StartAsync(0));
             Assert.True(ended.State == "succeeded", ended.Fault?.Message);
             Assert.Equal(to, await cluster.HostOfMachineAsync());
             Assert.Equal([to], cluster.HostsWithQemu(machine));
-            Assert.True(await cluster.Client.EchoedAsync(90, TimeSpan.FromSeconds(30)), cluster.Client.Broken);
+            Assert.True(await cluster.Client.EchoedAsync(90, Until.Patience), cluster.Client.Broken);
         }
 
         Assert.Equal(0, cluster.Client.Wrong);
@@ -40,11 +40,11 @@ public sealed class MigrationTests(TestCluster cluster)
 
         await cluster.Site.Client.CancelAsync(task.Id, TestContext.Current.CancellationToken);
 
-        Assert.Equal("cancelled", (await move.EndedAsync(task, TimeSpan.FromSeconds(60))).State);
+        Assert.Equal("cancelled", (await move.EndedAsync(task)).State);
         var settled = await cluster.SettledAsync();
         Assert.Equal(machine.Host, settled.Host);
         Assert.Equal("on", settled.Power);
-        await Until.TrueAsync(() => cluster.HostsWithQemu(machine).SequenceEqual([source]), TimeSpan.FromSeconds(30), () => "only the source has a QEMU");
+        await Until.TrueAsync(() => cluster.HostsWithQemu(machine).SequenceEqual([source]), () => "only the source has a QEMU");
         await move.AssertGuestWentOnAsync(settled);
     }
 }

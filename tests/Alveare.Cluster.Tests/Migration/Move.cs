@@ -8,8 +8,6 @@ namespace Alveare.Cluster.Tests.Migration;
 /// <summary>One live migration of the cluster's machine, stopped at a moment of the test's choice.</summary>
 internal sealed class Move(TestCluster cluster, VmDto machine, string source, string target)
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
-
     private readonly ProcessIdentity _sourceQemu = cluster.QemuOn(source, machine)!;
 
     public Task<TaskDto> StartAsync(long bandwidthLimit) => cluster.Site.StartMigrationAsync(machine.Id, target, bandwidthLimit);
@@ -17,25 +15,25 @@ internal sealed class Move(TestCluster cluster, VmDto machine, string source, st
     /// <summary>Waits until the migration is at <paramref name="moment"/>. An agent that is frozen keeps it there.</summary>
     public async Task ReachAsync(TaskDto task, Moment moment)
     {
-        await Until.TrueAsync(() => cluster.QemuOn(target, machine) is not null, Bound, () => "the target's QEMU has been started");
+        await Until.TrueAsync(() => cluster.QemuOn(target, machine) is not null, () => "the target's QEMU has been started");
         if (moment == Moment.Prepare)
             return;
         await Until.TrueAsync(
-            async () => (await cluster.Site.TaskAsync(task.Id, 0)).Migration is { Phase: "transfer", Transferred: > 0 }, Bound, () => "the memory is being copied");
+            async () => (await cluster.Site.TaskAsync(task.Id, 0)).Migration is { Phase: "transfer", Transferred: > 0 }, () => "the memory is being copied");
         if (moment == Moment.Transfer)
             return;
         if (moment == Moment.Switch)
         {
             // Who is frozen cannot take the lock: all is sent, the guest stands still, and the source waits for the target.
             Process(target).Signal(LinuxSignal.Stop);
-            await Until.TrueAsync(async () => (await cluster.Site.TaskAsync(task.Id, 0)).Migration is { Phase: "switch" }, Bound, () => "the source waits for the target");
+            await Until.TrueAsync(async () => (await cluster.Site.TaskAsync(task.Id, 0)).Migration is { Phase: "switch" }, () => "the source waits for the target");
             return;
         }
 
         // Who is frozen cannot end its QEMU: the guest runs on the target, and the source still has what it was.
         Process(source).Signal(LinuxSignal.Stop);
         var targetId = await cluster.Site.HostIdAsync(target);
-        await Until.TrueAsync(() => cluster.LockOwner() == targetId, Bound, () => "the target has taken the lock");
+        await Until.TrueAsync(() => cluster.LockOwner() == targetId, () => "the target has taken the lock");
     }
 
     public async Task BreakAsync(Failure failure)
@@ -69,11 +67,11 @@ internal sealed class Move(TestCluster cluster, VmDto machine, string source, st
             await cluster.LogInAgainAsync();
     }
 
-    public async Task<TaskDto> EndedAsync(TaskDto task, TimeSpan bound)
+    public async Task<TaskDto> EndedAsync(TaskDto task)
     {
         var now = task;
         await Until.TrueAsync(
-            async () => (now = await cluster.Site.TaskAsync(task.Id, 1)).HasEnded, bound, () => $"the task has ended: it is {now.State}, {now.Step}");
+            async () => (now = await cluster.Site.TaskAsync(task.Id, 1)).HasEnded, () => $"the task has ended: it is {now.State}, {now.Step}");
         return now;
     }
 
@@ -83,12 +81,12 @@ internal sealed class Move(TestCluster cluster, VmDto machine, string source, st
         var at = await cluster.Site.HostNameOfAsync(settled);
         string[] expected = settled.Power == "on" ? [at] : [];
         await Until.TrueAsync(
-            () => cluster.HostsWithQemu(machine).SequenceEqual(expected), Bound,
+            () => cluster.HostsWithQemu(machine).SequenceEqual(expected),
             () => $"QEMUs live on [{string.Join(' ', expected)}] only: they do on [{string.Join(' ', cluster.HostsWithQemu(machine))}]");
         if (settled.Power == "off")
             Assert.True(ItsOwnQemuWasKilled(failure, moment), $"The machine is off though its own QEMU was not killed ({failure}, {moment}).");
         await Until.TrueAsync(
-            () => cluster.LockOwner() == (settled.Power == "on" ? settled.Host : null), Bound,
+            () => cluster.LockOwner() == (settled.Power == "on" ? settled.Host : null),
             () => $"the lock is held by {(settled.Power == "on" ? settled.Host : "nobody")}: it is by {cluster.LockOwner() ?? "nobody"}");
         foreach (var host in cluster.Plan.Hosts)
             await AssertCleanAsync(host, runs: expected.Contains(host));
@@ -108,7 +106,7 @@ internal sealed class Move(TestCluster cluster, VmDto machine, string source, st
     {
         if (settled.Power == "off")
             return;
-        Assert.True(await cluster.Client.EchoedAsync(90, Bound), $"The client's connection does not go on: {cluster.Client.Broken ?? "silence"}.");
+        Assert.True(await cluster.Client.EchoedAsync(90, Until.Patience), $"The client's connection does not go on: {cluster.Client.Broken ?? "silence"}.");
         Assert.Equal(0, cluster.Client.Wrong);
         if (settled.Host == machine.Host)
             Assert.Equal(_sourceQemu, cluster.QemuOn(source, machine));
@@ -125,13 +123,13 @@ internal sealed class Move(TestCluster cluster, VmDto machine, string source, st
 
     private async Task AssertCleanAsync(string host, bool runs)
     {
-        await Until.TrueAsync(() => Directory.Exists(cluster.RunDirectory(host, machine)) == runs, Bound, () => $"{host} has {(runs ? "a" : "no")} run directory");
+        await Until.TrueAsync(() => Directory.Exists(cluster.RunDirectory(host, machine)) == runs, () => $"{host} has {(runs ? "a" : "no")} run directory");
         var taps = (IReadOnlyList<string>)[];
         await Until.TrueAsync(
-            async () => (taps = await cluster.Lab.Network.TapsAsync(host)).Count == (runs ? 1 : 0), Bound,
+            async () => (taps = await cluster.Lab.Network.TapsAsync(host)).Count == (runs ? 1 : 0),
             () => $"{host} has {(runs ? "one tap" : "no tap")}: it has [{string.Join(' ', taps)}]");
         var id = await cluster.Site.HostIdAsync(host);
-        await Until.TrueAsync(() => ControlGroups(id).Any() == runs, Bound, () => $"{host} has {(runs ? "a" : "no")} control group of the machine");
+        await Until.TrueAsync(() => ControlGroups(id).Any() == runs, () => $"{host} has {(runs ? "a" : "no")} control group of the machine");
     }
 
     // In every hierarchy of version 1, or in the one of version 2.
@@ -145,6 +143,6 @@ internal sealed class Move(TestCluster cluster, VmDto machine, string source, st
     private static async Task KillAsync(ProcessIdentity? process)
     {
         Assert.NotNull(process);
-        await process.KillAsync(TimeSpan.FromSeconds(10));
+        await process.KillAsync(Until.Patience);
     }
 }

@@ -15,14 +15,14 @@ public sealed class CenterTests(TestCluster cluster)
         var machine = await cluster.MachineAsync();
         var host = await cluster.HostOfMachineAsync();
 
-        await cluster.Lab.Center.Process!.KillAsync(TimeSpan.FromSeconds(10));
-        Assert.True(await cluster.Client.EchoedAsync(90, TimeSpan.FromSeconds(30)), "The guest must run on while the center is dead.");
-        await cluster.QemuOn(host, machine)!.KillAsync(TimeSpan.FromSeconds(10));
+        await cluster.Lab.Center.Process!.KillAsync(Until.Patience);
+        Assert.True(await cluster.Client.EchoedAsync(90, Until.Patience), "The guest must run on while the center is dead.");
+        await cluster.QemuOn(host, machine)!.KillAsync(Until.Patience);
         await cluster.Lab.EnsureCenterAsync();
         await cluster.LogInAgainAsync();
 
         await cluster.Site.HostsReadyAsync();
-        await Until.TrueAsync(async () => (await cluster.MachineAsync()).Power == "off", TimeSpan.FromSeconds(30), () => "the center knows that the machine is off");
+        await Until.TrueAsync(async () => (await cluster.MachineAsync()).Power == "off", () => "the center knows that the machine is off");
     }
 
     [Fact]
@@ -32,7 +32,7 @@ public sealed class CenterTests(TestCluster cluster)
         var name = $"folder-{Guid.NewGuid():N}";
         var made = await cluster.Site.RunAsync("datacenter.create-folder", cluster.Site.Datacenter, new() { ["name"] = name });
 
-        await cluster.Lab.Center.Process!.KillAsync(TimeSpan.FromSeconds(10));
+        await cluster.Lab.Center.Process!.KillAsync(Until.Patience);
         await cluster.Lab.EnsureCenterAsync();
         await cluster.LogInAgainAsync();
 

@@ -15,7 +15,6 @@ public sealed class RuleTests(TestCluster cluster) : IAsyncLifetime
     private const string Rule = "apart";
 
     private static readonly string[] Names = ["left", "right"];
-    private static readonly TimeSpan Bound = TimeSpan.FromMinutes(2);
 
     private string _cluster = "";
 
@@ -84,7 +83,7 @@ public sealed class RuleTests(TestCluster cluster) : IAsyncLifetime
         {
             var machine = await cluster.Site.MachineAsync(name);
             Assert.Equal("on", machine.Power);
-            await Until.TrueAsync(() => cluster.HostsWithQemu(machine).Count == 1, Bound, () => $"one QEMU of {name} lives");
+            await Until.TrueAsync(() => cluster.HostsWithQemu(machine).Count == 1, () => $"one QEMU of {name} lives");
         }
 
         Assert.DoesNotContain(await cluster.Site.Client.ListAsync<VmDto>("vms", TestContext.Current.CancellationToken), v => v.Power == "on" && v.Host == emptied);
@@ -119,10 +118,10 @@ public sealed class RuleTests(TestCluster cluster) : IAsyncLifetime
         foreach (var machine in new[] { left, right, leaving })
         {
             Assert.Equal("on", (await cluster.Site.MachineAsync(machine.Name)).Power);
-            await Until.TrueAsync(() => cluster.HostsWithQemu(machine).Count == 1, Bound, () => $"one QEMU of {machine.Name} lives");
+            await Until.TrueAsync(() => cluster.HostsWithQemu(machine).Count == 1, () => $"one QEMU of {machine.Name} lives");
         }
 
-        Assert.True(await cluster.Client.EchoedAsync(90, TimeSpan.FromSeconds(30)), "the connection to the machine that has left goes on");
+        Assert.True(await cluster.Client.EchoedAsync(90, Until.Patience), "the connection to the machine that has left goes on");
         var moves = await MovesSinceAsync(entering, left, right, leaving);
         Assert.Equal(["right", leaving.Name], moves.Select(m => m.TargetName));
         Assert.True(moves[0].EndedAt <= moves[1].StartedAt, "no host was promised more than it has");
