@@ -69,13 +69,14 @@ public sealed class LabSite(LabInstance lab) : IDisposable
         async () => (await _client.ListAsync<HostDto>("hosts", CancellationToken.None)) is var hosts && hosts.Count == lab.Plan.Hosts.Count && hosts.All(IsReady),
         async () => string.Join("; ", (await _client.ListAsync<HostDto>("hosts", CancellationToken.None)).Select(Describe)));
 
-    /// <summary>Registers the template, whose files are in the datastore, unless it is registered.</summary>
+    /// <summary>Registers the template, whose files are in the datastore, unless it is registered, whatever it is called by now.</summary>
     public async Task<string> EnsureTemplateAsync()
     {
-        if (await FindAsync<VmDto>("vms", TemplateFiles.Name) is { } known)
-            return known.Id;
         var store = await FindAsync<DatastoreDto>("datastores", DatastoreName);
-        var task = await RunAsync("datacenter.register-vm", Datacenter, new JsonObject { ["datastore"] = store!.Id, ["path"] = TemplateFiles.Config });
+        var files = new DatastorePathDto(store!.Id, TemplateFiles.Config);
+        if ((await _client.ListAsync<VmDto>("vms", CancellationToken.None)).FirstOrDefault(m => m.Config == files) is { } known)
+            return known.Id;
+        var task = await RunAsync("datacenter.register-vm", Datacenter, new JsonObject { ["datastore"] = files.Datastore, ["path"] = files.Path });
         return task.Result!;
     }
 
