@@ -15,6 +15,9 @@ internal sealed class Demo(LabPlan plan, string guestCache, Report report)
 
     private readonly LabInstance _lab = new(plan);
 
+    // What the machine is called by now.
+    private string _name = MachineName;
+
     /// <summary>One live migration as both sides saw it.</summary>
     private sealed record Hop(string From, string To, MigrationFiguresDto? Figures, TimeSpan Gap);
 
@@ -63,17 +66,17 @@ internal sealed class Demo(LabPlan plan, string guestCache, Report report)
         if (image is not null)
             TemplateFiles.Place(plan, await image);
         var template = await site.EnsureTemplateAsync();
-        await site.EnsureMachineAsync(MachineName, template, Address, plan.Hosts[0]);
-        report.Step("deploy", $"'{MachineName}' from template 'alveare-guest' with address {Address}");
+        _name = (await site.EnsureMachineAsync(MachineName, template, Address, plan.Hosts[0])).Name;
+        report.Step("deploy", $"'{_name}' from template 'alveare-guest' with address {Address}");
     }
 
     private async Task PowerOnAsync(LabSite site)
     {
-        var machine = await site.MachineAsync(MachineName);
+        var machine = await site.MachineAsync(_name);
         if (machine.Power != "on")
             await site.RunAsync("vm.power-on", machine.Id);
-        await site.GuestReadyAsync(MachineName, Address);
-        report.Step("power on", $"'{MachineName}' runs on {await site.HostNameOfAsync(await site.MachineAsync(MachineName))}, its guest agent says {Address}");
+        await site.GuestReadyAsync(_name, Address);
+        report.Step("power on", $"'{_name}' runs on {await site.HostNameOfAsync(await site.MachineAsync(_name))}, its guest agent says {Address}");
     }
 
     /// <summary>Round all hosts and back to where it began.</summary>
@@ -82,7 +85,7 @@ internal sealed class Demo(LabPlan plan, string guestCache, Report report)
         var hops = new List<Hop>();
         for (var i = 0; i < plan.Hosts.Count; i++)
         {
-            var machine = await site.MachineAsync(MachineName);
+            var machine = await site.MachineAsync(_name);
             var from = await site.HostNameOfAsync(machine);
             var to = plan.Hosts[(plan.Hosts.ToList().IndexOf(from) + 1) % plan.Hosts.Count];
             client.RestartGap();
@@ -94,7 +97,7 @@ internal sealed class Demo(LabPlan plan, string guestCache, Report report)
             }
 
             if (task.State != "succeeded")
-                throw new LabException($"Moving '{MachineName}' from {from} to {to} ended as {task.State}: {task.Fault?.Message}");
+                throw new LabException($"Moving '{_name}' from {from} to {to} ended as {task.State}: {task.Fault?.Message}");
             await RequireEchoAsync(client, $"after moving from {from} to {to}");
             hops.Add(new Hop(from, to, task.Figures, client.LongestGap));
             report.Step("migrate", $"{from} -> {to}  {Describe(hops[^1])}");

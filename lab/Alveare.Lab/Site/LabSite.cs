@@ -72,18 +72,17 @@ public sealed class LabSite(LabInstance lab) : IDisposable
     /// <summary>Registers the template, whose files are in the datastore, unless it is registered, whatever it is called by now.</summary>
     public async Task<string> EnsureTemplateAsync()
     {
-        var store = await FindAsync<DatastoreDto>("datastores", DatastoreName);
-        var files = new DatastorePathDto(store!.Id, TemplateFiles.Config);
-        if ((await _client.ListAsync<VmDto>("vms", CancellationToken.None)).FirstOrDefault(m => m.Config == files) is { } known)
+        if (await FindByFilesAsync(TemplateFiles.Config) is { } known)
             return known.Id;
-        var task = await RunAsync("datacenter.register-vm", Datacenter, new JsonObject { ["datastore"] = files.Datastore, ["path"] = files.Path });
+        var store = await FindAsync<DatastoreDto>("datastores", DatastoreName);
+        var task = await RunAsync("datacenter.register-vm", Datacenter, new JsonObject { ["datastore"] = store!.Id, ["path"] = TemplateFiles.Config });
         return task.Result!;
     }
 
-    /// <summary>Deploys a machine from the template with a static address, unless one of that name is there.</summary>
+    /// <summary>Deploys a machine from the template with a static address, unless it is there, whatever it is called by now.</summary>
     public async Task<VmDto> EnsureMachineAsync(string name, string template, string address, string host, bool linked = false)
     {
-        if (await FindAsync<VmDto>("vms", name) is { } known)
+        if (await FindByFilesAsync($"{name}/{name}.vmx") is { } known)
             return known;
         await RunAsync("vm.clone", template, new JsonObject
         {
@@ -138,6 +137,9 @@ public sealed class LabSite(LabInstance lab) : IDisposable
         var task = await RunAsync(operation, target, body);
         return task.Result ?? (await FindAsync<T>(list, name))!.Id;
     }
+
+    private async Task<VmDto?> FindByFilesAsync(string config) =>
+        (await _client.ListAsync<VmDto>("vms", CancellationToken.None)).FirstOrDefault(m => m.Config.Path == config);
 
     private async Task<T?> FindAsync<T>(string list, string name)
         where T : ObjectDto =>
