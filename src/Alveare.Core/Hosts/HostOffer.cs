@@ -84,6 +84,7 @@ internal sealed class HostOffer(HostSession session, SiteView view, EventLog eve
                 heard = _heard.Task;
             if (view.Current.Find(session.Id) is not Host host)
                 return [];
+            // Of a host that is lost nothing is to be heard: throws.
             _ = session.Link;
             taken.RemoveAll(command => Says(host, command));
             if (taken.Count == 0)

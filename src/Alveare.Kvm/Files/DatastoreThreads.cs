@@ -12,29 +12,23 @@ public sealed class DatastoreThreads
     private readonly Dictionary<EntityId, Task> last = [];
 
     /// <summary>Ends when <paramref name="look"/> has ended, which is after all that was asked for of the datastore before.</summary>
-    public Task<T> RunAsync<T>(EntityId datastore, Func<T> look)
+    public Task RunAsync(EntityId datastore, Action look)
     {
         lock (sync)
         {
-            var begun = last.GetValueOrDefault(datastore, Task.CompletedTask).ContinueWith(
+            return last[datastore] = last.GetValueOrDefault(datastore, Task.CompletedTask).ContinueWith(
                 _ => look(), CancellationToken.None, TaskContinuationOptions.LongRunning | TaskContinuationOptions.DenyChildAttach, TaskScheduler.Default);
-            last[datastore] = begun;
-            return begun;
         }
     }
-
-    /// <summary>As the other one, for what answers nothing.</summary>
-    public Task RunAsync(EntityId datastore, Action look) => RunAsync(datastore, () =>
-    {
-        look();
-        return true;
-    });
 
     /// <summary>Looks at once, on a thread for this look alone: whoever asks whether a datastore answers does not wait behind others.</summary>
     public static Task<T> Alone<T>(Func<T> look) =>
         Task.Factory.StartNew(look, CancellationToken.None, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
 
     /// <summary>As the other one, for what answers nothing.</summary>
-    public static Task Alone(Action look) =>
-        Task.Factory.StartNew(look, CancellationToken.None, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
+    public static Task Alone(Action look) => Alone(() =>
+    {
+        look();
+        return true;
+    });
 }
