@@ -275,8 +275,7 @@ internal sealed class PriceDescent(ClusterState state, Spread spread, int[] home
 
     private bool IsWorthItToGreedy(int vm, int host)
     {
-        var (cpu, mem) = spread.DeviationsAfter(vm, host);
         var gb = (state.At[vm] == home[vm] ? 1 : host == home[vm] ? -1 : 0) * state.Cluster.Gb[vm];
-        return cpu + mem + (GreedyBounds.PriceOfHost * gb / state.Cluster.MeanHostGb) < spread.CpuDeviation + spread.MemDeviation - Spread.LeastGain;
+        return spread.DeviationsChange(vm, host) + (GreedyBounds.PriceOfHost * gb / state.Cluster.MeanHostGb) < -Spread.LeastGain;
     }
 }

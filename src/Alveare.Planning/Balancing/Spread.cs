@@ -70,9 +70,9 @@ internal sealed class Spread
     /// <summary>The change of <see cref="Total"/> by one move.</summary>
     public double Change(int vm, int to) => CpuChange(vm, to) + MemChange(vm, to);
 
-    /// <summary>The two deviations with one move made.</summary>
-    public (double Cpu, double Mem) DeviationsAfter(int vm, int to) =>
-        (Math.Sqrt(Math.Max(0, Cpu + CpuChange(vm, to)) / _hosts), Math.Sqrt(Math.Max(0, Mem + MemChange(vm, to)) / _hosts));
+    /// <summary>The change of the sum of the two deviations by one move.</summary>
+    public double DeviationsChange(int vm, int to) =>
+        Math.Sqrt(Math.Max(0, Cpu + CpuChange(vm, to)) / _hosts) + Math.Sqrt(Math.Max(0, Mem + MemChange(vm, to)) / _hosts) - CpuDeviation - MemDeviation;
 
     /// <summary>The least of the last <see cref="Changes"/>, or something below it.</summary>
     public double Least { get; private set; }

@@ -66,7 +66,6 @@ internal sealed class SteepestMoves(ClusterState state, Spread spread, double me
             broken = state.Cluster.Rules.Change(vm, to, state.At);
         }
 
-        var (cpu, mem) = spread.DeviationsAfter(vm, to);
-        return cpu + mem - spread.CpuDeviation - spread.MemDeviation + (mending * broken) + (pricePerGb * state.Cluster.Gb[vm]);
+        return spread.DeviationsChange(vm, to) + (mending * broken) + (pricePerGb * state.Cluster.Gb[vm]);
     }
 }
