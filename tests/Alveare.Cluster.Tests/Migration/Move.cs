@@ -17,7 +17,12 @@ internal sealed class Move(TestCluster cluster, VmDto machine, string source, st
     {
         await Until.TrueAsync(() => cluster.QemuOn(target, machine) is not null, () => "the target's QEMU has been started");
         if (moment == Moment.Prepare)
+        {
+            // Who is frozen cannot greet the QEMU it has just started, and nothing is sent before it has.
+            Process(target).Signal(LinuxSignal.Stop);
             return;
+        }
+
         await Until.TrueAsync(
             async () => (await cluster.Site.TaskAsync(task.Id, 0)).Migration is { Phase: "transfer", Transferred: > 0 }, () => "the memory is being copied");
         if (moment == Moment.Transfer)
