@@ -9,10 +9,11 @@ internal sealed class BareCommand(LabPlan plan, IReadOnlyList<string> command, s
     /// <summary>The command with its sockets in a new directory, where the hosts have theirs.</summary>
     public (IReadOnlyList<string> Command, string ControlSocket, string Directory) In(string name)
     {
-        var directory = Directory.CreateDirectory(plan.RunOf(name)).FullName;
+        var directory = plan.RunOf(name);
+        var sockets = Directory.CreateDirectory(Path.Combine(directory, "s")).FullName;
         string[] moved = [.. command.Select(a => a
             .Replace(runDirectory, directory, StringComparison.Ordinal)
             .Replace(plan.MountPoint, plan.SharedDirectory, StringComparison.Ordinal))];
-        return (moved, Path.Combine(directory, "qmp.sock"), directory);
+        return (moved, Path.Combine(sockets, "qmp.sock"), directory);
     }
 }

@@ -78,7 +78,7 @@ internal static class StatisticsMeasure
         {
             for (var number = 0; number < commands.Count; number++)
             {
-                var directory = Directory.CreateDirectory(Path.Combine(state, $"bare{number}")).FullName;
+                var directory = Directory.CreateDirectory(Path.Combine(state, $"bare{number}", "s")).FullName;
                 started.Add(await BareQemu.StartAsync(commands[number], Path.Combine(directory, "qmp.sock")));
             }
 

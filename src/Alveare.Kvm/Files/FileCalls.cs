@@ -21,7 +21,9 @@ internal static partial class FileCalls
     private const ulong Beneath = 0x02 | 0x04 | 0x08;
     private const long OpenAt2Number = 437;
     private const int EmptyPath = 0x1000;
+    private const int CurrentDirectory = -100;
     private const uint TypeMask = 1;
+    private const uint UserMask = 8;
     private const int TypeBits = 0xf000;
     private const int RegularType = 0x8000;
     private const int OfdGetLock = 36;
@@ -38,6 +40,9 @@ internal static partial class FileCalls
     /// <summary>Whether a handle stands for a regular file: no directory, pipe or device.</summary>
     public static bool IsRegular(int handle) =>
         Statx(handle, "", EmptyPath, TypeMask, out var status) == 0 && (status.Mode & TypeBits) == RegularType;
+
+    /// <summary>The user that a file or directory belongs to, or null where there is none.</summary>
+    public static uint? OwnerOf(string path) => Statx(CurrentDirectory, path, 0, UserMask, out var status) == 0 ? status.Uid : null;
 
     /// <summary>Gives the file behind a handle (also one of <see cref="PathOnly"/>) to a user.</summary>
     public static int Own(int handle, uint uid, uint gid) => FChownAt(handle, "", uid, gid, EmptyPath);
@@ -78,6 +83,9 @@ internal static partial class FileCalls
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     private struct FileStatus
     {
+        [FieldOffset(0x14)]
+        public uint Uid;
+
         [FieldOffset(0x1c)]
         public ushort Mode;
     }

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text.Json;
+using Alveare.Kvm.Qmp;
 
 namespace Alveare.Kvm.Guest;
 
@@ -31,17 +32,11 @@ public sealed class AgentConnection : IDisposable
     /// <summary>Connects and makes sure that the next answer belongs to the next command.</summary>
     public static async Task<AgentConnection> ConnectAsync(string path, CancellationToken cancellation)
     {
-        var connection = new AgentConnection(new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified));
+        var connection = new AgentConnection(await OpenAsync(path, cancellation));
         try
         {
-            await connection.socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellation);
             await connection.SynchronizeAsync(cancellation);
             return connection;
-        }
-        catch (SocketException e)
-        {
-            connection.Dispose();
-            throw new AgentException(e.Message);
         }
         catch
         {
@@ -69,6 +64,18 @@ public sealed class AgentConnection : IDisposable
     }
 
     public void Dispose() => socket.Dispose();
+
+    private static async Task<Socket> OpenAsync(string path, CancellationToken cancellation)
+    {
+        try
+        {
+            return await QemuSocket.ConnectAsync(path, cancellation);
+        }
+        catch (SocketException e)
+        {
+            throw new AgentException(e.Message);
+        }
+    }
 
     private async Task SynchronizeAsync(CancellationToken cancellation)
     {

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Alveare.Kvm.Qemu;
+using Alveare.Kvm.Qmp;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 
@@ -48,15 +49,12 @@ public sealed class Consoles(RunDirectory run)
 
     private static async Task<Socket> ConnectAsync(string machine, string path, HostChannelKind kind, CancellationToken cancellation)
     {
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellation);
-            return socket;
+            return await QemuSocket.ConnectAsync(path, cancellation);
         }
         catch (SocketException e)
         {
-            socket.Dispose();
             throw new FaultException(new HostOperationFailed($"Opening the {kind} console of virtual machine '{machine}'", e.Message), e);
         }
     }

@@ -27,11 +27,11 @@ public static class TransferKey
     // the memory's copying waits for it. It stays as the last choice.
     private const string Priority = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CHACHA20-POLY1305:+CHACHA20-POLY1305";
 
-    /// <summary>Gives QEMU the key; answers the name of the credentials.</summary>
+    /// <summary>Lets QEMU read the key; answers the name of the credentials.</summary>
     public static async Task<string> AddAsync(MachineRun run, MigrationRecord migration, string key, QemuUser user)
     {
         foreach (var path in await WriteAsync(run.Directory.Keys, key))
-            user.Own(path);
+            user.LetRead(path);
         var name = NameOf(migration);
         await run.Qmp.ExecuteAsync("object-add", Credentials(name, run.Directory.Keys, migration.Role));
         return name;

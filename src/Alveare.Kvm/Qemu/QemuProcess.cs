@@ -78,7 +78,7 @@ public sealed class QemuProcess
         try
         {
             var pid = await AwaitPidAsync(run, limit.Token);
-            await DirectoryWatch.UntilAsync(run.Path, () => File.Exists(run.Qmp) || HasEnded(run, pid), RetryInterval, limit.Token);
+            await DirectoryWatch.UntilAsync([run.Path, run.Sockets], () => File.Exists(run.Qmp) || HasEnded(run, pid), RetryInterval, limit.Token);
             if (!File.Exists(run.Qmp))
             {
                 // The shim writes it right after the process has gone, unless it was killed too.

@@ -43,6 +43,15 @@ public sealed record QemuUser(uint Uid, uint Gid, IReadOnlyList<uint> ExtraGroup
             throw new IOException($"Giving '{path}' to user {Uid} failed: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}");
     }
 
+    /// <summary>Lets this user read a file, or open those of a directory, and change nothing.</summary>
+    public void LetRead(string path)
+    {
+        if (Native.LChown(path, uint.MaxValue, Gid) != 0)
+            throw new IOException($"Giving '{path}' to group {Gid} failed: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}");
+        var forGroup = Directory.Exists(path) ? UnixFileMode.GroupRead | UnixFileMode.GroupExecute : UnixFileMode.GroupRead;
+        File.SetUnixFileMode(path, File.GetUnixFileMode(path) | forGroup);
+    }
+
     private static uint Number(string text) => uint.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);
 
     private static uint? GroupOf(string path) =>

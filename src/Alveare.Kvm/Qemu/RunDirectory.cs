@@ -1,26 +1,34 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace Alveare.Kvm.Qemu;
 
 /// <summary>The directory of one running QEMU under the agent's state: its sockets, its process id, and how it ended.</summary>
-/// <remarks>Everything a restarted agent needs to find the process again is here, so it is made before the process and removed after it.</remarks>
+/// <remarks>Everything a restarted agent needs to find the process again is here, so it is made before the process and removed after it. It is root's,
+/// but for the directory of the sockets, where QEMU makes them: a QEMU that was broken out of puts links where its user may write, and root would
+/// read and write through them. So root has no file there.</remarks>
 public sealed class RunDirectory(string root, Guid machine)
 {
     /// <summary>A unix socket's path has at most 107 bytes (<c>sun_path</c>); the longest name below is taken off.</summary>
-    public const int MaxRootLength = 107 - 33 - 12;
+    public const int MaxRootLength = 107 - 33 - 2 - 12;
+
+    private const UnixFileMode OwnersAlone = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     public Guid Machine { get; } = machine;
 
     public string Path { get; } = System.IO.Path.Combine(root, machine.ToString("N"));
 
+    /// <summary>Where QEMU makes its sockets: the one place that its user may write to.</summary>
+    public string Sockets => In("s");
+
     /// <summary>QEMU's control socket.</summary>
-    public string Qmp => In("qmp.sock");
+    public string Qmp => System.IO.Path.Combine(Sockets, "qmp.sock");
 
-    public string Serial => In("serial.sock");
+    public string Serial => System.IO.Path.Combine(Sockets, "serial.sock");
 
-    public string Vnc => In("vnc.sock");
+    public string Vnc => System.IO.Path.Combine(Sockets, "vnc.sock");
 
-    public string GuestAgent => In("agent.sock");
+    public string GuestAgent => System.IO.Path.Combine(Sockets, "agent.sock");
 
     /// <summary>What QEMU and the shim print.</summary>
     public string Log => In("qemu.log");
@@ -52,12 +60,13 @@ public sealed class RunDirectory(string root, Guid machine)
         }
     }
 
-    /// <summary>Makes the directory empty and lets only root and QEMU's user in.</summary>
+    /// <summary>Makes the directory empty; QEMU's user passes through it to its sockets.</summary>
     public void Create(QemuUser user)
     {
         Remove();
-        Directory.CreateDirectory(Path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        user.Own(Path);
+        Directory.CreateDirectory(Path, OwnersAlone | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+        Directory.CreateDirectory(Sockets, OwnersAlone);
+        user.Own(Sockets);
     }
 
     /// <summary>Removes what a QEMU that has ended left there, for another one.</summary>
@@ -73,7 +82,7 @@ public sealed class RunDirectory(string root, Guid machine)
             return;
         try
         {
-            Directory.Delete(Path, recursive: true);
+            Remove(Path);
         }
         catch (DirectoryNotFoundException)
         {
@@ -102,6 +111,29 @@ public sealed class RunDirectory(string root, Guid machine)
         {
             return [];
         }
+    }
+
+    /// <summary>Removes a directory with all that is in it, taking each from QEMU's user before it is looked into: nobody can then put a link into the
+    /// place of what was seen to be a directory.</summary>
+    private static void Remove(string directory)
+    {
+        if (Native.LChown(directory, Native.UserId(), uint.MaxValue) != 0 && Marshal.GetLastPInvokeError() is var error)
+        {
+            throw Directory.Exists(directory)
+                ? new IOException($"Taking '{directory}' back failed: {Marshal.GetPInvokeErrorMessage(error)}")
+                : new DirectoryNotFoundException(directory);
+        }
+
+        File.SetUnixFileMode(directory, OwnersAlone);
+        foreach (var entry in new DirectoryInfo(directory).EnumerateFileSystemInfos())
+        {
+            if ((entry.Attributes & (FileAttributes.Directory | FileAttributes.ReparsePoint)) == FileAttributes.Directory)
+                Remove(entry.FullName);
+            else
+                File.Delete(entry.FullName);
+        }
+
+        Directory.Delete(directory);
     }
 
     private static int? ReadNumber(string path)

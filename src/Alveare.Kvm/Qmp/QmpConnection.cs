@@ -262,18 +262,7 @@ public sealed class QmpConnection : IAsyncDisposable
         {
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             limit.CancelAfter(patience);
-            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            try
-            {
-                await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), limit.Token);
-            }
-            catch
-            {
-                socket.Dispose();
-                throw;
-            }
-
-            var line = new Line(socket);
+            var line = new Line(await QemuSocket.ConnectAsync(path, limit.Token));
             try
             {
                 if (await line.ReadAsync(limit.Token) is not { } greeting || !greeting.TryGetProperty("QMP", out _))

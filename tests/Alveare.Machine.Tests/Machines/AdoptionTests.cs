@@ -1,5 +1,6 @@
 using Alveare.Core.Hosts;
 using Alveare.Kvm;
+using Alveare.Kvm.Qemu;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -163,13 +164,37 @@ public sealed class AdoptionTests
     }
 
     [Fact]
+    public async Task AMachineWhoseSocketsAreNotAtTheirPlaceIsNeitherStartedAgainNorEnded()
+    {
+        await using var room = MachineRoom.Open();
+        var first = await room.OpenHostAsync("a");
+        var machine = await room.StartTickingAsync(first, "tick");
+        await first.DisposeAsync();
+        var pid = Assert.Single(room.LivingProcesses());
+        var run = new RunDirectory(Path.Combine(room.Path, "a", "run"), machine.Spec!.Uuid);
+        // An earlier agent had them elsewhere.
+        var elsewhere = Path.Combine(run.Path, "elsewhere");
+        Directory.Move(run.Sockets, elsewhere);
+
+        var second = await room.OpenHostAsync("a");
+
+        var found = Assert.Single((await second.ObserveAsync(Cancellation)).Machines);
+        Assert.Equal((PowerState.Unknown, machine.LockEpoch), (found.Power, found.LockEpoch));
+        var start = MachineRoom.ExecuteAsync(second, new StartMachine(machine.Id, 0));
+        Directory.Move(elsewhere, run.Sockets);
+        await Assert.ThrowsAsync<FaultException>(() => start);
+        await MachineRoom.UntilAsync(second, machine.Id, m => m.Power == PowerState.On);
+        Assert.Equal(pid, Assert.Single(room.LivingProcesses()));
+    }
+
+    [Fact]
     public async Task AnAgentWhoseRunDirectoryHasTooLongAPathSaysSo()
     {
         await using var room = MachineRoom.Open();
 
         var fault = await Assert.ThrowsAsync<FaultException>(() => room.OpenHostAsync(new string('x', 60)));
 
-        Assert.Contains("at most 62 bytes", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("at most 60 bytes", fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]

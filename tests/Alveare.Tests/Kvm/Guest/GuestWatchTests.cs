@@ -44,7 +44,7 @@ public sealed class GuestWatchTests : IDisposable
         var config = new DatastorePath(EntityId.Datastore(Guid.NewGuid()), "a/a.vmx");
         var machine = new Machine(_state, new HostMachine { Id = EntityId.Vm(Guid.NewGuid()), Config = config, Power = PowerState.On });
         var directory = new RunDirectory(_directory, Guid.NewGuid());
-        Directory.CreateDirectory(directory.Path);
+        Directory.CreateDirectory(directory.Sockets);
         File.CreateSymbolicLink(directory.GuestAgent, agent.Path);
         var process = new QemuProcess(directory, Environment.ProcessId, qmp);
         qmp.IsAlive = () => true;

@@ -17,7 +17,7 @@ public sealed class ConsolesTests : IDisposable
     public ConsolesTests()
     {
         var run = new RunDirectory(_root.FullName, Guid.NewGuid());
-        Directory.CreateDirectory(run.Path);
+        Directory.CreateDirectory(run.Sockets);
         _qemu.Bind(new UnixDomainSocketEndPoint(run.Serial));
         _qemu.Listen();
         _consoles = new Consoles(run);

@@ -30,15 +30,15 @@ public sealed class CommandLineTests
         -boot strict=on
         -msg timestamp=on
         -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
-        -chardev socket,id=qmp,path={{{Run}}}/qmp.sock,server=on,wait=off
+        -chardev socket,id=qmp,path={{{Run}}}/s/qmp.sock,server=on,wait=off
         -mon chardev=qmp,mode=control
         -display none
-        -vnc unix:{{{Run}}}/vnc.sock
+        -vnc unix:{{{Run}}}/s/vnc.sock
         -device VGA,id=video,addr=1
-        -chardev socket,id=serial,path={{{Run}}}/serial.sock,server=on,wait=off,logfile=/ds/web,,1/serial.log,logappend=on
+        -chardev socket,id=serial,path={{{Run}}}/s/serial.sock,server=on,wait=off,logfile=/ds/web,,1/serial.log,logappend=on
         -device isa-serial,id=serial0,chardev=serial
         -device virtio-serial-pci,id=channels,addr=2
-        -chardev socket,id=agent,path={{{Run}}}/agent.sock,server=on,wait=off
+        -chardev socket,id=agent,path={{{Run}}}/s/agent.sock,server=on,wait=off
         -device virtserialport,id=agent0,bus=channels.0,nr=1,chardev=agent,name=org.qemu.guest_agent.0
         -device virtio-balloon-pci,id=balloon,addr=3,deflate-on-oom=on,free-page-reporting=on
         -object rng-builtin,id=entropy
@@ -75,19 +75,19 @@ public sealed class CommandLineTests
         -boot strict=on
         -msg timestamp=on
         -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
-        -chardev socket,id=qmp,path={{{Run}}}/qmp.sock,server=on,wait=off
+        -chardev socket,id=qmp,path={{{Run}}}/s/qmp.sock,server=on,wait=off
         -mon chardev=qmp,mode=control
         -blockdev {"driver":"file","node-name":"uefi-code-file","filename":"/usr/share/OVMF/OVMF_CODE_4M.fd","read-only":true}
         -blockdev {"driver":"raw","node-name":"uefi-code","file":"uefi-code-file","read-only":true}
         -blockdev {"driver":"file","node-name":"uefi-variables-file","filename":"/ds/web,1/web,1.nvram"}
         -blockdev {"driver":"raw","node-name":"uefi-variables","file":"uefi-variables-file"}
         -display none
-        -vnc unix:{{{Run}}}/vnc.sock
+        -vnc unix:{{{Run}}}/s/vnc.sock
         -device VGA,id=video,addr=1
-        -chardev socket,id=serial,path={{{Run}}}/serial.sock,server=on,wait=off,logfile=/ds/web,,1/serial.log,logappend=on
+        -chardev socket,id=serial,path={{{Run}}}/s/serial.sock,server=on,wait=off,logfile=/ds/web,,1/serial.log,logappend=on
         -device isa-serial,id=serial0,chardev=serial
         -device virtio-serial-pci,id=channels,addr=2
-        -chardev socket,id=agent,path={{{Run}}}/agent.sock,server=on,wait=off
+        -chardev socket,id=agent,path={{{Run}}}/s/agent.sock,server=on,wait=off
         -device virtserialport,id=agent0,bus=channels.0,nr=1,chardev=agent,name=org.qemu.guest_agent.0
         -device virtio-balloon-pci,id=balloon,addr=3,deflate-on-oom=on,free-page-reporting=on
         -object rng-builtin,id=entropy

@@ -18,7 +18,7 @@ public sealed class DirectoryWatchTests : IDisposable
     {
         var file = Path.Combine(directory, "made");
         var looked = new TaskCompletionSource();
-        var wait = DirectoryWatch.UntilAsync(directory, () => Look(looked, () => File.Exists(file)), Never, Cancellation);
+        var wait = DirectoryWatch.UntilAsync([directory], () => Look(looked, () => File.Exists(file)), Never, Cancellation);
         await looked.Task.WaitAsync(Patience, Cancellation);
         Assert.False(wait.IsCompleted);
 
@@ -32,7 +32,7 @@ public sealed class DirectoryWatchTests : IDisposable
     {
         var file = Path.Combine(directory, "written");
         var looked = new TaskCompletionSource();
-        var wait = DirectoryWatch.UntilAsync(directory, () => Look(looked, () => File.Exists(file) && new FileInfo(file).Length > 0), Never, Cancellation);
+        var wait = DirectoryWatch.UntilAsync([directory], () => Look(looked, () => File.Exists(file) && new FileInfo(file).Length > 0), Never, Cancellation);
         await looked.Task.WaitAsync(Patience, Cancellation);
 
         await using (var stream = new FileStream(file, FileMode.CreateNew, FileAccess.Write, FileShare.Read))
@@ -46,13 +46,13 @@ public sealed class DirectoryWatchTests : IDisposable
 
     [Fact]
     public async Task WhatIsTrueAlreadyIsNotWaitedFor() =>
-        await DirectoryWatch.UntilAsync(directory, () => true, Never, Cancellation).WaitAsync(Patience, Cancellation);
+        await DirectoryWatch.UntilAsync([directory], () => true, Never, Cancellation).WaitAsync(Patience, Cancellation);
 
     [Fact]
     public async Task ADirectoryThatIsNotThereIsLookedAtInSteps()
     {
         var looks = 0;
-        await DirectoryWatch.UntilAsync(Path.Combine(directory, "none"), () => ++looks == 3, Never, Cancellation).WaitAsync(Patience, Cancellation);
+        await DirectoryWatch.UntilAsync([Path.Combine(directory, "none")], () => ++looks == 3, Never, Cancellation).WaitAsync(Patience, Cancellation);
         Assert.Equal(3, looks);
     }
 
@@ -61,7 +61,7 @@ public sealed class DirectoryWatchTests : IDisposable
     {
         using var cancelled = new CancellationTokenSource();
         var looked = new TaskCompletionSource();
-        var wait = DirectoryWatch.UntilAsync(directory, () => Look(looked, () => false), TimeSpan.FromMilliseconds(1), cancelled.Token);
+        var wait = DirectoryWatch.UntilAsync([directory], () => Look(looked, () => false), TimeSpan.FromMilliseconds(1), cancelled.Token);
         await looked.Task.WaitAsync(Patience, Cancellation);
 
         await cancelled.CancelAsync();
