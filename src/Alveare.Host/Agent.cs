@@ -32,6 +32,7 @@ internal static class Agent
 {
     public static async Task RunAsync(AgentSettings settings, CancellationToken cancellation)
     {
+        KvmHost.KeepFilesPrivate();
         using var state = StateDirectory.Take(settings.State, isEntered: true);
         using var logs = ProgramRun.CreateLogs(settings.LogLevel);
         var log = logs.CreateLogger("Alveare.Host");

@@ -108,6 +108,10 @@ public sealed class KvmHost : IHost
     /// <summary>What this host does without since its agent started, and why: one sentence each, for the log.</summary>
     public IReadOnlyList<string> Warnings => warnings;
 
+    /// <summary>From now on nobody else reads what this process makes, disks and guests' secrets above all; directories are passed through, for QEMU's user
+    /// to reach the files that it is given. For a program to call before anything else.</summary>
+    public static void KeepFilesPrivate() => _ = FileCalls.SetModeMask(0b000_110_110);
+
     public static async Task<KvmHost> OpenAsync(KvmOptions options, CancellationToken cancellation)
     {
         var runRoot = options.RunDirectory;

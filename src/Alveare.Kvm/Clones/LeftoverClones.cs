@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
+using Alveare.Kvm.Customization;
 using Alveare.Kvm.Files;
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Qemu;
@@ -20,9 +21,13 @@ internal sealed class LeftoverClones(string directory, Ground ground)
     // Of each datastore one removes at a time; one that hangs holds up no other.
     private readonly ConcurrentDictionary<EntityId, Lock> removing = new();
 
-    /// <summary>Reads the records; answers which cannot be read, a sentence each.</summary>
+    /// <summary>Reads the records, and removes what is of no datastore; answers what could not be read or removed, a sentence each.</summary>
     public IReadOnlyList<string> Find() => Directory.Exists(directory)
-        ? [.. Directory.EnumerateFiles(directory, $"*{UnfinishedClone.Extension}").Select(Find).OfType<string>()]
+        ?
+        [
+            .. Directory.GetFiles(directory, SeedImage.Pattern).Select(s => Attempt(s, () => File.Delete(s))).OfType<string>(),
+            .. Directory.EnumerateFiles(directory, $"*{UnfinishedClone.Extension}").Select(Find).OfType<string>(),
+        ]
         : [];
 
     /// <summary>Removes what is left in a datastore; answers what could not be, a sentence each: of that the next agent tries it again. A fault

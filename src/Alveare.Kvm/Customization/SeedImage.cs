@@ -11,6 +11,9 @@ public static class SeedImage
     /// <summary>The label by which guests find the disk.</summary>
     public const string Label = "CIDATA";
 
+    /// <summary>The names of images that are being made, of which an agent that is killed leaves one: with what is for its guest alone.</summary>
+    public const string Pattern = "seed-*.img";
+
     // FAT in 2 MiB: room for the longest text, and for the clusters of 512 bytes that FAT12 can count.
     private const string Sectors = "4096";
 

@@ -54,6 +54,10 @@ internal static partial class FileCalls
         return FcntlLock(handle, OfdGetLock, ref probe) == 0 && probe.Type != Unlocked;
     }
 
+    /// <summary>The bits that a new file's mode of this process never has.</summary>
+    [LibraryImport("libc", EntryPoint = "umask")]
+    public static partial uint SetModeMask(uint mask);
+
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags);
 

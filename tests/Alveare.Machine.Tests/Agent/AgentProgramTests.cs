@@ -74,6 +74,26 @@ public sealed class AgentProgramTests
     }
 
     [Fact]
+    public async Task NobodyElseReadsWhatAnAgentMakes()
+    {
+        await using var room = MachineRoom.Open();
+        await using var agent = AgentProcess.Start(room, "a");
+        var center = room.NewCenter();
+        var invitation = await agent.ReadyAsync();
+        await using var host = center.Connect(Record(await center.JoinAsync(invitation, Cancellation), invitation));
+        await MachineRoom.ExecuteAsync(host, new MountDatastore(room.Datastore, "shared", room.DatastorePath, Mark: true));
+
+        var machine = await room.StartTickingAsync(host, "tick");
+
+        await CountAsync(host, machine);
+        const UnixFileMode Others = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
+        var made = new DirectoryInfo(room.DatastorePath).GetFileSystemInfos("*", SearchOption.AllDirectories);
+        Assert.Contains(made, f => f.Name == "tick.serial.log");
+        Assert.All(made, f => Assert.Equal(UnixFileMode.None, f.UnixFileMode & Others));
+        await MachineRoom.ExecuteAsync(host, new StopMachine(machine.Id));
+    }
+
+    [Fact]
     public async Task ASecondAgentOnTheSameStateIsRefused()
     {
         await using var room = MachineRoom.Open();

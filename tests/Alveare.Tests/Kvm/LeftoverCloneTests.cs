@@ -51,6 +51,17 @@ public sealed class LeftoverCloneTests : IAsyncLifetime
     }
 
     [Fact]
+    public void AGuestsSecretsThatWereBeingWrittenAreRemoved()
+    {
+        Directory.CreateDirectory(Records);
+        File.WriteAllText(Path.Combine(Records, $"seed-{Guid.NewGuid():N}.img"), "password");
+
+        Assert.Empty(_leftovers.Find());
+
+        Assert.Empty(Directory.GetFiles(Records));
+    }
+
+    [Fact]
     public void WhatIsInADatastoreThatIsAwayWaitsForIt()
     {
         var partial = Leave("partial");
