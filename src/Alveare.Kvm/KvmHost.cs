@@ -256,7 +256,7 @@ public sealed class KvmHost : IHost
             case ReadStatistics:
                 return new StatisticsReply(await statistics.SampleAsync());
             case PowerDownHost down:
-                await powerDown.BeginAsync(down.ByController, cancellation);
+                await powerDown.BeginAsync(down.ByController);
                 return Done.Instance;
             case SendWakePacket wake:
                 await WakeSender.SendAsync(wake, cancellation);

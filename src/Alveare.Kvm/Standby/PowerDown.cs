@@ -14,7 +14,8 @@ public sealed class PowerDown(HostState state, MachineTable machines, string hos
     /// <summary>A host that is still up after so long was kept up by something, and takes machines again.</summary>
     public static readonly TimeSpan GoodFor = TimeSpan.FromMinutes(2);
 
-    private static readonly TimeSpan CommandPatience = TimeSpan.FromSeconds(30);
+    /// <summary>A command that takes longer is ended.</summary>
+    public static readonly TimeSpan CommandPatience = TimeSpan.FromSeconds(30);
 
     private readonly Lock sync = new();
     private int arriving;
@@ -34,7 +35,7 @@ public sealed class PowerDown(HostState state, MachineTable machines, string hos
     }
 
     /// <summary>Lets no machine come any more and runs the command, unless somebody else powers the machine down.</summary>
-    public async Task BeginAsync(bool byController, CancellationToken cancellation)
+    public async Task BeginAsync(bool byController)
     {
         if (!byController && command.IsEmpty)
             throw new FaultException(new HostStaysOn(hostName, "its agent was given no command to power it down by (--power-down-command)"));
@@ -42,11 +43,15 @@ public sealed class PowerDown(HostState state, MachineTable machines, string hos
         try
         {
             if (!byController)
-                await RunAsync(cancellation);
+                await RunAsync();
         }
-        catch
+        catch (Exception e)
         {
-            OpenDoor();
+            // What was ended half-way may have set in train what goes on without it.
+            if (e is FaultException { InnerException: OperationCanceledException })
+                _ = GiveUpAsync();
+            else
+                OpenDoor();
             throw;
         }
 
@@ -80,25 +85,37 @@ public sealed class PowerDown(HostState state, MachineTable machines, string hos
             OpenDoor();
     }
 
-    private async Task RunAsync(CancellationToken cancellation)
+    /// <remarks>Not cancellable: once it has begun, the host is on its way down.</remarks>
+    private async Task RunAsync()
     {
         var what = $"Powering down host '{hostName}' by '{string.Join(' ', command)}'";
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        patience.CancelAfter(CommandPatience);
+        using var patience = new CancellationTokenSource(CommandPatience, time);
         try
         {
             using var process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true, RedirectStandardInput = true })!;
-            process.StandardInput.Close();
-            var said = await process.StandardError.ReadToEndAsync(patience.Token);
-            await process.WaitForExitAsync(patience.Token);
-            if (process.ExitCode != 0)
-                throw new FaultException(new HostOperationFailed(what, $"exit code {process.ExitCode}: {said.Trim()}"));
+            try
+            {
+                process.StandardInput.Close();
+                var said = await process.StandardError.ReadToEndAsync(patience.Token);
+                await process.WaitForExitAsync(patience.Token);
+                if (process.ExitCode != 0)
+                    throw new FaultException(new HostOperationFailed(what, $"exit code {process.ExitCode}: {said.Trim()}"));
+            }
+            finally
+            {
+                // It would power the machine down under those that have come meanwhile.
+                if (!process.HasExited)
+                {
+                    process.Kill(entireProcessTree: true);
+                    await process.WaitForExitAsync(CancellationToken.None);
+                }
+            }
         }
         catch (Win32Exception e)
         {
             throw new FaultException(new HostOperationFailed(what, e.Message), e);
         }
-        catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
+        catch (OperationCanceledException e)
         {
             throw new FaultException(new HostOperationFailed(what, $"it has not ended within {CommandPatience.TotalSeconds:0} s"), e);
         }

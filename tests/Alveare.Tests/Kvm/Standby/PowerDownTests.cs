@@ -24,9 +24,9 @@ public sealed class PowerDownTests : IDisposable
     public async Task AnAgentThatWasGivenNoCommandRefusesUnlessAControllerDoesIt()
     {
         var power = New();
-        await RefusedAsync<HostStaysOn>(power.BeginAsync(byController: false, TestContext.Current.CancellationToken));
+        await RefusedAsync<HostStaysOn>(power.BeginAsync(byController: false));
         Assert.False(_state.Current.Facts.IsPoweringDown);
-        await power.BeginAsync(byController: true, TestContext.Current.CancellationToken);
+        await power.BeginAsync(byController: true);
         Assert.True(_state.Current.Facts.IsPoweringDown);
     }
 
@@ -34,7 +34,7 @@ public sealed class PowerDownTests : IDisposable
     public async Task TheCommandIsRunAndNoMachineComesUntilNothingHasComeOfItForMinutes()
     {
         var power = New("touch", Told);
-        await power.BeginAsync(byController: false, TestContext.Current.CancellationToken);
+        await power.BeginAsync(byController: false);
         Assert.True(File.Exists(Told));
         Assert.True(_state.Current.Facts.IsPoweringDown);
         Assert.IsType<InvalidState>(Assert.Throws<FaultException>(power.Arrive).Fault);
@@ -48,11 +48,11 @@ public sealed class PowerDownTests : IDisposable
     {
         var power = New("touch", Told);
         var arrival = power.Arrive();
-        await RefusedAsync<HostStaysOn>(power.BeginAsync(byController: false, TestContext.Current.CancellationToken));
+        await RefusedAsync<HostStaysOn>(power.BeginAsync(byController: false));
         arrival.Dispose();
         arrival.Dispose();
         _machines.AddVisiting(new HostMachine { Id = EntityId.Vm(Guid.NewGuid()), Config = new DatastorePath(EntityId.Datastore(Guid.NewGuid()), "a/a.vmx"), Power = PowerState.On });
-        await RefusedAsync<HostStaysOn>(power.BeginAsync(byController: true, TestContext.Current.CancellationToken));
+        await RefusedAsync<HostStaysOn>(power.BeginAsync(byController: true));
         Assert.Equal((false, false), (File.Exists(Told), _state.Current.Facts.IsPoweringDown));
     }
 
@@ -62,10 +62,24 @@ public sealed class PowerDownTests : IDisposable
     public async Task ACommandThatFailsIsSaidAndTheHostTakesMachinesAgain(string program, string first, string second, string said)
     {
         var power = New(program, first, second);
-        var fault = await RefusedAsync<HostOperationFailed>(power.BeginAsync(byController: false, TestContext.Current.CancellationToken));
+        var fault = await RefusedAsync<HostOperationFailed>(power.BeginAsync(byController: false));
         Assert.Contains(said, fault.Message);
         power.Arrive().Dispose();
         Assert.False(_state.Current.Facts.IsPoweringDown);
+    }
+
+    [Fact]
+    public async Task ACommandThatTakesTooLongIsEndedAndNoMachineComesUntilNothingHasComeOfIt()
+    {
+        var power = New("sh", "-c", "echo $$ >\"$0\"; sleep 300; true", Told);
+        var begun = power.BeginAsync(byController: false);
+        await UntilAsync(() => File.Exists(Told) && File.ReadAllText(Told).EndsWith('\n'));
+        _clock.Ring(PowerDown.CommandPatience);
+        await RefusedAsync<HostOperationFailed>(begun);
+        Assert.False(Directory.Exists($"/proc/{File.ReadAllText(Told).Trim()}"));
+        Assert.IsType<InvalidState>(Assert.Throws<FaultException>(power.Arrive).Fault);
+        _clock.Ring(PowerDown.GoodFor);
+        await UntilAsync(() => !_state.Current.Facts.IsPoweringDown);
     }
 
     public void Dispose()
