@@ -16,6 +16,7 @@ public sealed class MachineLog(Ground ground, string hostName, TimeProvider time
     private const long MaxLog = 1 << 20;
     private const long MaxSerial = 16 << 20;
     private const int KeptSerial = 1 << 20;
+    private const int KeptRun = 64 << 10;
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
 
     public static string LogOf(string config) => Path.ChangeExtension(config, ".log");
@@ -76,7 +77,7 @@ public sealed class MachineLog(Ground ground, string hostName, TimeProvider time
         }
     }
 
-    /// <summary>Keeps the serial logs of running machines short, until <paramref name="stopping"/>.</summary>
+    /// <summary>Keeps what running machines and their QEMUs write short, until <paramref name="stopping"/>.</summary>
     public async Task KeepShortAsync(MachineTable machines, DatastoreThreads threads, CancellationToken stopping)
     {
         var cutting = new Dictionary<EntityId, Task>();
@@ -85,6 +86,8 @@ public sealed class MachineLog(Ground ground, string hostName, TimeProvider time
         {
             while (await timer.WaitForNextTickAsync(stopping))
             {
+                foreach (var run in machines.All.Select(m => m.Run).OfType<MachineRun>())
+                    Try(() => Cut(run.Directory.Log, MaxLog, KeptRun));
                 foreach (var logs in machines.All.Where(m => m.Run is not null).Select(m => m.Current.Config).GroupBy(c => c.Datastore))
                 {
                     // One that hangs is waited for, not asked again.
@@ -102,23 +105,28 @@ public sealed class MachineLog(Ground ground, string hostName, TimeProvider time
     private void CutSerials(IEnumerable<DatastorePath> configs)
     {
         foreach (var config in configs)
-            CutSerial(config);
+            Try(() => Cut(ground.PathOf(config with { Path = SerialOf(config.Path) }), MaxSerial, KeptSerial));
     }
 
-    /// <summary>Cuts a serial log that has grown too long; QEMU appends to the same file on.</summary>
-    public void CutSerial(DatastorePath config)
+    /// <summary>Empties a log that has grown longer than <paramref name="most"/>, and keeps its end beside it; QEMU appends to the same file on.</summary>
+    internal static void Cut(string path, long most, int kept)
+    {
+        if (new FileInfo(path) is not { Exists: true, Length: var length } || length <= most)
+            return;
+        using var log = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        var end = new byte[kept];
+        log.Seek(-kept, SeekOrigin.End);
+        log.ReadExactly(end);
+        // First: it may be this log that fills the disk.
+        log.SetLength(0);
+        File.WriteAllBytes(OlderOf(path), end);
+    }
+
+    private static void Try(Action cut)
     {
         try
         {
-            var path = ground.PathOf(config with { Path = SerialOf(config.Path) });
-            if (new FileInfo(path) is not { Exists: true, Length: > MaxSerial })
-                return;
-            using var log = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
-            var end = new byte[KeptSerial];
-            log.Seek(-KeptSerial, SeekOrigin.End);
-            log.ReadExactly(end);
-            File.WriteAllBytes(OlderOf(path), end);
-            log.SetLength(0);
+            cut();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FaultException)
         {
