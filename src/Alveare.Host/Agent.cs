@@ -30,6 +30,8 @@ internal sealed record AgentSettings(
 /// <summary>The agent: this machine as a host (Kvm), served over the host link. When it ends, its machines run on.</summary>
 internal static class Agent
 {
+    private const string PasswordVariable = "ALVEARE_JOIN_PASSWORD";
+
     public static async Task RunAsync(AgentSettings settings, CancellationToken cancellation)
     {
         KvmHost.KeepFilesPrivate();
@@ -90,7 +92,9 @@ internal static class Agent
     {
         try
         {
-            var given = settings.PasswordFile is { } file ? File.ReadAllText(file) : Environment.GetEnvironmentVariable("ALVEARE_JOIN_PASSWORD");
+            var given = settings.PasswordFile is { } file ? File.ReadAllText(file) : Environment.GetEnvironmentVariable(PasswordVariable);
+            // No program that is started is to have it.
+            Environment.SetEnvironmentVariable(PasswordVariable, null);
             return string.IsNullOrWhiteSpace(given) ? null : given.Trim();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

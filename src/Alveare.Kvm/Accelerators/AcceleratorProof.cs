@@ -46,14 +46,13 @@ public sealed class AcceleratorProof(string program, QemuUser user, string direc
 
     private async Task<Run> RunAsync(Accelerator accelerator, TimeSpan patience, CancellationToken cancellation, params string[] arguments)
     {
-        var start = new ProcessStartInfo("setpriv") { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
         string[] common =
         [
             program, "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-machine", $"{CommandLine.MachineType},usb=off,smm=off",
             "-accel", accelerator == Accelerator.Kvm ? "kvm" : "tcg,tb-size=32", "-cpu", CpuArgument.Of(CpuBaselines.Default),
         ];
-        foreach (var argument in user.Drop().Concat(common).Concat(arguments))
-            start.ArgumentList.Add(argument);
+        var start = user.Start([.. common, .. arguments]);
+        start.RedirectStandardInput = true;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(patience);
         using var process = Process.Start(start)!;

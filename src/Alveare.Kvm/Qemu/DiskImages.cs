@@ -79,10 +79,7 @@ public sealed partial class DiskImages(QemuUser user, Func<string, string> datas
 
     private async Task RunAsync(string action, string path, string[] arguments, Action<double>? percent, CancellationToken cancellation)
     {
-        var start = new ProcessStartInfo("setpriv") { RedirectStandardError = true, RedirectStandardOutput = true };
-        foreach (var argument in user.Drop().Append("qemu-img").Concat(arguments))
-            start.ArgumentList.Add(argument);
-        using var process = Process.Start(start)!;
+        using var process = Process.Start(user.Start(["qemu-img", .. arguments]))!;
         try
         {
             var error = process.StandardError.ReadToEndAsync(cancellation);

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 
@@ -35,6 +36,17 @@ public sealed record QemuUser(uint Uid, uint Gid, IReadOnlyList<uint> ExtraGroup
         ExtraGroups.Count == 0 ? "--clear-groups" : $"--groups={string.Join(',', ExtraGroups)}",
         "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--",
     ];
+
+    /// <summary>How a program is started as this user. Of the environment it has no more than the path: a QEMU that was broken out of can read it, and there
+    /// may be secrets in it.</summary>
+    public ProcessStartInfo Start(params IEnumerable<string> command)
+    {
+        var start = new ProcessStartInfo("setpriv", Drop().Concat(command)) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var path = start.Environment["PATH"];
+        start.Environment.Clear();
+        start.Environment["PATH"] = path;
+        return start;
+    }
 
     /// <summary>Gives a file or directory to this user.</summary>
     public void Own(string path)
