@@ -244,6 +244,12 @@ public sealed class QmpConnection : IAsyncDisposable
     {
         private static readonly byte[] Negotiation = """{"execute":"qmp_capabilities","id":0}"""u8.ToArray();
 
+        // QEMU's longest answers have some hundred KiB.
+        private const int MaxMessage = 4 << 20;
+
+        // Of those that come before the negotiation's answer, where hardly any does.
+        private const int MaxEarly = 64;
+
         private readonly Socket socket;
         private readonly NetworkStream stream;
         private readonly Queue<JsonElement> early = new();
@@ -269,7 +275,7 @@ public sealed class QmpConnection : IAsyncDisposable
                     throw new QmpClosedException("QEMU closed its control socket without a greeting");
                 await line.WriteAsync(Negotiation, limit.Token);
                 // Events may come before its answer, and so may the answer of a command of whoever was connected before.
-                while (await line.ReadMessageAsync(limit.Token) is { } message)
+                while (line.early.Count < MaxEarly && await line.ReadMessageAsync(limit.Token) is { } message)
                 {
                     if (message.TryGetProperty("id", out _))
                         return line;
@@ -285,7 +291,7 @@ public sealed class QmpConnection : IAsyncDisposable
                 throw e switch
                 {
                     OperationCanceledException when !cancellation.IsCancellationRequested => new QmpClosedException($"QEMU did not greet in {patience.TotalSeconds} s", isGone: false),
-                    IOException or JsonException => new QmpClosedException($"QEMU broke its control socket off before it greeted: {e.Message}"),
+                    IOException or JsonException or InvalidOperationException => new QmpClosedException($"QEMU broke its control socket off before it greeted: {e.Message}"),
                     _ => e,
                 };
             }
@@ -297,19 +303,24 @@ public sealed class QmpConnection : IAsyncDisposable
         public async ValueTask<JsonElement?> ReadAsync(CancellationToken cancellation) =>
             early.TryDequeue(out var message) ? message : await ReadMessageAsync(cancellation);
 
+        /// <exception cref="IOException">The line is longer than anything QEMU says.</exception>
         private async Task<JsonElement?> ReadMessageAsync(CancellationToken cancellation)
         {
+            var looked = 0L;
             while (true)
             {
                 var read = await reader.ReadAsync(cancellation);
                 var buffer = read.Buffer;
-                if (buffer.PositionOf((byte)'\n') is { } end)
+                if (buffer.Slice(looked).PositionOf((byte)'\n') is { } end)
                 {
                     var message = Parse(buffer.Slice(0, end));
                     reader.AdvanceTo(buffer.GetPosition(1, end));
                     return message;
                 }
 
+                looked = buffer.Length;
+                if (looked > MaxMessage)
+                    throw new IOException($"it says more than {MaxMessage} bytes in one line");
                 reader.AdvanceTo(buffer.Start, buffer.End);
                 if (read.IsCompleted)
                     return null;

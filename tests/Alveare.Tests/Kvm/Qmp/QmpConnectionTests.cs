@@ -11,6 +11,14 @@ public sealed class QmpConnectionTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
+    public async Task ALineWithoutEndIsNotWaitedFor()
+    {
+        using var qemu = new FakeQemu(_ => $$"""{"return": "{{new string('x', 5 << 20)}}"}""");
+        await using var connection = await QmpConnection.ConnectAsync(qemu.Path, null, Patience, Cancellation);
+        await Assert.ThrowsAsync<QmpClosedException>(() => connection.ExecuteAsync("one", cancellation: Cancellation));
+    }
+
+    [Fact]
     public async Task AConnectionThatBreaksWhileTheProcessLivesIsMadeAnew()
     {
         using var qemu = new FakeQemu(command => command == "break" ? null : $$"""{"return": "{{command}}"}""");
