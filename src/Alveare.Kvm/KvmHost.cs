@@ -153,7 +153,7 @@ public sealed class KvmHost : IHost
                 options.HostId, host.state, host.machines, host.power, host.migrations, host.surroundings, host.inspection, host.enforcement.Apply, runRoot, host.warnings)
             .RunAsync(host.registry);
         await host.statistics.StartAsync();
-        host.division = new DivisionLoop(host.statistics, host.enforcement, options.Time, options.DivisionInterval).RunAsync(host.stopping.Token);
+        host.division = new DivisionLoop(host.statistics, host.enforcement, options.Time, options.DivisionInterval, host.TellNotDivided).RunAsync(host.stopping.Token);
         _ = host.datastores.WatchAsync(host.stopping.Token);
         await Task.WhenAny(host.TellAcceleratorAsync(verdict), Task.Delay(ProofPatience, options.Time, cancellation));
         return host;
@@ -294,6 +294,9 @@ public sealed class KvmHost : IHost
     }
 
     private static async Task<Accelerator> AcceleratorOf(Task<AcceleratorVerdict> verdict) => (await verdict).Accelerator;
+
+    private void TellNotDivided(Exception e) => state.Publish(new HostEventRaised(
+        "host.not-divided", Id, $"CPU and memory of host '{options.HostName}' could not be divided among its machines anew: {e.Message.TrimEnd('.')}.", IsProblem: true));
 
     private async Task TellAcceleratorAsync(Task<AcceleratorVerdict> verdict)
     {

@@ -200,14 +200,14 @@ public sealed class Balloon(QmpConnection qmp)
             polling = interval;
         }
 
-        var said = Parse(await qmp.ExecuteAsync("qom-get", new { path = Device, property = "guest-stats" }));
+        var said = await qmp.ExecuteAsync("qom-get", Parse, new { path = Device, property = "guest-stats" });
         lock (sync)
             Hear(said);
     }
 
-    private async Task<long> ReadMemoryAsync() => (await qmp.ExecuteAsync("query-memory-size-summary")).GetProperty("base-memory").GetInt64();
+    private Task<long> ReadMemoryAsync() => qmp.ExecuteAsync("query-memory-size-summary", m => m.GetProperty("base-memory").GetInt64());
 
-    private async Task<long> ReadActualAsync() => (await qmp.ExecuteAsync("query-balloon")).GetProperty("actual").GetInt64();
+    private Task<long> ReadActualAsync() => qmp.ExecuteAsync("query-balloon", b => b.GetProperty("actual").GetInt64());
 
     // What the guest said while its balloon moved is of no use: what it has now is not what it had then.
     private void Hear((long At, Bytes Available)? said)

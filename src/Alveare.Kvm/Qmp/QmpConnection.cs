@@ -80,7 +80,7 @@ public sealed class QmpConnection : IAsyncDisposable
             // One that is given up stays in the queue, for its answer to be dropped.
             var answer = await WriteAsync(command, arguments, timeout ?? DefaultTimeout, cancellation);
             var result = await answer.WaitAsync(timeout ?? DefaultTimeout, cancellation);
-            return result.TryGetProperty("error", out var error) ? throw Refusal(command, error) : result.GetProperty("return");
+            return result.TryGetProperty("error", out var error) ? throw Refusal(command, error) : Understand(command, result, r => r.GetProperty("return"));
         }
         catch (TimeoutException)
         {
@@ -92,6 +92,11 @@ public sealed class QmpConnection : IAsyncDisposable
         }
     }
 
+    /// <summary>As the other one, for what <paramref name="read"/> makes of the answer.</summary>
+    /// <exception cref="QmpException">QEMU refused, or its answer is not what it should be.</exception>
+    public async Task<T> ExecuteAsync<T>(string command, Func<JsonElement, T> read, object? arguments = null, TimeSpan? timeout = null) =>
+        Understand(command, await ExecuteAsync(command, arguments, timeout), read);
+
     public async ValueTask DisposeAsync()
     {
         isDisposed = true;
@@ -102,8 +107,21 @@ public sealed class QmpConnection : IAsyncDisposable
 
     private bool MayBeMadeAnew => !isDisposed && IsAlive?.Invoke() == true;
 
-    private static QmpException Refusal(string command, JsonElement error) =>
-        new(command, error.GetProperty("class").GetString() ?? "", error.GetProperty("desc").GetString() ?? "");
+    private static QmpException Refusal(string command, JsonElement error) => Understand(
+        command, error, e => new QmpException(command, e.GetProperty("class").GetString() ?? "", e.GetProperty("desc").GetString() ?? ""));
+
+    /// <summary>Reads what QEMU said, which may be anything: one that was broken out of says what it likes.</summary>
+    private static T Understand<T>(string command, JsonElement said, Func<JsonElement, T> read)
+    {
+        try
+        {
+            return read(said);
+        }
+        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            throw new QmpException(command, "", $"its answer makes no sense ({e.Message})");
+        }
+    }
 
     private static QmpClosedException GoneDuring(string command) => new($"QEMU ended during '{command}'");
 

@@ -8,8 +8,7 @@ namespace Alveare.Kvm.Statistics;
 /// <summary>What a machine's disks have done, as its QEMU counts it.</summary>
 internal static class BlockStatistics
 {
-    public static async Task<DiskCounters> ReadAsync(QmpConnection qmp, TimeSpan timeout) =>
-        Parse(await qmp.ExecuteAsync("query-blockstats", timeout: timeout));
+    public static Task<DiskCounters> ReadAsync(QmpConnection qmp, TimeSpan timeout) => qmp.ExecuteAsync("query-blockstats", Parse, timeout: timeout);
 
     /// <summary>Sums up the answer to query-blockstats, one element per drive.</summary>
     public static DiskCounters Parse(JsonElement drives)
@@ -25,8 +24,8 @@ internal static class BlockStatistics
     }
 
     /// <summary>The counters of each of a machine's disks, in order.</summary>
-    public static async Task<ImmutableArray<DiskCounters>> ReadEachAsync(QmpConnection qmp, int disks, TimeSpan timeout) =>
-        ParseEach(await qmp.ExecuteAsync("query-blockstats", timeout: timeout), disks);
+    public static Task<ImmutableArray<DiskCounters>> ReadEachAsync(QmpConnection qmp, int disks, TimeSpan timeout) =>
+        qmp.ExecuteAsync("query-blockstats", drives => ParseEach(drives, disks), timeout: timeout);
 
     /// <summary>Finds the machine's disks among all drives by their devices.</summary>
     public static ImmutableArray<DiskCounters> ParseEach(JsonElement drives, int disks)

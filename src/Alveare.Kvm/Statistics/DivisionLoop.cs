@@ -1,6 +1,5 @@
 using Alveare.Kvm.Cgroups;
 using Alveare.Kvm.Machines;
-using Alveare.Kvm.Networks;
 using Alveare.Kvm.Qmp;
 using Alveare.Model;
 using Alveare.Planning.Sharing;
@@ -14,7 +13,8 @@ public readonly record struct MachineUse(long UsedNanoseconds, long ReadyNanosec
 /// <summary>Divides the host's CPU and memory among its machines anew every few seconds, and what pools leave their disks and network cards, by what each of
 /// them wants.</summary>
 /// <remarks>What a machine wants of CPU is what it used and what its virtual CPUs waited for (schedstat's run delay, which goes on while a quota holds them).</remarks>
-internal sealed class DivisionLoop(StatisticsSampler statistics, ResourceEnforcement enforcement, TimeProvider time, TimeSpan interval)
+/// <param name="failed">Told of the first round that fails after one that did not.</param>
+internal sealed class DivisionLoop(StatisticsSampler statistics, ResourceEnforcement enforcement, TimeProvider time, TimeSpan interval, Action<Exception> failed)
 {
     // A guest that begins to work has a little more at once than it had: a tenth more, and a fiftieth of a CPU.
     private const double More = 1.1;
@@ -23,6 +23,7 @@ internal sealed class DivisionLoop(StatisticsSampler statistics, ResourceEnforce
     private IReadOnlyDictionary<MachineRun, MachineUse> last = new Dictionary<MachineRun, MachineUse>();
     private IReadOnlyDictionary<MachineRun, DeviceCounters> lastDevices = new Dictionary<MachineRun, DeviceCounters>();
     private long lastAt;
+    private bool isFailing;
 
     public async Task RunAsync(CancellationToken end)
     {
@@ -52,10 +53,14 @@ internal sealed class DivisionLoop(StatisticsSampler statistics, ResourceEnforce
                 now.Where(r => last.ContainsKey(r.Key)).ToDictionary(r => r.Key, r => DemandOf(last[r.Key], r.Value, elapsed.TotalNanoseconds)),
                 devices.Where(r => lastDevices.ContainsKey(r.Key)).ToDictionary(r => r.Key, r => r.Value.Since(lastDevices[r.Key], elapsed)));
             (last, lastDevices, lastAt) = (now, devices, at);
+            isFailing = false;
         }
-        catch (Exception e) when (e is IOException or NetlinkException)
+        catch (Exception e) when (e is not OperationCanceledException)
         {
-            // The kernel was out of something: the next round tries again.
+            // The kernel was out of something, or worse: the next round tries again, whatever it was. Said once: rounds are seconds apart.
+            if (!isFailing)
+                failed(e);
+            isFailing = true;
         }
     }
 

@@ -63,7 +63,7 @@ internal sealed class MachineMeter : IDisposable
             var consumed = process.ReadMemory(merging);
             return new MachineUse(process.ReadCpuNanoseconds(), process.ReadVirtualCpus().ReadyNanoseconds, consumed, BalloonState.Active(consumed, Run.Balloon.State));
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return null;
         }

@@ -136,10 +136,10 @@ public sealed class StatisticsSampler(
             state.Publish(Compare(now, last!));
             (beforeLast, last) = (last, now);
         }
-        catch (Exception e) when (e is IOException or NetlinkException)
+        catch (Exception e) when (e is not OperationCanceledException)
         {
-            // The kernel was out of something (file descriptors, memory): the next interval tries again.
-            state.Publish(new HostEventRaised("host.statistics-missing", host, $"No statistics could be read: {e.Message}.", IsProblem: true));
+            // The kernel was out of something (file descriptors, memory), or worse: the next interval tries again, whatever it was.
+            state.Publish(new HostEventRaised("host.statistics-missing", host, $"No statistics could be read: {e.Message.TrimEnd('.')}.", IsProblem: true));
         }
         finally
         {
@@ -188,7 +188,7 @@ public sealed class StatisticsSampler(
         {
             return new MeteredRun(meter.Run, await meter.ReadAsync(now, links, merging, regular, interval));
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // It ended a moment ago.
             return null;
@@ -221,7 +221,7 @@ public sealed class StatisticsSampler(
         {
             meters[machine] = new MachineMeter(machine, run, groups, links);
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // It ended a moment ago.
         }
