@@ -109,7 +109,8 @@ internal sealed class MachinePower(MachineGround ground, WakingPlacement placeme
     {
         if (now.ClusterOf(vm.Host) is not { } cluster)
             return null;
-        var waits = StartOrder.WaitsFor(cluster, vm.Id, id => now.Find(id) is not VirtualMachine { Power: not PowerState.On })
+        // Nobody waits for one that has left the cluster, by being destroyed or otherwise.
+        var waits = StartOrder.WaitsFor(cluster, vm.Id, id => now.Find(id) is not VirtualMachine { Power: not PowerState.On } other || now.ClusterOf(other.Host)?.Id != cluster.Id)
             .Select(w => (w.Rule, Names: w.Waiting.Select(id => $"'{now.Find(id)?.Name}'").ToImmutableArray()))
             .ToList();
         if (waits.Find(w => w.Rule.IsMust) is { Rule: { } must } refusal)

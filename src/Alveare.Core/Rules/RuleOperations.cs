@@ -39,10 +39,10 @@ internal sealed class RuleOperations(InventoryWriter inventory, EventLog events)
         {
             var before = now.Get<Cluster>(id);
             var after = change(now, before);
-            var refused = Conflicts(now, Musts(after)).Except(Conflicts(now, Musts(before))).ToImmutableArray();
+            var refused = NewConflicts(now, Musts(before), Musts(after));
             if (!refused.IsEmpty)
                 throw new FaultException(new RuleConflict(rule ?? before.Name, refused));
-            tolerated = [.. Conflicts(now, after).Except(Conflicts(now, before))];
+            tolerated = NewConflicts(now, before, after);
             return InventoryEdit.Of(after);
         });
         if (!tolerated.IsEmpty)
@@ -51,16 +51,19 @@ internal sealed class RuleOperations(InventoryWriter inventory, EventLog events)
 
     private static Cluster Musts(Cluster cluster) => cluster with { Rules = cluster.Rules.RemoveAll(r => !r.IsMust) };
 
-    private static ImmutableArray<string> Conflicts(InventorySnapshot now, Cluster cluster) =>
-        ClusterRules.Conflicts(cluster, [.. now.Children<Host>(cluster.Id).Select(h => h.Id)], id => now.Find(id)?.Name ?? id.ToString());
+    private static ImmutableArray<string> NewConflicts(InventorySnapshot now, Cluster before, Cluster after)
+    {
+        var hosts = now.Children<Host>(before.Id).ToDictionary(h => h.Id, h => h.Name);
+        return ClusterRules.NewConflicts(before, after, hosts.Keys.SelectMany(now.MachinesOn).ToDictionary(v => v.Id, v => v.Name), hosts);
+    }
 
     private static Cluster Create(InventorySnapshot now, Cluster cluster, CreateRule asked) => cluster with
     {
-        Rules = cluster.Rules.Add(Checked(now, cluster, new ClusterRule
+        Rules = cluster.Rules.Add(Checked(cluster, new ClusterRule
         {
             Name = FreeName(cluster, asked.Name),
             Kind = asked.Kind,
-            Vms = asked.Vms,
+            Vms = Machines(now, cluster, asked.Vms, $"rule '{asked.Name}'"),
             VmGroup = asked.VmGroup,
             HostGroup = asked.HostGroup,
             AfterGroup = asked.AfterGroup,
@@ -76,14 +79,15 @@ internal sealed class RuleOperations(InventoryWriter inventory, EventLog events)
         var changed = rule with
         {
             Name = asked.NewName is { } name && name != rule.Name ? FreeName(cluster, name) : rule.Name,
-            Vms = hasMachines ? asked.Vms ?? [] : rule.Vms,
+            // Those that it has may have left the cluster since.
+            Vms = hasMachines ? Machines(now, cluster, asked.Vms ?? [], $"rule '{rule.Name}'") : rule.Vms,
             VmGroup = hasMachines ? asked.VmGroup : rule.VmGroup,
             HostGroup = asked.HostGroup ?? rule.HostGroup,
             AfterGroup = asked.AfterGroup ?? rule.AfterGroup,
             IsMust = asked.IsPreference is { } isPreference ? !isPreference : rule.IsMust,
             Priority = asked.Priority ?? rule.Priority,
         };
-        return cluster with { Rules = cluster.Rules.Replace(rule, Checked(now, cluster, changed)) };
+        return cluster with { Rules = cluster.Rules.Replace(rule, Checked(cluster, changed)) };
     }
 
     private static string FreeName(Cluster cluster, string name)
@@ -92,7 +96,7 @@ internal sealed class RuleOperations(InventoryWriter inventory, EventLog events)
         return cluster.Rules.Any(r => r.Name == name) ? throw new FaultException(new DuplicateName("rule", name, cluster.Name)) : name;
     }
 
-    private static ClusterRule Checked(InventorySnapshot now, Cluster cluster, ClusterRule rule)
+    private static ClusterRule Checked(Cluster cluster, ClusterRule rule)
     {
         var (hosts, after) = (rule.Kind is ClusterRuleKind.OnHosts or ClusterRuleKind.OffHosts, rule.Kind == ClusterRuleKind.StartAfter);
         Require(rule.Vms.IsEmpty != rule.VmGroup is null, rule, "what it is over", rule.VmGroup is null ? "missing" : "machines and a group", "either machines or a group of them");
@@ -107,7 +111,7 @@ internal sealed class RuleOperations(InventoryWriter inventory, EventLog events)
                 throw new FaultException(NotFound.Among(groups.Select(g => g.Name), groups == cluster.HostGroups ? "host group" : "group of machines", group));
         }
 
-        return rule with { Vms = Machines(now, cluster, rule.Vms, $"rule '{rule.Name}'") };
+        return rule;
     }
 
     private static Cluster Enable(Cluster cluster, EnableRule asked)

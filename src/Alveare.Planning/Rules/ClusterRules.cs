@@ -94,16 +94,19 @@ public static class ClusterRules
             .ToImmutableDictionary(r => r.Id, r => r.Machines, StringComparer.Ordinal);
     }
 
-    /// <summary>Why a cluster's enabled rules cannot all be kept, each as a sentence; empty when they can.</summary>
-    /// <param name="nameOf">What people call a machine or a host.</param>
-    public static ImmutableArray<string> Conflicts(Cluster cluster, IReadOnlyCollection<EntityId> hosts, Func<EntityId, string> nameOf)
+    /// <summary>Why a cluster's enabled rules cannot all be kept after a change of them, each as a sentence; empty when they can, and when it asks nothing
+    /// that was not asked before: whatever stands in their way, that cannot make it worse.</summary>
+    /// <param name="vms">What people call each machine of the cluster; others count in no rule.</param>
+    /// <param name="hosts">What people call each host of the cluster.</param>
+    public static ImmutableArray<string> NewConflicts(
+        Cluster before, Cluster after, IReadOnlyDictionary<EntityId, string> vms, IReadOnlyDictionary<EntityId, string> hosts)
     {
-        var members = cluster.Rules.SelectMany(r => MembersOf(cluster, r)).Distinct();
-        var hostNames = hosts.Distinct().ToDictionary(h => h, nameOf);
+        var (old, changed) = (Of(before, vms, hosts), Of(after, vms, hosts));
+        var isEased = changed.All(r => old.Any(o => AsksAsMuch(o, r)));
         return
         [
-            .. RuleConflicts.Of(Of(cluster, members.ToDictionary(m => m, nameOf), hostNames), hostNames.Values),
-            .. StartOrder.Cycles(cluster),
+            .. isEased ? [] : RuleConflicts.Of(changed, hosts.Values).Except(RuleConflicts.Of(old, hosts.Values)),
+            .. StartOrder.Cycles(after, vms.ContainsKey).Except(StartOrder.Cycles(before, vms.ContainsKey)),
         ];
     }
 
@@ -121,6 +124,9 @@ public static class ClusterRules
         };
         return $"by rule '{rule.Name}' {what}";
     }
+
+    private static bool AsksAsMuch(SnapshotRule rule, SnapshotRule other) =>
+        rule.Kind == other.Kind && !other.Vms.Except(rule.Vms).Any() && !rule.Hosts.Except(other.Hosts).Any();
 
     private static bool IsTogether(Cluster cluster, BrokenRule broken) => cluster.Rules.First(r => r.Name == broken.Name).Kind == ClusterRuleKind.Together;
 

@@ -38,26 +38,20 @@ public static class StartOrder
     }
 
     /// <summary>Rules that would let machines wait for each other for ever, one sentence for each.</summary>
-    internal static IEnumerable<string> Cycles(Cluster cluster)
+    /// <param name="counts">Whether a machine is of the cluster; nothing waits for others.</param>
+    internal static IEnumerable<string> Cycles(Cluster cluster, Func<EntityId, bool> counts)
     {
-        var after = new Dictionary<EntityId, HashSet<EntityId>>();
-        foreach (var rule in Rules(cluster))
-        {
-            foreach (var vm in ClusterRules.MembersOf(cluster, rule))
-            {
-                if (!after.TryGetValue(vm, out var first))
-                    after[vm] = first = [];
-                first.UnionWith(First(cluster, rule).Where(v => v != vm));
-            }
-        }
-
-        return Rules(cluster)
-            .Where(r => ClusterRules.MembersOf(cluster, r).Any(vm => First(cluster, r).Any(f => f != vm && Reaches(after, f, vm, []))))
-            .Select(r => $"rule '{r.Name}' and others make machines of group '{r.AfterGroup}' start after each other");
+        var rules = Rules(cluster)
+            .Select(r => (Rule: r, First: First(cluster, r).Where(counts).ToList(), Then: ClusterRules.MembersOf(cluster, r).Where(counts).ToList()))
+            .ToList();
+        var after = rules.SelectMany(r => r.Then.SelectMany(vm => r.First.Where(f => f != vm).Select(f => (Vm: vm, First: f)))).ToLookup(w => w.Vm, w => w.First);
+        return rules
+            .Where(r => r.Then.Exists(vm => r.First.Exists(f => f != vm && Reaches(after, f, vm, []))))
+            .Select(r => $"rule '{r.Rule.Name}' and others make machines of group '{r.Rule.AfterGroup}' start after each other");
     }
 
-    private static bool Reaches(Dictionary<EntityId, HashSet<EntityId>> after, EntityId from, EntityId to, HashSet<EntityId> seen) =>
-        from == to || (seen.Add(from) && after.TryGetValue(from, out var next) && next.Any(n => Reaches(after, n, to, seen)));
+    private static bool Reaches(ILookup<EntityId, EntityId> after, EntityId from, EntityId to, HashSet<EntityId> seen) =>
+        from == to || (seen.Add(from) && after[from].Any(n => Reaches(after, n, to, seen)));
 
     private static IEnumerable<ClusterRule> Rules(Cluster cluster) => cluster.Rules.Where(r => r.IsEnabled && r.Kind == ClusterRuleKind.StartAfter);
 

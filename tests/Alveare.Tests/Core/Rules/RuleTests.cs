@@ -247,6 +247,67 @@ public sealed class RuleTests
         Assert.Equal(PowerState.On, site.Vm(vms[1]).Power);
     }
 
+    [Fact]
+    public async Task ARuleIsChangedAndOthersAreMadeThoughOneOfItsMachinesIsGone()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        EntityId[] vms = [await site.CreateAsync("a"), await site.CreateAsync("b"), await site.CreateAsync("c")];
+        await site.SucceedAsync(Rule(site, "apart", ClusterRuleKind.Apart, vms));
+        await site.SucceedAsync(new SetVmGroup { Target = site.Cluster, Name = "group", Vms = [.. vms] });
+        await site.SucceedAsync(new SetHostGroup { Target = site.Cluster, Name = "two", Hosts = [site.Host(1), site.Host(2)] });
+        var bound = new CreateRule { Target = site.Cluster, Name = "on", Kind = ClusterRuleKind.OnHosts, VmGroup = "group", HostGroup = "two" };
+        await site.FailAsync<RuleConflict>(bound);
+        await site.SucceedAsync(new DestroyVm { Target = vms[2] });
+        await site.SucceedAsync(new SetRule { Target = site.Cluster, Name = "apart", Priority = 80 });
+        await site.FailAsync<NotFound>(new SetRule { Target = site.Cluster, Name = "apart", Vms = [.. vms] });
+        await site.SucceedAsync(bound);
+    }
+
+    [Fact]
+    public async Task NobodyWaitsForAMachineThatHasLeftTheCluster()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        EntityId database = await site.CreateAsync("db", host: 2), web = await site.CreateAsync("web");
+        await site.SucceedAsync(new SetVmGroup { Target = site.Cluster, Name = "databases", Vms = [database] });
+        await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "order", Kind = ClusterRuleKind.StartAfter, Vms = [web], AfterGroup = "databases" });
+        await site.SucceedAsync(new Move { Target = EntityId.Root, Object = site.Host(2), Into = site.Datacenter });
+        await site.SucceedAsync(new PowerOn { Target = web });
+        await site.SucceedAsync(new PowerOff { Target = web });
+        await site.SucceedAsync(new Move { Target = EntityId.Root, Object = site.Host(2), Into = site.Cluster });
+        await site.FailAsync<StartsAfter>(new PowerOn { Target = web });
+    }
+
+    [Fact]
+    public async Task WhatMakesNoConflictWorseIsLetThroughWhileOneStands()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 5);
+        var vms = new List<EntityId>();
+        foreach (var name in (string[])["a", "b", "c", "d", "e", "db01", "db02", "db03"])
+            vms.Add(await site.CreateAsync(name));
+        await site.SucceedAsync(Rule(site, "apart", ClusterRuleKind.Apart, [.. vms[..5]]));
+        foreach (var number in (int[])[1, 2, 3])
+        {
+            await site.SucceedAsync(new SetHostGroup { Target = site.Cluster, Name = $"hosts{number}", Hosts = [site.Host(number), site.Host(5)] });
+            await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = $"on{number}", Kind = ClusterRuleKind.OnHosts, Vms = [vms[0]], HostGroup = $"hosts{number}" });
+        }
+
+        var licensed = new SetVmGroup { Target = site.Cluster, Name = "licensed", Vms = [.. vms[5..7]] };
+        await site.SucceedAsync(licensed);
+        await site.SucceedAsync(new SetHostGroup { Target = site.Cluster, Name = "fifth", Hosts = [site.Host(5)] });
+        await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "licence", Kind = ClusterRuleKind.OnHosts, VmGroup = "licensed", HostGroup = "fifth" });
+        foreach (var number in (int[])[4, 5])
+            await site.SucceedAsync(new Move { Target = EntityId.Root, Object = site.Host(number), Into = site.Datacenter });
+
+        await site.SucceedAsync(licensed with { Vms = [vms[5]] });
+        await site.FailAsync<RuleConflict>(licensed with { Vms = [vms[5], vms[7]] });
+        await site.SucceedAsync(new SetRule { Target = site.Cluster, Name = "licence", NewName = "paid" });
+        await site.SucceedAsync(new SetRule { Target = site.Cluster, Name = "apart", Vms = [.. vms[..4]] });
+        await site.SucceedAsync(new SetRule { Target = site.Cluster, Name = "on1", IsPreference = true });
+        await site.FailAsync<RuleConflict>(new SetRule { Target = site.Cluster, Name = "on1", IsPreference = false });
+        await site.SucceedAsync(new EnableRule { Target = site.Cluster, Name = "on2", IsEnabled = false });
+        await site.SucceedAsync(new RemoveRule { Target = site.Cluster, Name = "on3" });
+    }
+
     private static CreateRule Rule(MachineSite site, string name, ClusterRuleKind kind, EntityId[] vms) =>
         new() { Target = site.Cluster, Name = name, Kind = kind, Vms = [.. vms] };
 }
