@@ -1,11 +1,12 @@
 using System.Collections.Immutable;
+using System.Text.RegularExpressions;
 
 namespace Alveare.Planning.Placement;
 
 /// <summary>Which CPU features a guest relies on, given the CPU model its configuration names.</summary>
 /// <remarks>The levels are those of the x86-64 psABI (section 3.1.1, table 3.1). A model of a processor line is counted at the highest level
 /// it reaches completely: QEMU itself refuses the rest when it starts with that model.</remarks>
-public static class CpuModels
+public static partial class CpuModels
 {
     private static readonly ImmutableArray<string> Level2 = ["cx16", "lahf-lm", "pni", "popcnt", "sse4-1", "sse4-2", "ssse3"];
 
@@ -14,33 +15,19 @@ public static class CpuModels
 
     private static readonly ImmutableArray<string> Level4 = [.. Level3, "avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl"];
 
-    private static readonly ImmutableDictionary<string, ImmutableArray<string>> Models =
-        new Dictionary<string, ImmutableArray<string>>(StringComparer.OrdinalIgnoreCase)
+    // As QEMU's documentation lists them (docs/system/cpu-models-x86-abi.csv). Those of level 1 (Conroe, Penryn, Opteron_G1 to G3) need no entry.
+    private static readonly ImmutableDictionary<string, ImmutableArray<string>> Models = new[]
         {
-            ["x86-64-v2"] = Level2,
-            ["Nehalem"] = Level2,
-            ["Westmere"] = Level2,
-            ["SandyBridge"] = Level2,
-            ["IvyBridge"] = Level2,
-            ["Opteron_G4"] = Level2,
-            ["Opteron_G5"] = Level2,
-            ["x86-64-v3"] = Level3,
-            ["Haswell"] = Level3,
-            ["Broadwell"] = Level3,
-            ["Skylake-Client"] = Level3,
-            ["EPYC"] = Level3,
-            ["EPYC-Rome"] = Level3,
-            ["EPYC-Milan"] = Level3,
-            ["x86-64-v4"] = Level4,
-            ["Skylake-Server"] = Level4,
-            ["Cascadelake-Server"] = Level4,
-            ["Icelake-Server"] = Level4,
-            ["SapphireRapids"] = Level4,
-        }.ToImmutableDictionary(StringComparer.OrdinalIgnoreCase);
+            (Level2, (string[])["x86-64-v2", "Nehalem", "Westmere", "SandyBridge", "IvyBridge", "Denverton", "Snowridge", "Opteron_G4", "Opteron_G5"]),
+            (Level3, ["x86-64-v3", "Haswell", "Broadwell", "Skylake-Client", "KnightsMill", "EPYC", "EPYC-Rome", "EPYC-Milan", "Dhyana"]),
+            (Level4, ["x86-64-v4", "Skylake-Server", "Cascadelake-Server", "Cooperlake", "Icelake-Server", "SapphireRapids", "GraniteRapids", "EPYC-Genoa"]),
+        }
+        .SelectMany(level => level.Item2.Select(name => (Name: name, Features: level.Item1)))
+        .ToImmutableDictionary(m => m.Name, m => m.Features, StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Features of the model; none for the portable default and for models that take whatever the host has.</summary>
+    /// <summary>Features of the model; none for the portable default, for models that take whatever the host has, and for those that nobody has heard of.</summary>
     public static ImmutableArray<string> FeaturesOf(string? model) =>
-        model is not null && Models.TryGetValue(model, out var features) ? features : [];
+        model is not null && (Models.TryGetValue(model, out var features) || Models.TryGetValue(Variant().Replace(model, ""), out features)) ? features : [];
 
     /// <summary>True for a model that shows the guest the very CPU of the host it started on, so that it relies on all of it.</summary>
     public static bool IsOfTheHost(string? model) => model is "host" or "max";
@@ -65,4 +52,8 @@ public static class CpuModels
             _ => plain,
         };
     }
+
+    // QEMU's names for a model without transactional memory, with mitigations, and of a version: all of one level.
+    [GeneratedRegex(@"(-noTSX|-IBRS|-IBPB|-v\d+)+$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex Variant();
 }

@@ -42,6 +42,17 @@ public sealed class CpuBaselinesTests
     [InlineData("Westmere", "Westmere", true)]
     [InlineData("x86-64-v4", "Haswell", false)]
     [InlineData("x86-64-v2", null, true)]
+    [InlineData("Cascadelake-Server-noTSX", "x86-64-v4", true)]
+    [InlineData("Skylake-Client-noTSX-IBRS", "x86-64-v3", true)]
+    [InlineData("Skylake-Client-noTSX-IBRS", "x86-64-v4", false)]
+    [InlineData("KnightsMill", "x86-64-v4", false)]
+    [InlineData("EPYC-IBPB", "x86-64-v3", true)]
+    [InlineData("EPYC-Genoa-v2", "x86-64-v4", true)]
+    [InlineData("Denverton", "x86-64-v2", true)]
+    [InlineData("Denverton", "x86-64-v3", false)]
+    [InlineData("Penryn", "x86-64-v2", false)]
+    [InlineData("Westmere", "Westmere-IBRS", false)]
+    [InlineData("EPYC-Unheard", "x86-64-v2", false)]
     public void ABaselineCoversWhatHasNoMore(string baseline, string? guest, bool expected) =>
         Assert.Equal(expected, CpuBaselines.Covers(baseline, guest));
 
