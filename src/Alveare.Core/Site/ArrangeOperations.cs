@@ -54,7 +54,7 @@ internal sealed class ArrangeOperations(InventoryWriter inventory, HostSessions 
                 throw new FaultException(new InvalidArgument($"Moving '{entity.Name}'", "the destination", $"'{now.PathOf(into.Id)}'", expected));
             now.CheckFree(into.Id, entity.Id.Kind, entity.Name, except: entity.Id);
             if (entity is Host host)
-                CpuBaselineOperations.Require(host, into);
+                CpuBaselineOperations.Require(now, host, into);
             if (entity.Parent == into.Id)
                 return InventoryEdit.Nothing;
             // A host's machines leave the cluster with it, and its resource pools.

@@ -54,7 +54,8 @@ internal sealed class HostOperations(
         hosts.Start(host.Id);
         context.Undo.Push(() => hosts.StopAsync(host.Id));
         await FirstContactAsync(host.Id, context.Cancellation);
-        CpuBaselineOperations.Require(inventory.Current.Get<Host>(host.Id), inventory.Current.Get<Entity>(parent));
+        now = inventory.Current;
+        CpuBaselineOperations.Require(now, now.Get<Host>(host.Id), now.Get<Entity>(parent));
         context.Report(70, "Offering datastores and port groups");
         await hosts.OfferAsync(host.Id, context.Cancellation);
         context.SetResult(host.Id);

@@ -237,7 +237,7 @@ public sealed record HostBelowBaseline(string HostName, string Cluster, string B
 public sealed record MachinesAboveBaseline(string Cluster, string Baseline, ImmutableArray<string> Machines) : Fault
 {
     protected override string Sentence =>
-        $"Cluster '{Cluster}' cannot have the CPU baseline {Baseline} yet, because these machines run with more: {string.Join(", ", Machines)}. Power them off first.";
+        $"These machines run with more than the CPU baseline {Baseline} that cluster '{Cluster}' has or is to have: {string.Join(", ", Machines)}. Power them off first.";
 }
 
 /// <summary>A machine would break a rule of its cluster on this host.</summary>

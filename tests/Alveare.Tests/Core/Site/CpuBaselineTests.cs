@@ -61,6 +61,19 @@ public sealed class CpuBaselineTests
     }
 
     [Fact]
+    public async Task AHostWhoseMachinesRunWithMoreIsNotLetIntoTheCluster()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", on: true);
+        await site.SucceedAsync(new Move { Target = Alveare.Model.EntityId.Root, Object = site.Host(1), Into = site.Datacenter });
+        await site.SucceedAsync(new SetCpuBaseline { Target = site.Cluster, Baseline = "x86-64-v1" });
+        var back = new Move { Target = Alveare.Model.EntityId.Root, Object = site.Host(1), Into = site.Cluster };
+        Assert.Equal(["web01"], (await site.FailAsync<MachinesAboveBaseline>(back)).Machines);
+        await site.SucceedAsync(new PowerOff { Target = id });
+        await site.SucceedAsync(back);
+    }
+
+    [Fact]
     public async Task AMachineWithMoreThanAHostHasIsNotMovedThere()
     {
         await using var site = await MachineSite.OpenAsync(hosts: 3, cpuLevel: "x86-64-v3");

@@ -93,6 +93,20 @@ public sealed class HostOperationTests
     });
 
     [Fact]
+    public void AHostWhoseMachinesRunWithMoreThanTheBaselineDoesNotJoin() => VirtualRun.Of(async scheduler =>
+    {
+        var host = new TestHost(1);
+        host.Put(TestHost.Machine(1, PowerState.On) with { CpuModel = "x86-64-v3" });
+        await using var site = await TestSite.WithAsync(scheduler);
+        site.Hosts[host.Name] = host;
+        var cluster = (await site.DoAsync(new CreateCluster { Target = site.Datacenter, Name = "prod" }))!.Value;
+        await site.DoAsync(new SetCpuBaseline { Target = cluster, Baseline = "x86-64-v1" });
+        Assert.Equal(["vm1"], (await site.RefusedAsync<MachinesAboveBaseline>(site.Joining(host) with { Cluster = cluster })).Machines);
+        Assert.Equal([host.Id], site.Released);
+        Assert.Null(site.Now.Find(host.Id));
+    });
+
+    [Fact]
     public void ADisconnectedHostIsLeftAloneUntilItIsReconnected() => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1);
