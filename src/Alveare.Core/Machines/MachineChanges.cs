@@ -89,11 +89,9 @@ internal sealed class MachineChanges(MachineGround ground, MachineMaking making)
         // What runs is promised more only where its host and its resource pool can keep it.
         using var room = vm.MayRun && MachineGround.HostOf(vm) is var host
             ? await ground.Rooms.Promise(
-                vm.Id,
-                spec.Memory,
+                [new(vm.Id, spec.Memory, wanted.Resources)],
                 now => [now.Get<Host>(host)],
-                rooms => HostFit.Promises(vm.Name, wanted.Resources.Cpu.Reservation, rooms[0]).FirstOrDefault() is { } fault ? throw new FaultException(fault) : host,
-                resources: wanted.Resources).SettleAsync()
+                rooms => HostFit.Promises(vm.Name, wanted.Resources.Cpu.Reservation, rooms[0]).FirstOrDefault() is { } fault ? throw new FaultException(fault) : host).SettleAsync()
             : null;
         var set = new SetMachineResources(vm.Id, wanted.Resources)
         {

@@ -37,7 +37,7 @@ internal sealed class MachineCreation(MachineGround ground, MachineMaking making
         };
 
         using var room = await placement.PromiseAsync(
-            spec.Id, MachineNeeds.Of(spec, datastore.Id, datastore.Name), datacenter, operation.Location, willRun: false, context);
+            spec.Id, MachineNeeds.Of(spec, datastore.Id, datastore.Name), spec.Resources, datacenter, operation.Location, willRun: false, context);
         await making.MakeAsync(
             new NewMachine(
                 spec.Uuid, operation.Name, container, datastore.Id, room.Host, MachinePlacement.PoolOf(operation.Location),
@@ -62,7 +62,7 @@ internal sealed class MachineCreation(MachineGround ground, MachineMaking making
         var from = new NamedDatastore(source.Config.Datastore, ground.NameOf(source.Config.Datastore));
 
         using var room = await placement.PromiseAsync(
-            spec.Id, MachineNeeds.Of(spec, datastore.Id, datastore.Name) with { Source = from }, datacenter, operation.Location, operation.PowerOn, context);
+            spec.Id, MachineNeeds.Of(spec, datastore.Id, datastore.Name) with { Source = from }, spec.Resources, datacenter, operation.Location, operation.PowerOn, context);
         if (operation.PowerOn)
             context.SetPowersOn();
         await making.MakeAsync(

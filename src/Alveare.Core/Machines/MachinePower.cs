@@ -48,15 +48,16 @@ internal sealed class MachinePower(MachineGround ground, WakingPlacement placeme
 
     private async Task<PromisedRoom> PlaceAsync(VirtualMachine vm, ResourceControls resources, MachineNeeds needs, EntityId? named, TaskContext context)
     {
+        var share = new RoomShare(vm.Id, needs.Memory, resources);
         try
         {
             return await placement.PromiseAsync(
-                vm.Id, needs, now => named is { } host ? [now.Get<Host>(host)] : MachinePlacement.StartHosts(now, vm), isNamed: named is not null, preferred: vm.Host, context);
+                share, needs, now => named is { } host ? [now.Get<Host>(host)] : MachinePlacement.StartHosts(now, vm), isNamed: named is not null, preferred: vm.Host, context);
         }
         catch (HostRefusedException e)
         {
             throw e.NamingOthers(ground.Rooms.Ask(
-                [new(vm.Id, needs.Memory, resources)], now => MachinePlacement.Neighbours(now, vm).Where(h => h.Id != named), rooms => Placer.Choose(needs, rooms)));
+                [share], now => MachinePlacement.Neighbours(now, vm).Where(h => h.Id != named), rooms => Placer.Choose(needs, rooms)));
         }
     }
 

@@ -8,6 +8,7 @@ using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
+using Alveare.Model.Resources;
 using Alveare.Model.Tasks;
 using Alveare.Planning.Placement;
 
@@ -38,7 +39,7 @@ internal sealed class MachineRegistration(MachineGround ground, ArrivalPlacement
         }
 
         var needs = new MachineNeeds(stem, Bytes.Zero, datastore.Id, datastore.Name, [], []);
-        using var room = await placement.PromiseAsync(default, needs, datacenter, operation.Location, willRun: false, context);
+        using var room = await placement.PromiseAsync(default, needs, ResourceControls.None, datacenter, operation.Location, willRun: false, context);
         var host = room.Host;
         context.Report(null, $"registering it on host '{ground.NameOf(host)}'");
         var machine = await RegisterOnAsync(host, config);

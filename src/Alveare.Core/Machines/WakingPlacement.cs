@@ -28,7 +28,7 @@ internal sealed class WakingPlacement(MachineGround ground)
     /// <param name="isNamed">Somebody named the one that is allowed.</param>
     /// <param name="preferred">See <see cref="Placer.Choose"/>.</param>
     public async Task<PromisedRoom> PromiseAsync(
-        EntityId machine, MachineNeeds needs, Func<InventorySnapshot, IReadOnlyList<Host>> candidates, bool isNamed, EntityId? preferred, TaskContext context)
+        RoomShare share, MachineNeeds needs, Func<InventorySnapshot, IReadOnlyList<Host>> candidates, bool isNamed, EntityId? preferred, TaskContext context)
     {
         var woken = new HashSet<EntityId>();
         while (true)
@@ -37,7 +37,7 @@ internal sealed class WakingPlacement(MachineGround ground)
             ImmutableArray<HostRoom> looked = [];
             try
             {
-                return await ground.Rooms.Promise(machine, needs.Memory, candidates, rooms => MachinePlacement.Choose(needs, looked = rooms, isNamed, preferred)).SettleAsync();
+                return await ground.Rooms.Promise([share], candidates, rooms => MachinePlacement.Choose(needs, looked = rooms, isNamed, preferred)).SettleAsync();
             }
             catch (FaultException) when (WakeChoice.For(needs, looked.RemoveAll(r => woken.Contains(r.Id) || !MayBeWoken(r.Id))) is { } host)
             {

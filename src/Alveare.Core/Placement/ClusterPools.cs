@@ -13,11 +13,11 @@ internal sealed class ClusterPools
 {
     private readonly InventorySnapshot _now;
     private readonly Cluster _cluster;
-    private readonly Dictionary<EntityId, ResourceControls> _promises;
+    private readonly Dictionary<EntityId, RoomShare> _promises;
     private readonly PoolLedger _cpu;
     private readonly PoolLedger _memory;
 
-    private ClusterPools(InventorySnapshot now, Cluster cluster, Dictionary<EntityId, ResourceControls> promises, EntityId? detached)
+    private ClusterPools(InventorySnapshot now, Cluster cluster, Dictionary<EntityId, RoomShare> promises, EntityId? detached)
     {
         (_now, _cluster, _promises) = (now, cluster, promises);
         var hosts = now.Children<Host>(cluster.Id)
@@ -25,7 +25,7 @@ internal sealed class ClusterPools
             .Select(h => h.Facts!)
             .ToList();
         var pools = now.PoolsOf(cluster.Id).ToList();
-        var holders = promises.Keys.ToDictionary(m => m, HolderOf);
+        var holders = promises.ToDictionary(p => p.Key, p => HolderOf(p.Value));
         Whole = (new(hosts.Sum(f => f.CpuCapacity.Value)), new(hosts.Sum(f => f.MemoryForGuests.Value)));
         _cpu = Ledger(Whole.Cpu.Value, p => (p.Cpu.Reservation.Value, p.Cpu.Limit?.Value, p.Cpu.IsExpandable), r => r.Cpu.Reservation.Value);
         _memory = Ledger(
@@ -40,7 +40,7 @@ internal sealed class ClusterPools
                 accounts.Add(new(pool.Id, pool.Id == detached ? null : pool.Parent, reservation, limit, isExpandable));
             }
 
-            return new(accounts, promises.Select(p => new PoolPromise(p.Key, holders[p.Key], promised(p.Value))));
+            return new(accounts, promises.Select(p => new PoolPromise(p.Key, holders[p.Key], promised(p.Value.Resources))));
         }
     }
 
@@ -48,14 +48,19 @@ internal sealed class ClusterPools
     private (Megahertz Cpu, Bytes Memory) Whole { get; }
 
     /// <param name="coming">Machines that are about to run on hosts of the site, with what they are promised.</param>
-    public static ClusterPools Of(InventorySnapshot now, Cluster cluster, IEnumerable<(EntityId Machine, EntityId Host, ResourceControls Resources)> coming)
+    public static ClusterPools Of(InventorySnapshot now, Cluster cluster, IEnumerable<(RoomShare Share, EntityId Host)> coming)
     {
         var promises = now.Children<Host>(cluster.Id)
             .SelectMany(h => now.MachinesOn(h.Id))
             .Where(v => v is { MayRun: true, Spec: not null })
-            .ToDictionary(v => v.Id, v => v.Spec!.Resources);
-        foreach (var (machine, host, resources) in coming.Where(c => now.Find(c.Host)?.Parent == cluster.Id))
-            promises[machine] = promises.TryGetValue(machine, out var present) ? Larger(present, resources) : resources;
+            .ToDictionary(v => v.Id, v => new RoomShare(v.Id, v.Spec!.Memory, v.Spec.Resources));
+        foreach (var (share, _) in coming.Where(c => now.Find(c.Host)?.Parent == cluster.Id))
+        {
+            promises[share.Machine] = promises.TryGetValue(share.Machine, out var present)
+                ? share with { Resources = Larger(present.Resources, share.Resources) }
+                : share;
+        }
+
         return new ClusterPools(now, cluster, promises, null);
     }
 
@@ -81,14 +86,14 @@ internal sealed class ClusterPools
     public (Megahertz Cpu, Bytes Memory) ClaimOf(EntityId pool) => (new(_cpu.ClaimOf(pool)), new(_memory.ClaimOf(pool)));
 
     /// <summary>Why a machine cannot be promised so much when it runs in this cluster, in the pool that it is in; empty when it can.</summary>
-    public ImmutableArray<Fault> WhyNot(EntityId machine, string name, ResourceControls resources)
+    public ImmutableArray<Fault> WhyNot(RoomShare share, string name)
     {
-        var present = _promises.GetValueOrDefault(machine) ?? ResourceControls.None;
+        var present = _promises.TryGetValue(share.Machine, out var promised) ? promised.Resources : ResourceControls.None;
         return WhyNot(
             $"Virtual machine '{name}'",
-            HolderOf(machine),
-            resources.Cpu.Reservation - present.Cpu.Reservation,
-            new(resources.Memory.Reservation.Value - present.Memory.Reservation.Value));
+            HolderOf(share),
+            share.Resources.Cpu.Reservation - present.Cpu.Reservation,
+            new(share.Resources.Memory.Reservation.Value - present.Memory.Reservation.Value));
     }
 
     /// <summary>Why so much more cannot be promised out of a pool, or out of the cluster itself; empty when it can.</summary>
@@ -109,8 +114,8 @@ internal sealed class ClusterPools
         }
     }
 
-    private EntityId HolderOf(EntityId machine) =>
-        _now.Find(machine) is VirtualMachine { Pool: { } pool } && _now.ClusterOfPool(pool)?.Id == _cluster.Id ? pool : _cluster.Id;
+    private EntityId HolderOf(RoomShare share) =>
+        (_now.Find(share.Machine) is VirtualMachine there ? there.Pool : share.Arrival?.Pool) is { } pool && _now.ClusterOfPool(pool)?.Id == _cluster.Id ? pool : _cluster.Id;
 
     private static ResourceControls Larger(ResourceControls one, ResourceControls other) => new()
     {

@@ -27,14 +27,8 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
 
     /// <summary>Lets <paramref name="choose"/> pick one of the hosts by the room they have, and promises the memory there until the answer is
     /// disposed. What it throws goes through: then nothing is promised.</summary>
-    /// <param name="isToRun">The machine is to run there, so that its cluster's rules and resource pools count; not so for a registration.</param>
-    /// <param name="resources">What it is promised too; null for what its configuration says.</param>
-    public PromisedRoom Promise(
-        EntityId machine, Bytes memory, Func<InventorySnapshot, IEnumerable<Host>> candidates, Func<ImmutableArray<HostRoom>, EntityId> choose, bool isToRun = true,
-        ResourceControls? resources = null) =>
-        Promise([new(machine, memory, resources ?? Decide(now => ControlsOf(now.Find(machine))))], candidates, choose, isToRun);
-
-    /// <summary>As for one machine, for several that all go to one host.</summary>
+    /// <param name="machines">Those that go there, all to one host.</param>
+    /// <param name="isToRun">They are to run there, so that their cluster's rules and resource pools count; not so for a registration.</param>
     public PromisedRoom Promise(
         ImmutableArray<RoomShare> machines, Func<InventorySnapshot, IEnumerable<Host>> candidates, Func<ImmutableArray<HostRoom>, EntityId> choose, bool isToRun = true) =>
         Decide(now =>
@@ -105,7 +99,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
     private ClusterPools PoolsOf(InventorySnapshot now, Cluster cluster, EntityId? exceptFor)
     {
         lock (_gate)
-            return ClusterPools.Of(now, cluster, [.. _promises.SelectMany(p => p.Machines.Where(m => m.Machine != exceptFor).Select(m => (m.Machine, p.Host, m.Resources)))]);
+            return ClusterPools.Of(now, cluster, [.. _promises.SelectMany(p => p.Machines.Where(m => m.Machine != exceptFor).Select(m => (m, p.Host)))]);
     }
 
     private ImmutableArray<HostRoom> Of(InventorySnapshot now, IEnumerable<Host> hosts, ImmutableArray<RoomShare> shares, bool isToRun)
@@ -137,7 +131,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
 
     // The others of a group count where they are: all of them together are what their pools have promised.
     private ImmutableArray<Fault> ShortagesOf(InventorySnapshot now, Cluster cluster, RoomShare share) =>
-        PoolsOf(now, cluster, share.Machine).WhyNot(share.Machine, now.Find(share.Machine)?.Name ?? share.Machine.ToString(), share.Resources);
+        PoolsOf(now, cluster, share.Machine).WhyNot(share, now.Find(share.Machine)?.Name ?? share.Arrival?.Name ?? share.Machine.ToString());
 
     // A machine on its way is in both places, because it may turn back; but who is to be with it goes where it goes.
     private ImmutableArray<BrokenRule> BrokenRules(InventorySnapshot now, Host host, ImmutableArray<EntityId> machines)
@@ -229,7 +223,11 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
 }
 
 /// <summary>What is kept of a host's room, and of resource pools, for one machine.</summary>
-public readonly record struct RoomShare(EntityId Machine, Bytes Memory, ResourceControls Resources);
+/// <param name="Arrival">Of a machine that the inventory does not have yet.</param>
+public readonly record struct RoomShare(EntityId Machine, Bytes Memory, ResourceControls Resources, Arrival? Arrival = null);
+
+/// <summary>A machine that is only being made: what it will be called, and the resource pool it comes into; null for none.</summary>
+public sealed record Arrival(string Name, EntityId? Pool);
 
 /// <summary>Memory and promises of a host that are kept for machines on their way there, until disposed.</summary>
 public sealed class PromisedRoom : IDisposable

@@ -110,8 +110,8 @@ internal sealed class PoolOperations(MachineGround ground)
 
         if (moved.Pool == vm.Pool)
             return InventoryEdit.Nothing;
-        if (cluster is not null && vm is { MayRun: true, Spec.Resources: { } resources })
-            Require(ground.Rooms.PoolsOf(now.With([moved], []), cluster).Without(vm.Id).WhyNot(vm.Id, vm.Name, resources));
+        if (cluster is not null && vm is { MayRun: true, Spec: { } spec })
+            Require(ground.Rooms.PoolsOf(now.With([moved], []), cluster).Without(vm.Id).WhyNot(new(vm.Id, spec.Memory, spec.Resources), vm.Name));
         return InventoryEdit.Of(moved);
     });
 

@@ -157,9 +157,31 @@ public sealed class PoolTests
         var clone = (await site.SucceedAsync(new CloneVm { Target = made, Name = "b", Location = pool, PowerOn = true })).Result!.Value;
         Assert.Equal((pool, PowerState.On), (site.Vm(clone).Pool, site.Vm(clone).Power));
         await site.FailAsync<InsufficientPoolReservation>(new PowerOn { Target = made, Host = site.Host(2) });
+        // That is said before anything is copied, and the clone called by the name it would have had.
+        var refused = await site.FailAsync<NoHostFits>(new CloneVm { Target = made, Name = "c", Location = pool, PowerOn = true });
+        Assert.Contains("Virtual machine 'c' needs 600 MHz", Assert.Single(refused.Refusals).Reason, StringComparison.Ordinal);
+        Assert.DoesNotContain(site.Now.OfType<VirtualMachine>(), v => v.Name == "c");
         await site.SucceedAsync(new UnregisterVm { Target = made });
         await site.SucceedAsync(new RegisterVm { Target = site.Datacenter, Datastore = site.Datastore, Path = "a/a.vmx", Location = pool });
         Assert.Equal(pool, site.Vm(made).Pool);
+    }
+
+    [Fact]
+    public async Task ClonesThatAreMadeAtOnceAreStartedWhereTheCpuTheyArePromisedIs()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        await site.CreateAsync("big", host: 2, on: true, memory: Bytes.FromGib(2));
+        var source = await site.CreateAsync("source");
+        await site.SucceedAsync(new SetResources { Target = source, CpuReservation = new(site.Now.Get<Host>(site.Host(1)).Facts!.CpuCapacity.Value / 3 * 2) });
+        var held = site.Hosts.Hold<CloneMachine>();
+        var first = await site.SubmitAsync(new CloneVm { Target = source, Name = "a", PowerOn = true });
+        await held.ArrivedAsync();
+        await site.SucceedAsync(new CloneVm { Target = source, Name = "b", PowerOn = true });
+        // One that stays off is promised nothing yet.
+        await site.SucceedAsync(new CloneVm { Target = source, Name = "c" });
+        held.Release();
+        await site.EndAsync(first);
+        Assert.Equal([(site.Host(1), PowerState.On), (site.Host(2), PowerState.On)], ((string[])["a", "b"]).Select(n => (site.Vm(n).Host!.Value, site.Vm(n).Power)));
     }
 
     [Fact]
@@ -253,7 +275,7 @@ public sealed class PoolTests
     {
         var vm = site.Vm(id);
         var needs = MachineNeeds.Of(vm.Spec!, site.Datastore, "shared");
-        return rooms.Promise(id, needs.Memory, now => [now.Get<Host>(site.Host(1))], found => MachinePlacement.Choose(needs, found, isNamed: true));
+        return rooms.Promise([new(id, needs.Memory, vm.Spec!.Resources)], now => [now.Get<Host>(site.Host(1))], found => MachinePlacement.Choose(needs, found, isNamed: true));
     }
 
     private static async Task<EntityId> CreateAsync(MachineSite site, CreatePool operation) => (await site.SucceedAsync(operation)).Result!.Value;
