@@ -77,6 +77,7 @@ public sealed record ClusterReading(
                     .. read.Select(r => Vm(r.Name, hostNames[r.Host.Id], r.Vm.Spec!, r.Demand) with
                     {
                         OnlyOn = fits.OnlyOn(r.Vm, r.Host),
+                        StartsOn = fits.StartsOn(r.Vm, r.Host),
                         IsPaused = r.Vm.Power == PowerState.Paused,
                         OwnMode = ownModes.TryGetValue(r.Vm.Id, out var own) ? own : null,
                     }),

@@ -4,12 +4,13 @@ using Alveare.Core.Machines;
 using Alveare.Core.Placement;
 using Alveare.Model;
 using Alveare.Model.Inventory;
+using Alveare.Model.Machines;
 using Alveare.Planning.Migration;
 using Alveare.Planning.Placement;
 
 namespace Alveare.Core.Clusters;
 
-/// <summary>Which hosts of a cluster a machine can be migrated to at all, room aside.</summary>
+/// <summary>Which hosts of a cluster a machine can be migrated to, or started on, at all, room aside.</summary>
 /// <remarks>Machines and hosts that are alike share the answer: ten thousand machines on a hundred equal hosts are one check.</remarks>
 internal sealed class HostClasses
 {
@@ -29,9 +30,8 @@ internal sealed class HostClasses
     public ImmutableArray<string> OnlyOn(VirtualMachine vm, Host host)
     {
         var spec = MachineGround.RunningSpec(vm);
-        var ports = string.Join(',', spec.Nics.Select(n => n.PortGroup).Distinct().Order(StringComparer.Ordinal));
         var movable = string.Join(',', spec.Disks.Where(d => d.File.Length == 0 || d.File.Contains('/', StringComparison.Ordinal)).Select(d => d.File));
-        var key = $"{_classes[host.Id]}|{spec.CpuModel}|{vm.Config.Datastore}|{ports}|{movable}";
+        var key = $"{_classes[host.Id]}|{spec.CpuModel}|{vm.Config.Datastore}|{PortsOf(spec)}|{movable}";
         if (!_answers.TryGetValue(key, out var others))
             _answers[key] = others = Others(vm, host);
         if (others.Length == _hosts.Count)
@@ -39,6 +39,24 @@ internal sealed class HostClasses
         var own = _hosts.Find(h => h.Room.Id == host.Id).Name;
         return others.Contains(own) ? others : others.Add(own);
     }
+
+    /// <summary>Those that could start a machine if it were off, where they are not those of <see cref="OnlyOn"/>; empty for all of them, null where there are none.</summary>
+    /// <remarks>Every host of a cluster can give its CPU baseline.</remarks>
+    public ImmutableArray<string>? StartsOn(VirtualMachine vm, Host host)
+    {
+        var spec = MachineGround.SpecOf(vm);
+        var key = $"start|{spec.CpuModel}|{vm.Config.Datastore}|{PortsOf(spec)}";
+        if (!_answers.TryGetValue(key, out var hosts))
+        {
+            var needs = MachineNeeds.Of(spec, vm.Config.Datastore, vm.Config.Datastore.ToString());
+            _answers[key] = hosts = [.. _hosts.Where(h => HostFit.Check(needs, h.Room).IsEmpty).Select(h => h.Name)];
+        }
+
+        ImmutableArray<string> starts = hosts.Length == _hosts.Count ? [] : hosts;
+        return hosts.IsEmpty || starts.SequenceEqual(OnlyOn(vm, host)) ? null : starts;
+    }
+
+    private static string PortsOf(MachineSpec spec) => string.Join(',', spec.Nics.Select(n => n.PortGroup).Distinct().Order(StringComparer.Ordinal));
 
     private ImmutableArray<string> Others(VirtualMachine vm, Host host)
     {

@@ -77,6 +77,12 @@ public sealed record SnapshotVm
     /// <summary>Ids of the hosts that it can run on at all, such as those that see its files; empty for any. No rule: it is never broken.</summary>
     public ImmutableArray<string> OnlyOn { get; init; } = [];
 
+    /// <summary>Ids of the hosts that it could be started on, where those are not the ones that it can move to as it runs; empty for any.</summary>
+    public ImmutableArray<string>? StartsOn { get; init; }
+
+    /// <summary>The same machine if it was off, and is to be started.</summary>
+    public SnapshotVm Starting => this with { OnlyOn = StartsOn ?? OnlyOn };
+
     /// <summary>What was said of this machine alone; null where it is as its cluster.</summary>
     public OwnMode? OwnMode { get; init; }
 

@@ -87,6 +87,7 @@ internal ref struct SnapshotFields
         var (cpuReservation, cpuLimit, cpuShares) = (0.0, -1.0, 0.0);
         var (memReservation, memLimit, memShares) = (0.0, -1.0, 0.0);
         ImmutableArray<string> onlyOn = [];
+        ImmutableArray<string>? startsOn = null;
         OwnMode? ownMode = null;
         var isPaused = false;
         while (NextMember())
@@ -119,6 +120,8 @@ internal ref struct SnapshotFields
                 memShares = Number("memShares");
             else if (_reader.ValueTextEquals("onlyOn"u8))
                 onlyOn = Texts("onlyOn");
+            else if (_reader.ValueTextEquals("startsOn"u8))
+                startsOn = Texts("startsOn");
             else if (_reader.ValueTextEquals("ownMode"u8))
                 ownMode = Mode(Text());
             else if (_reader.ValueTextEquals("paused"u8))
@@ -143,6 +146,7 @@ internal ref struct SnapshotFields
             MemLimitMb = memLimit,
             MemShares = memShares,
             OnlyOn = onlyOn,
+            StartsOn = startsOn,
             OwnMode = ownMode,
             IsPaused = isPaused,
         };

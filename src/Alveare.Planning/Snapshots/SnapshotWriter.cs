@@ -73,6 +73,8 @@ public static class SnapshotWriter
         w.WriteNumber("memShares", vm.MemShares);
         if (!vm.OnlyOn.IsEmpty)
             w.WriteTexts("onlyOn", vm.OnlyOn);
+        if (vm.StartsOn is { } startsOn)
+            w.WriteTexts("startsOn", startsOn);
         if (vm.IsPaused)
             w.WriteBoolean("paused", true);
         if (vm.OwnMode is { } mode)

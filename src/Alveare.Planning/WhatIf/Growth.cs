@@ -24,7 +24,7 @@ public static class Growth
     public static GrowthPlan Copies(ClusterSnapshot snapshot, string vm, int most)
     {
         var (original, id) = (snapshot.Vms.First(v => v.Id == vm), snapshot.UnusedVm("(copy)"));
-        var cluster = new Cluster(snapshot with { Vms = snapshot.Vms.Add(original with { Id = id, Host = "" }) });
+        var cluster = new Cluster(snapshot with { Vms = snapshot.Vms.Add(original.Starting with { Id = id, Host = "" }) });
         var (state, copy) = (new ClusterState(cluster), cluster.VmNumbers[id]);
         var counts = new int[cluster.Hosts.Length];
         var fit = 0;
@@ -38,12 +38,17 @@ public static class Growth
         return new(fit, [.. counts.Select((n, h) => new HostCount(cluster.Hosts[h].Id, n)).Where(c => c.Vms > 0)], [.. inTheWay]);
     }
 
-    /// <summary>The cluster with more hosts, all empty.</summary>
+    /// <summary>The cluster with more hosts, all empty, which have what machines need that can run on some hosts only.</summary>
     public static ClusterSnapshot WithHosts(ClusterSnapshot snapshot, int count, double cpuMhz, double memMb)
     {
         var taken = snapshot.Hosts.Select(h => h.Id).ToHashSet(StringComparer.Ordinal);
-        var names = Enumerable.Range(1, int.MaxValue).Select(n => $"new{n:000}").Where(n => !taken.Contains(n)).Take(count);
-        return snapshot with { Hosts = [.. snapshot.Hosts, .. names.Select(n => new SnapshotHost(n, cpuMhz, memMb))] };
+        var names = Enumerable.Range(1, int.MaxValue).Select(n => $"new{n:000}").Where(n => !taken.Contains(n)).Take(count).ToList();
+        ImmutableArray<string> Grown(ImmutableArray<string> on) => on.IsEmpty ? on : [.. on, .. names];
+        return snapshot with
+        {
+            Hosts = [.. snapshot.Hosts, .. names.Select(n => new SnapshotHost(n, cpuMhz, memMb))],
+            Vms = [.. snapshot.Vms.Select(v => v with { OnlyOn = Grown(v.OnlyOn), StartsOn = v.StartsOn is { } on ? Grown(on) : null })],
+        };
     }
 
     private static int Best(ClusterState state, int vm)

@@ -20,6 +20,13 @@ public sealed class HostClassesTests
         Assert.Equal(["h1", "h2"], classes.OnlyOn(site.Vm(id) with { CpuModel = "Westmere" }, hosts[0]));
         Assert.Empty(classes.OnlyOn(site.Vm(id), hosts[0]));
 
+        // A disk elsewhere stays with its host while the machine runs.
+        var spec = site.Vm(id).Spec!;
+        var bound = site.Vm(id) with { Spec = spec with { Disks = [spec.Disks[0] with { File = "other/a.qcow2" }] } };
+        Assert.Equal(["h1"], classes.OnlyOn(bound, hosts[0]));
+        Assert.Empty(classes.StartsOn(bound, hosts[0])!.Value);
+        Assert.Null(classes.StartsOn(site.Vm(id), hosts[0]));
+
         Host Knowing(int number, params string[] missing)
         {
             var host = site.Now.Get<Host>(site.Host(number));

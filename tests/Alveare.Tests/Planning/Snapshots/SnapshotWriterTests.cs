@@ -25,6 +25,8 @@ public sealed class SnapshotWriterTests
             new SnapshotVm { Id = "vm5", Host = "h 2", OwnMode = OwnMode.Partial },
             new SnapshotVm { Id = "vm6", Host = "h 2", OwnMode = OwnMode.Full },
             new SnapshotVm { Id = "vm7", Host = "h 2", IsPaused = true },
+            new SnapshotVm { Id = "vm8", Host = "h 2", OnlyOn = ["h 2"], StartsOn = [] },
+            new SnapshotVm { Id = "vm9", Host = "h 2", OnlyOn = ["h 2"], StartsOn = ["h1"] },
         ],
         Rules =
         [
@@ -43,7 +45,8 @@ public sealed class SnapshotWriterTests
         foreach (var (before, after) in Sample.Vms.Zip(read.Vms))
         {
             Assert.Equal(before.OnlyOn, after.OnlyOn);
-            Assert.Equal(before with { OnlyOn = default }, after with { OnlyOn = default });
+            Assert.Equal(before.StartsOn?.AsEnumerable(), after.StartsOn?.AsEnumerable());
+            Assert.Equal(before with { OnlyOn = default, StartsOn = null }, after with { OnlyOn = default, StartsOn = null });
         }
 
         Assert.Equal(Sample.Rules.Select(Content), read.Rules.Select(Content));

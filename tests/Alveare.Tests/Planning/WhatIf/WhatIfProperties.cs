@@ -46,6 +46,29 @@ public sealed class WhatIfProperties
     }
 
     [Fact]
+    public void ANewHostHasWhatSomeMachinesCannotRunWithout()
+    {
+        var snapshot = new ClusterSnapshot { Hosts = [new("h1", 10_000, 16_384), new("h2", 10_000, 16_384)], Vms = [New with { Id = "a", Host = "h1", OnlyOn = ["h1"] }] };
+        var answer = Answering.Grow(snapshot, new GrowQuestion { Like = "a", HostCpu = new(10_000), HostMemory = Bytes.FromGib(16) });
+        Assert.Equal([new("h1", 7)], answer.Now.PerHost);
+        Assert.Equal([new("h1", 7), new("new001", 8)], answer.Grown!.PerHost);
+    }
+
+    [Fact]
+    public void WhatCannotMoveLiveIsStartedElsewhere()
+    {
+        var snapshot = new ClusterSnapshot
+        {
+            Hosts = [new("h1", 10_000, 16_384), new("h2", 10_000, 16_384), new("h3", 10_000, 16_384)],
+            Vms = [New with { Id = "a", Host = "h1", OnlyOn = ["h1"], StartsOn = ["h1", "h2"] }, New with { Id = "b", Host = "h2", OnlyOn = ["h2"], StartsOn = [] }],
+        };
+        Assert.Equal("h2", Assert.Single(Evacuation.Failure(snapshot, "h1").Moves).To);
+        Assert.Equal("h3", Assert.Single(Evacuation.Failure(snapshot, "h2").Moves).To);
+        Assert.Single(Evacuation.Maintenance(snapshot, "h1").Stuck);
+        Assert.Equal(["h1", "h2"], Answering.Grow(snapshot, new GrowQuestion { Like = "a" }).Now.PerHost.Select(h => h.Host));
+    }
+
+    [Fact]
     public void WhereMachinesArePromisedTheirMemoryANewOneIsToo()
     {
         var snapshot = new ClusterSnapshot { Hosts = [new("h1", 10_000, 16_384)], Vms = [New with { Id = "a", Host = "h1", MemMb = 14_000, ConsumedMb = 2_000, MemReservationMb = 14_000 }] };
