@@ -55,8 +55,14 @@ public static class SnapshotChecks
             yield return Wrong(vm, "cpuReservationMhz", vm.CpuReservationMhz);
         if (!IsAmount(vm.MemReservationMb))
             yield return Wrong(vm, "memReservationMb", vm.MemReservationMb);
-        if (!double.IsFinite(vm.CpuLimitMhz) || !double.IsFinite(vm.MemLimitMb))
-            yield return $"vm '{vm.Id}': a limit is no number, expected -1 for none";
+        if (!IsAmount(vm.CpuShares))
+            yield return Wrong(vm, "cpuShares", vm.CpuShares);
+        if (!IsAmount(vm.MemShares))
+            yield return Wrong(vm, "memShares", vm.MemShares);
+        if (!IsLimit(vm.CpuLimitMhz))
+            yield return $"{Wrong(vm, "cpuLimitMhz", vm.CpuLimitMhz)}, or -1 for none";
+        if (!IsLimit(vm.MemLimitMb))
+            yield return $"{Wrong(vm, "memLimitMb", vm.MemLimitMb)}, or -1 for none";
     }
 
     private static IEnumerable<string> Rule(SnapshotRule rule, HashSet<string> seen, HashSet<string> vms)
@@ -74,6 +80,8 @@ public static class SnapshotChecks
     }
 
     private static bool IsAmount(double number) => number is >= 0 and <= Most;
+
+    private static bool IsLimit(double number) => number == -1 || IsAmount(number);
 
     private static string Wrong(SnapshotVm vm, string member, double given) =>
         $"vm '{vm.Id}': {member} is {Text(given)}, expected 0 to {Text(Most)}";

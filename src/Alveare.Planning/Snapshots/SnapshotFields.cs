@@ -28,11 +28,11 @@ internal ref struct SnapshotFields
             else if (_reader.ValueTextEquals("memoryPromised"u8))
                 snapshot = snapshot with { IsMemoryPromised = Truth("memoryPromised") };
             else if (_reader.ValueTextEquals("hosts"u8))
-                (snapshot, hasHosts) = (snapshot with { Hosts = Hosts("hosts") }, true);
+                (snapshot, hasHosts) = hasHosts ? throw Wrong("'hosts' is there twice") : (snapshot with { Hosts = Hosts("hosts") }, true);
             else if (_reader.ValueTextEquals("asleep"u8))
                 snapshot = snapshot with { Asleep = Hosts("asleep") };
             else if (_reader.ValueTextEquals("vms"u8))
-                (snapshot, hasVms) = (snapshot with { Vms = Vms() }, true);
+                (snapshot, hasVms) = hasVms ? throw Wrong("'vms' is there twice") : (snapshot with { Vms = Vms() }, true);
             else if (_reader.ValueTextEquals("rules"u8))
                 snapshot = snapshot with { Rules = Rules() };
             else
@@ -134,7 +134,7 @@ internal ref struct SnapshotFields
         {
             Id = Required(id, "id"),
             Host = Known(Required(host, "host")),
-            Vcpus = vcpus is >= 0 and <= 65536 ? (int)vcpus : throw Wrong($"vcpus is {vcpus}, expected 1 or more"),
+            Vcpus = Whole("vcpus", vcpus, 1, 65536),
             CpuDemandMhz = Required(demand, "cpuDemandMhz"),
             MemMb = Required(mem, "memMb"),
             ConsumedMb = Required(consumed, "consumedMb"),
@@ -181,9 +181,11 @@ internal ref struct SnapshotFields
 
             if (vms.IsDefault)
                 throw Wrong("it has no 'vms'");
-            if (priority is not (>= 0 and <= SnapshotRule.MostPriority) || priority != Math.Floor(priority))
-                throw Wrong($"priority is {priority.ToString(CultureInfo.InvariantCulture)}, expected a whole number from 0 to {SnapshotRule.MostPriority}");
-            rules.Add(new SnapshotRule(Required(id, "id"), Kind(Required(type, "type")), vms, hosts) { Priority = (int)priority, IsMust = isMust });
+            rules.Add(new SnapshotRule(Required(id, "id"), Kind(Required(type, "type")), vms, hosts)
+            {
+                Priority = Whole("priority", priority, 0, SnapshotRule.MostPriority),
+                IsMust = isMust,
+            });
         }
 
         return rules.DrainToImmutable();
@@ -255,6 +257,10 @@ internal ref struct SnapshotFields
             ? number
             : throw Wrong($"{member} is {Found()}, expected a number");
     }
+
+    private int Whole(string member, double number, int least, int most) => number >= least && number <= most && number == Math.Floor(number)
+        ? (int)number
+        : throw Wrong($"{member} is {number.ToString(CultureInfo.InvariantCulture)}, expected a whole number from {least} to {most}");
 
     private bool Truth(string member)
     {

@@ -41,6 +41,11 @@ public sealed class SnapshotReaderTests
     [InlineData("""{"hosts":[HOST],"vms":[{"id":"a","cpuDemandMhz":NaN}]}""", "it is no JSON")]
     [InlineData("""{"hosts":[HOST],"vms":[{"id":"a","host":"h0","ownMode":"disabled"}]}""", "vm 'a': ownMode is 'disabled', expected off, manual, partial or full")]
     [InlineData("""{"hosts":[HOST],"vms":[{"id":"a","host":"h0","ownMode":null}]}""", "vm 'a': null where a text was expected")]
+    [InlineData("""{"hosts":[HOST],"vms":[],"hosts":[]}""", "'hosts' is there twice")]
+    [InlineData("""{"hosts":[HOST],"vms":[],"vms":[VM]}""", "'vms' is there twice")]
+    [InlineData("""{"hosts":[HOST],"vms":[{"id":"a","host":"h0","vcpus":2.5,"cpuDemandMhz":1,"memMb":1,"consumedMb":1,"activeMb":1}]}""", "vm 'a': vcpus is 2.5, expected a whole number from 1 to 65536")]
+    [InlineData("""{"hosts":[HOST],"vms":[{"id":"a","host":"h0","cpuLimitMhz":-500,"cpuDemandMhz":1,"memMb":1,"consumedMb":1,"activeMb":1}]}""", "vm 'a': cpuLimitMhz is -500, expected 0 to 1000000000000, or -1 for none")]
+    [InlineData("""{"hosts":[HOST],"vms":[{"id":"a","host":"h0","memShares":-1,"cpuDemandMhz":1,"memMb":1,"consumedMb":1,"activeMb":1}]}""", "vm 'a': memShares is -1, expected 0 to 1000000000000")]
     [InlineData("""{"hosts":[HOST],"vms":[VM],"rules":[{"id":"r","type":"near","vms":[]}]}""", "rule 'r': type is 'near', expected affinity, antiAffinity or vmHostMust")]
     [InlineData("""{"hosts":[HOST],"vms":[VM],"rules":[{"id":"r","type":"affinity","vms":["vm0","vm9"]}]}""", "rule 'r' names the unknown vm 'vm9'")]
     public void WhatCannotBeIsRefusedWithThePlace(string json, string expected)
