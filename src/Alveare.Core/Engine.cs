@@ -72,7 +72,7 @@ public sealed class Engine : IAsyncDisposable
         var evacuation = new HostEvacuation(machines, Maintenance, Events);
         new MaintenanceOperations(machines, evacuation, Events).Register(Tasks);
         new RollingMaintenanceOperations(machines, Events).Register(Tasks);
-        new PowerSettings(Inventory, power, _passwords).Register(Tasks);
+        new PowerSettings(Inventory, power, _passwords, Events).Register(Tasks);
         new StandbyOperations(machines, evacuation, new HostWaker(machines, power, _passwords), Events).Register(Tasks);
         new BalanceHandlers(Inventory, Balancing).Register(Tasks);
         _strays = new StrayRegistrations(machines, Events, logs.CreateLogger<StrayRegistrations>());

@@ -50,7 +50,7 @@ statistics.Validators.Add(result =>
 
 var powerDown = new Option<string?>("--power-down-command")
 {
-    Description = "Program and arguments, apart by spaces, that power this machine down when it goes to standby, such as 'systemctl poweroff'. Without it this host refuses.",
+    Description = "Program and arguments, apart by spaces, that power this machine down when it goes to standby, such as 'systemctl poweroff'. Without it this host is never put to standby, unless a baseboard controller powers it down.",
     HelpName = "COMMAND",
 };
 

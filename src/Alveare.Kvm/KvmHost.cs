@@ -146,6 +146,7 @@ public sealed class KvmHost : IHost
             Memory = hardware.Memory,
             MemoryReserved = hardware.Reserved,
             MigrationAddress = options.MigrationAddress,
+            PowerDownProblem = PowerDown.ProblemOf(options.PowerDownCommand),
         };
         var host = new KvmHost(options, facts, setup, stopping);
         host.warnings.AddRange(host.clones.FindUnfinished());

@@ -27,7 +27,7 @@ internal static class PowerReading
         var (cpu, memory) = ClusterPools.Of(now, reading.Cluster, []).PromisedIn(reading.Cluster.Id);
         return new PowerView(
             snapshot,
-            [.. hosts.Where(h => reading.Hosts.ContainsKey(h.Name) && h is { CanBeWoken: true, FailedWakes: 0 } && !rests(h.Id) && !HoldsFiles(now, h)).Select(h => h.Name)],
+            [.. hosts.Where(h => reading.Hosts.ContainsKey(h.Name) && h is { CanBeWoken: true, PowerDownProblem: null, FailedWakes: 0 } && !rests(h.Id) && !HoldsFiles(now, h)).Select(h => h.Name)],
             [.. hosts.Where(h => IsComing(h) && !reading.Hosts.ContainsKey(h.Name)).Select(Capacity)],
             [.. hosts.Where(h => h.IsReserve).Select(Capacity)],
             LoadForecast.Between(moment, Soon, past),

@@ -25,8 +25,10 @@ internal sealed class PowerSaver(MachineGround ground, LoadRecord loads, PowerPa
     /// <summary>The user in whose name hosts are put to standby and woken.</summary>
     public static readonly Session Hand = Session.System with { User = "power-saving" };
 
-    /// <summary>A host that could not be put to standby is left on for so long.</summary>
-    private static readonly TimeSpan Rest = TimeSpan.FromHours(1);
+    /// <summary>A host that could not be put to standby is left on for so long, and twice as long after each further failure.</summary>
+    private static readonly TimeSpan FirstRest = TimeSpan.FromHours(1);
+
+    private static readonly TimeSpan LongestRest = TimeSpan.FromHours(24);
 
     /// <summary>So long an engine that has just started waits to hear of every host and machine before it goes by what it knows.</summary>
     private static readonly TimeSpan Hearing = TimeSpan.FromMinutes(5);
@@ -34,7 +36,7 @@ internal sealed class PowerSaver(MachineGround ground, LoadRecord loads, PowerPa
     private readonly long _began = ground.Clock.GetTimestamp();
 
     // Not stored: an engine that starts again tries such a host once more, and its fault says again why it stays on.
-    private readonly Dictionary<EntityId, long> _failed = [];
+    private readonly Dictionary<EntityId, (long At, TimeSpan Pause)> _failed = [];
     private readonly Lock _gate = new();
 
     /// <summary>Whether hosts can be said not to be needed: right after a start of the engine nobody knows yet what runs.</summary>
@@ -102,7 +104,7 @@ internal sealed class PowerSaver(MachineGround ground, LoadRecord loads, PowerPa
     private bool IsResting(EntityId host)
     {
         lock (_gate)
-            return _failed.TryGetValue(host, out var at) && ground.Clock.GetElapsedTime(at) < Rest;
+            return _failed.TryGetValue(host, out var last) && ground.Clock.GetElapsedTime(last.At) < last.Pause;
     }
 
     /// <summary>What a host that did not wake was to carry is needed still, and patience with that has been had: the next round wakes another.</summary>
@@ -122,11 +124,22 @@ internal sealed class PowerSaver(MachineGround ground, LoadRecord loads, PowerPa
             return;
         }
 
-        if (ended.State == TaskState.Succeeded)
-            return;
+        if (RestAfter(decision.Host, hasFailed: ended.State != TaskState.Succeeded) is { } rest)
+            events.Add(EventSeverity.Warning, "power.backs-off", $"Host '{decision.HostName}' is left on for {rest.TotalMinutes:0} minutes: {ended.Fault?.Message ?? "its standby was cancelled."}", decision.Host);
+    }
+
+    /// <summary>For how long a host is left on after the end of its standby task; null when that succeeded, and failures count anew.</summary>
+    private TimeSpan? RestAfter(EntityId host, bool hasFailed)
+    {
         lock (_gate)
-            _failed[decision.Host] = ground.Clock.GetTimestamp();
-        events.Add(EventSeverity.Warning, "power.backs-off", $"Host '{decision.HostName}' is left on for {Rest.TotalMinutes:0} minutes: {ended.Fault?.Message ?? "its standby was cancelled."}", decision.Host);
+        {
+            var rest = _failed.Remove(host, out var last) ? last.Pause * 2 : FirstRest;
+            if (!hasFailed)
+                return null;
+            rest = rest < LongestRest ? rest : LongestRest;
+            _failed[host] = (ground.Clock.GetTimestamp(), rest);
+            return rest;
+        }
     }
 }
 

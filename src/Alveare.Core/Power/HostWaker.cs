@@ -24,6 +24,10 @@ internal sealed class HostWaker(MachineGround ground, IHostPower power, Controll
     public static InvalidState NotSetUp(Host host) =>
         new(host.Name, "set up to be woken by nothing", "woken by Wake-on-LAN or a baseboard controller (host.set-power)");
 
+    /// <summary>Ends when nothing is known that would keep a host from powering down and being woken: its controller, if it has one, is asked.</summary>
+    public Task CheckAsync(Host host, CancellationToken cancellation) =>
+        host.Redfish is { } controller ? power.CheckAsync(controller, PasswordOf(host), cancellation) : Task.CompletedTask;
+
     /// <summary>Makes a host power down: by its own command, or by its baseboard controller. Ends when it was told.</summary>
     public async Task PowerDownAsync(Host host, CancellationToken cancellation)
     {

@@ -9,6 +9,9 @@ public interface IHostPower
     /// <summary>Sends a wake packet from where the engine runs. That it was sent says nothing of its arrival.</summary>
     Task SendPacketAsync(WakeOnLan card, CancellationToken cancellation);
 
+    /// <summary>Ends when a baseboard controller answers, and can power its system up and ask it to shut down, as far as it says.</summary>
+    Task CheckAsync(Redfish controller, string password, CancellationToken cancellation);
+
     /// <summary>Whether the system behind a baseboard controller has power.</summary>
     Task<bool> IsOnAsync(Redfish controller, string password, CancellationToken cancellation);
 

@@ -1,6 +1,8 @@
+using Alveare.Core.Events;
 using Alveare.Core.Inventory;
 using Alveare.Core.Tasks;
 using Alveare.Model.Clusters;
+using Alveare.Model.Events;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
@@ -11,14 +13,28 @@ using Cluster = Alveare.Model.Inventory.Cluster;
 namespace Alveare.Core.Power;
 
 /// <summary>The operations that say how a host is woken, and how a cluster saves power.</summary>
-internal sealed class PowerSettings(InventoryWriter inventory, IHostPower power, ControllerPasswords passwords)
+internal sealed class PowerSettings(InventoryWriter inventory, IHostPower power, ControllerPasswords passwords, EventLog events)
 {
     private const int FingerprintDigits = 64;
 
     public void Register(TaskEngine tasks)
     {
         tasks.Handle<SetHostPower>(SetAsync);
-        tasks.Handle<SetPowerSaving>((operation, _) => inventory.ApplyAsync(now => InventoryEdit.Of(Changed(now.Get<Cluster>(operation.Target), operation))));
+        tasks.Handle<SetPowerSaving>(SaveAsync);
+    }
+
+    private async Task SaveAsync(SetPowerSaving asked, TaskContext context)
+    {
+        await inventory.ApplyAsync(now => InventoryEdit.Of(Changed(now.Get<Cluster>(asked.Target), asked)));
+        if (inventory.Current.Find(asked.Target) is Cluster { PowerSaving.Mode: not PowerSavingMode.Off } cluster)
+            WarnOf(inventory.Current.Children<Host>(cluster.Id), context);
+    }
+
+    /// <summary>Says which hosts could be woken and are never put to standby all the same. No fault: their agents may be given what they lack later.</summary>
+    private void WarnOf(IEnumerable<Host> hosts, TaskContext context)
+    {
+        foreach (var host in hosts.Where(h => h is { CanBeWoken: true, PowerDownProblem: not null }))
+            events.Add(EventSeverity.Warning, "power.stays-on", $"Host '{host.Name}' is never put to standby: {host.PowerDownProblem}.", host.Id, context.Session.User);
     }
 
     private static Cluster Changed(Cluster cluster, SetPowerSaving asked)
@@ -65,12 +81,14 @@ internal sealed class PowerSettings(InventoryWriter inventory, IHostPower power,
         if (controller is not null)
         {
             context.Report(20, "Asking the baseboard controller");
-            await power.IsOnAsync(controller, password ?? throw Wrong(host, "the password", "missing", $"that of the controller's user '{controller.User}'"), context.Cancellation);
+            await power.CheckAsync(controller, password ?? throw Wrong(host, "the password", "missing", $"that of the controller's user '{controller.User}'"), context.Cancellation);
         }
 
         // The password first: a controller without one could not be used.
         await passwords.SetAsync(host.Id, controller is null ? null : password);
         await inventory.ApplyAsync(now => Edit(now.Get<Host>(host.Id), asked.WakeOnLan, controller));
+        if (inventory.Current.Find(host.Id) is Host set)
+            WarnOf([set], context);
     }
 
     private static InventoryEdit Edit(Host host, WakeOnLan? card, Redfish? controller) =>

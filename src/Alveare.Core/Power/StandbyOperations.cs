@@ -42,6 +42,8 @@ internal sealed class StandbyOperations(MachineGround ground, HostEvacuation eva
         var id = operation.Target;
         await ChangeAsync(id, HostStandby.None, Entering);
         context.Undo.Push(() => RevertAsync(id, HostStandby.Entering, HostStandby.None));
+        // Before anything moves: for a standby that cannot come nothing does.
+        await waker.CheckAsync(ground.Now.Get<Host>(id), context.Cancellation);
         await evacuation.EmptyAsync(id, "goes to standby", context, operation.KeepsPreferences);
 
         context.PointOfNoReturn = "the host is being powered down";
@@ -138,6 +140,7 @@ internal sealed class StandbyOperations(MachineGround ground, HostEvacuation eva
     private static Host Entering(InventorySnapshot now, Host host) => host switch
     {
         { CanBeWoken: false } => throw new FaultException(HostWaker.NotSetUp(host)),
+        { PowerDownProblem: { } problem } => throw new FaultException(new HostStaysOn(host.Name, problem)),
         { Maintenance: not HostMaintenance.None } => throw new FaultException(new InvalidState(host.Name, host.Maintenance.Words(), HostMaintenance.None.Words())),
         { Connection: not HostConnection.Connected } => throw new FaultException(new HostNotConnected(host.Name, host.Problem?.TrimEnd('.') ?? "it does not answer")),
         _ => host with { Standby = HostStandby.Entering },

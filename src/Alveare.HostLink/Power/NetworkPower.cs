@@ -11,6 +11,10 @@ namespace Alveare.HostLink.Power;
 /// <param name="wakePort">UDP port that wake packets go to; the card itself does not look at it.</param>
 public sealed class NetworkPower(int wakePort = WakePacket.Port) : IHostPower
 {
+    // Reset types of the schema.
+    private const string Up = "On";
+    private const string Down = "GracefulShutdown";
+
     public async Task SendPacketAsync(WakeOnLan card, CancellationToken cancellation)
     {
         try
@@ -24,6 +28,14 @@ public sealed class NetworkPower(int wakePort = WakePacket.Port) : IHostPower
         }
     }
 
+    public async Task CheckAsync(Redfish controller, string password, CancellationToken cancellation)
+    {
+        using var client = new RedfishClient(controller, password);
+        var system = await client.ReadAsync(cancellation);
+        client.Require(system, Up);
+        client.Require(system, Down);
+    }
+
     public async Task<bool> IsOnAsync(Redfish controller, string password, CancellationToken cancellation)
     {
         using var client = new RedfishClient(controller, password);
@@ -31,10 +43,10 @@ public sealed class NetworkPower(int wakePort = WakePacket.Port) : IHostPower
     }
 
     public Task PowerOnAsync(Redfish controller, string password, CancellationToken cancellation) =>
-        ResetAsync(controller, password, "On", system => !system.IsOn, cancellation);
+        ResetAsync(controller, password, Up, system => !system.IsOn, cancellation);
 
     public Task ShutDownAsync(Redfish controller, string password, CancellationToken cancellation) =>
-        ResetAsync(controller, password, "GracefulShutdown", system => system.IsOn, cancellation);
+        ResetAsync(controller, password, Down, system => system.IsOn, cancellation);
 
     private static async Task ResetAsync(Redfish controller, string password, string type, Func<RedfishSystem, bool> isNeeded, CancellationToken cancellation)
     {

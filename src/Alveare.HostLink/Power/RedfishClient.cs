@@ -69,10 +69,16 @@ internal sealed class RedfishClient : IDisposable
     /// <summary>Asks for a reset; <paramref name="type"/> is one of the schema's, such as <c>On</c>.</summary>
     public async Task ResetAsync(RedfishSystem system, string type, CancellationToken cancellation)
     {
-        if (system.ResetTypes is { } known && !known.Contains(type, StringComparer.Ordinal))
-            throw Failed($"its system can be reset by {string.Join(", ", known)}, but not by {type}");
+        Require(system, type);
         using var content = JsonContent.Create(new Dictionary<string, string> { ["ResetType"] = type });
         using var answer = await SendAsync(new HttpRequestMessage(HttpMethod.Post, system.ResetTarget) { Content = content }, cancellation);
+    }
+
+    /// <summary>Throws for a reset that the controller says it does not have.</summary>
+    public void Require(RedfishSystem system, string type)
+    {
+        if (system.ResetTypes is { } known && !known.Contains(type, StringComparer.Ordinal))
+            throw Failed($"its system can be reset by {string.Join(", ", known)}, but not by {type}");
     }
 
     public void Dispose() => _http.Dispose();

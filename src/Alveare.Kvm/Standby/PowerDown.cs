@@ -21,6 +21,10 @@ public sealed class PowerDown(HostState state, MachineTable machines, string hos
     private int arriving;
     private bool isGoingDown;
 
+    /// <summary>Why a host could never be powered down by this command, or null.</summary>
+    public static string? ProblemOf(ImmutableArray<string> command) =>
+        command.IsEmpty ? "its agent was given no command to power it down by (--power-down-command)" : null;
+
     /// <summary>A machine is about to run here: until the answer is disposed the host does not power down. Refused while it does.</summary>
     public IDisposable Arrive()
     {
@@ -37,8 +41,8 @@ public sealed class PowerDown(HostState state, MachineTable machines, string hos
     /// <summary>Lets no machine come any more and runs the command, unless somebody else powers the machine down.</summary>
     public async Task BeginAsync(bool byController)
     {
-        if (!byController && command.IsEmpty)
-            throw new FaultException(new HostStaysOn(hostName, "its agent was given no command to power it down by (--power-down-command)"));
+        if (!byController && ProblemOf(command) is { } problem)
+            throw new FaultException(new HostStaysOn(hostName, problem));
         CloseDoor();
         try
         {

@@ -53,6 +53,9 @@ public sealed record HostFacts
     /// <summary>It was told to power down and is about to: it takes no machine any more.</summary>
     public bool IsPoweringDown { get; init; }
 
+    /// <summary>Why it cannot power itself down; null when it can, and from an agent that is too old to say.</summary>
+    public string? PowerDownProblem { get; init; }
+
     public Megahertz CpuCapacity => new(CpuThreads * CpuClock.Value);
 
     public Bytes MemoryForGuests => Memory - MemoryReserved;
@@ -62,6 +65,7 @@ public sealed record HostFacts
         && QemuVersion == other.QemuVersion && Accelerator == other.Accelerator && AcceleratorWarning == other.AcceleratorWarning
         && CpuThreads == other.CpuThreads && CpuClock == other.CpuClock && CpuModel == other.CpuModel && Memory == other.Memory
         && MemoryReserved == other.MemoryReserved && MigrationAddress == other.MigrationAddress && IsPoweringDown == other.IsPoweringDown
+        && PowerDownProblem == other.PowerDownProblem
         && CpuFeatures.SequenceEqual(other.CpuFeatures) && CpuModels.SequenceEqual(other.CpuModels);
 
     public override int GetHashCode() => HashCode.Combine(Id, HostName, AgentVersion, QemuVersion, Memory);

@@ -122,6 +122,10 @@ public sealed record Host : Entity
     [JsonIgnore]
     public bool CanBeWoken => WakeOnLan is not null || Redfish is not null;
 
+    /// <summary>Why it could not be powered down for a standby, or null where nothing is known to be in the way.</summary>
+    [JsonIgnore]
+    public string? PowerDownProblem => Redfish is null ? Facts?.PowerDownProblem : null;
+
     /// <summary>Datastores as this host sees them.</summary>
     public ImmutableArray<HostDatastore> Datastores { get; init; } = [];
 

@@ -148,6 +148,8 @@ public sealed class Agent
 
     private Done PowerDown(bool byController)
     {
+        if (!byController && board.PowerDownProblem is { } problem)
+            throw new FaultException(new HostStaysOn(ground.Facts.HostName, problem));
         if (machines.All.FirstOrDefault(m => m.Run is not null) is { } running)
             throw new FaultException(new HostStaysOn(ground.Facts.HostName, $"virtual machine '{running.Name}' runs on it"));
         if (!board.IsPoweringDown)

@@ -20,6 +20,8 @@ internal sealed class Board(HostFacts facts)
 
     public bool IsPoweringDown => facts.IsPoweringDown;
 
+    public string? PowerDownProblem => facts.PowerDownProblem;
+
     public void PowerDown()
     {
         facts = facts with { IsPoweringDown = true };

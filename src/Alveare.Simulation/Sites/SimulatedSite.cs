@@ -110,6 +110,12 @@ public sealed class SimulatedSite : IHostConnector, IHostPower
         return Task.CompletedTask;
     }
 
+    public Task CheckAsync(Redfish controller, string password, CancellationToken cancellation)
+    {
+        Controlled(controller, password);
+        return ControllersShutDown ? Task.CompletedTask : throw new FaultException(new ControllerFailed(controller.Address, "its system can be reset by On, but not by GracefulShutdown"));
+    }
+
     public Task<bool> IsOnAsync(Redfish controller, string password, CancellationToken cancellation) => Task.FromResult(Controlled(controller, password).IsUp);
 
     public Task PowerOnAsync(Redfish controller, string password, CancellationToken cancellation)
@@ -118,10 +124,10 @@ public sealed class SimulatedSite : IHostConnector, IHostPower
         return Task.CompletedTask;
     }
 
-    public Task ShutDownAsync(Redfish controller, string password, CancellationToken cancellation)
+    public async Task ShutDownAsync(Redfish controller, string password, CancellationToken cancellation)
     {
+        await CheckAsync(controller, password, cancellation);
         plant.Power.PowerDown(Controlled(controller, password).Id);
-        return Task.CompletedTask;
     }
 
     /// <summary>The address of a host's baseboard controller, whose user is <see cref="User"/>.</summary>
@@ -129,6 +135,9 @@ public sealed class SimulatedSite : IHostConnector, IHostPower
 
     /// <summary>Whether the baseboard controllers can be reached.</summary>
     public bool HasControllers { get; set; } = true;
+
+    /// <summary>Whether the baseboard controllers can ask their systems to shut down.</summary>
+    public bool ControllersShutDown { get; set; } = true;
 
     private SimulatedHost Controlled(Redfish controller, string password)
     {

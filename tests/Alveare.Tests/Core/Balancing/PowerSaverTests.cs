@@ -116,16 +116,30 @@ public sealed class PowerSaverTests
     });
 
     [Fact]
-    public void AHostThatCouldNotGoToStandbyIsLeftOnForAnHour() => VirtualRun.Of(async scheduler =>
+    public void AHostThatCouldNotBePoweredDownIsNeverPutToStandby() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await OpenAsync(scheduler, PowerSavingMode.Automatic);
+        for (var number = 1; number <= 3; number++)
+            await site.SayPowerDownProblemAsync(number, "its agent was given no command");
+        await QuietAsync(site, TimeSpan.FromMinutes(43));
+        Assert.Empty(PowerTasks(site));
+    });
+
+    [Fact]
+    public void AHostThatCouldNotGoToStandbyIsLeftOnForAnHourAndThenForTwo() => VirtualRun.Of(async scheduler =>
     {
         await using var site = await OpenAsync(scheduler, PowerSavingMode.Automatic, wakeable: 1);
-        site.Hosts.Refuse<PowerDownHost>(new HostStaysOn("h3", "its agent was given no command"));
+        site.Hosts.On<PowerDownHost>(_ => throw new FaultException(new HostStaysOn("h3", "its agent was given no command")), times: 2);
         await QuietAsync(site, TimeSpan.FromMinutes(41));
         await site.EndAsync(Assert.Single(PowerTasks(site)));
         await site.UntilAsync(_ => site.Engine.Events.Since(0).Any(e => e.Kind == "power.backs-off"), "it backs off");
         await QuietAsync(site, TimeSpan.FromMinutes(50));
         Assert.Single(PowerTasks(site));
         await QuietAsync(site, TimeSpan.FromMinutes(52));
+        Assert.Equal(2, PowerTasks(site).Count);
+        await site.EndAsync(PowerTasks(site)[0]);
+        await site.UntilAsync(_ => site.Engine.Events.Since(0).Any(e => e.Kind == "power.backs-off" && e.Message.Contains("120 minutes", StringComparison.Ordinal)), "it rests for longer");
+        await QuietAsync(site, TimeSpan.FromMinutes(90));
         Assert.Equal(2, PowerTasks(site).Count);
     });
 

@@ -9,6 +9,8 @@ internal sealed class NoPower : IHostPower
 {
     public Task SendPacketAsync(WakeOnLan card, CancellationToken cancellation) => throw Refused();
 
+    public Task CheckAsync(Redfish controller, string password, CancellationToken cancellation) => throw Refused();
+
     public Task<bool> IsOnAsync(Redfish controller, string password, CancellationToken cancellation) => throw Refused();
 
     public Task PowerOnAsync(Redfish controller, string password, CancellationToken cancellation) => throw Refused();

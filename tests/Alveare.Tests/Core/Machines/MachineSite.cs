@@ -183,6 +183,16 @@ internal sealed class MachineSite : IAsyncDisposable
         return await EndAsync(task);
     }
 
+    /// <summary>The agent of the host of that number is started anew, and says why it could not power the host down.</summary>
+    public async Task SayPowerDownProblemAsync(int number, string problem)
+    {
+        var host = Simulation.Hosts[number - 1];
+        host.Says = host.Says with { PowerDownProblem = problem };
+        host.KillAgent();
+        host.StartAgent();
+        await UntilAsync(now => now.Get<Host>(host.Id) is { Connection: HostConnection.Connected, Facts: { } facts } && facts.PowerDownProblem == problem, "it says so");
+    }
+
     /// <summary>Waits until a task says something of itself.</summary>
     public async Task<TaskRecord> UntilTaskAsync(TaskRecord task, Func<TaskRecord, bool> isSo, string what)
     {

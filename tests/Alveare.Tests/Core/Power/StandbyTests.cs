@@ -98,6 +98,33 @@ public sealed class StandbyTests
     });
 
     [Fact]
+    public void AHostThatCouldNotBePoweredDownIsNotEmptied() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await OpenAsync(scheduler);
+        var vm = await site.CreateAsync("a", host: 1, on: true);
+        const string Problem = "its agent was given no command";
+        await site.SayPowerDownProblemAsync(1, Problem);
+        Assert.Equal(Problem, (await site.FailAsync<HostStaysOn>(new EnterStandby { Target = site.Host(1) })).Reason);
+        await site.SucceedAsync(SetCard(site, 1));
+        Assert.Contains(site.Engine.Events.Since(0), e => e.Kind == "power.stays-on" && e.Message.Contains(Problem, StringComparison.Ordinal));
+        await site.SucceedAsync(new SetPowerSaving { Target = site.Cluster, Mode = PowerSavingMode.Manual });
+        Assert.Equal(2, site.Engine.Events.Since(0).Count(e => e.Kind == "power.stays-on" && e.Subject == site.Host(1)));
+
+        // Its controller needs no command, as long as it can do it.
+        site.Simulation.ControllersShutDown = false;
+        var byController = new SetHostPower { Target = site.Host(1), Redfish = ControllerOf(site, 1), Password = SimulatedSite.Password };
+        Assert.Contains("GracefulShutdown", (await site.FailAsync<ControllerFailed>(byController)).Reason);
+        site.Simulation.ControllersShutDown = true;
+        await site.SucceedAsync(byController);
+        site.Simulation.ControllersShutDown = false;
+        await site.FailAsync<ControllerFailed>(new EnterStandby { Target = site.Host(1) });
+        Assert.Equal((site.Host(1), HostStandby.None), (site.Vm(vm).Host!.Value, site.Now.Get<Host>(site.Host(1)).Standby));
+        Assert.DoesNotContain(site.Engine.Tasks.List(), t => t.Operation == "vm.migrate");
+        site.Simulation.ControllersShutDown = true;
+        await site.SucceedAsync(new EnterStandby { Target = site.Host(1) });
+    });
+
+    [Fact]
     public void AHostThatCannotBeEmptiedOrDoesNotGoDownRunsMachinesAgain() => VirtualRun.Of(async scheduler =>
     {
         await using var site = await OpenAsync(scheduler);

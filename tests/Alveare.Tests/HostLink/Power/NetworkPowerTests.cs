@@ -68,6 +68,21 @@ public sealed class NetworkPowerTests
         Assert.Empty(controller.Resets);
     }
 
+    [Theory]
+    [InlineData("not by GracefulShutdown", "On", "ForceOff")]
+    [InlineData("not by On", "ForceOn", "GracefulShutdown")]
+    public async Task AControllerThatCannotDoBothIsSaidBeforeAnythingIsAskedOfIt(string said, params string[] types)
+    {
+        await using var controller = await FakeController.StartAsync();
+        await Power.CheckAsync(controller.Settings, FakeController.Password, Cancellation);
+        controller.ResetTypes = types;
+        var fault = await Assert.ThrowsAsync<FaultException>(() => Power.CheckAsync(controller.Settings, FakeController.Password, Cancellation));
+        Assert.Contains(said, fault.Message);
+        controller.ResetTypes = null;
+        await Power.CheckAsync(controller.Settings, FakeController.Password, Cancellation);
+        Assert.Empty(controller.Resets);
+    }
+
     [Fact]
     public async Task AnotherCertificateIsNotTalkedToAndIsNamed()
     {

@@ -24,7 +24,8 @@ public sealed class PowerDownTests : IDisposable
     public async Task AnAgentThatWasGivenNoCommandRefusesUnlessAControllerDoesIt()
     {
         var power = New();
-        await RefusedAsync<HostStaysOn>(power.BeginAsync(byController: false));
+        var refused = await RefusedAsync<HostStaysOn>(power.BeginAsync(byController: false));
+        Assert.Equal((PowerDown.ProblemOf([]), null), (refused.Reason, PowerDown.ProblemOf(["systemctl", "poweroff"])));
         Assert.False(_state.Current.Facts.IsPoweringDown);
         await power.BeginAsync(byController: true);
         Assert.True(_state.Current.Facts.IsPoweringDown);
