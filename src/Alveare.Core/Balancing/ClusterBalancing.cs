@@ -12,7 +12,6 @@ using Alveare.Model.Clusters;
 using Alveare.Model.Events;
 using Alveare.Model.Faults;
 using Alveare.Model.Inventory;
-using Alveare.Model.Tasks;
 using Alveare.Planning.Power;
 using Microsoft.Extensions.Logging;
 
@@ -119,20 +118,20 @@ public sealed class ClusterBalancing
     /// <summary>Does what is recommended in a user's name; answers how it ended. What could not be begun, and still could be, is recommended on.</summary>
     internal async Task<IReadOnlyList<MoveEnd>> ApplyAsync(EntityId id, IReadOnlyCollection<string>? ids, Session session, CancellationToken cancellation)
     {
-        IReadOnlyList<TaskRecord> begun;
+        IReadOnlyList<MoveEnd> begun;
         var ended = new List<MoveEnd>();
         using (await _turns.TakeAsync([id], cancellation))
         {
             var taken = _book.Take(id, ids);
-            var moves = taken.Where(r => r.Kind == RecommendationKind.Move).ToList();
+            var (moves, hosts) = (taken.Where(r => r.Kind == RecommendationKind.Move).ToList(), taken.Where(r => r.Kind != RecommendationKind.Move).ToList());
             ended.AddRange(await _runner.RunAsync(id, [.. moves.Select(ClusterMove.Of)], session, TimeSpan.MaxValue, cancellation));
-            _book.PutBack(id, [.. moves.Where((m, n) => ended[n].Task is null && _ground.Now.Find(m.Vm!.Value) is VirtualMachine vm && vm.Host == m.From)]);
-            begun = await _power.BeginAsync(taken.Where(r => r.Kind != RecommendationKind.Move).Select(PowerDecision.Of), session);
+            begun = await _power.BeginAsync(hosts.Select(PowerDecision.Of), session);
+            _book.PutBack(id, [.. moves.Where((m, n) => ended[n].Task is null && CanBeDone(m)), .. hosts.Where((h, n) => begun[n].Task is null && CanBeDone(h))]);
         }
 
         // Balancing goes on while hosts come and go.
-        foreach (var task in begun)
-            ended.Add(new(await _ground.Tasks.WaitAsync(task.Id, cancellation)));
+        foreach (var one in begun)
+            ended.Add(one.Task is { } task ? new(await _ground.Tasks.WaitAsync(task.Id, cancellation)) : one);
         return ended;
     }
 
@@ -152,9 +151,12 @@ public sealed class ClusterBalancing
         return isThere && !isKnown;
     }
 
-    private bool CanBeDone(Recommendation made) => made.Kind == RecommendationKind.Wake
-        ? _ground.Now.Find(made.To!.Value) is Host { Standby: HostStandby.In }
-        : _ground.Now.Find(made.From!.Value) is Host { Standby: HostStandby.None, Maintenance: HostMaintenance.None };
+    private bool CanBeDone(Recommendation made) => made.Kind switch
+    {
+        RecommendationKind.Move => _ground.Now.Find(made.Vm!.Value) is VirtualMachine vm && vm.Host == made.From,
+        RecommendationKind.Wake => _ground.Now.Find(made.To!.Value) is Host { Standby: HostStandby.In },
+        _ => _ground.Now.Find(made.From!.Value) is Host { Standby: HostStandby.None, Maintenance: HostMaintenance.None },
+    };
 
     private void Announce(Cluster cluster, IReadOnlyList<Recommendation> news)
     {

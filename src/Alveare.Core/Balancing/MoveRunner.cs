@@ -112,7 +112,7 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
     }
 }
 
-/// <summary>How a move of a plan ended.</summary>
+/// <summary>How a move of a plan, or a host's way to standby or back, ended.</summary>
 /// <param name="Task">Null for one that was not begun.</param>
 /// <param name="WhyNotBegun">Null for one that was.</param>
 internal sealed record MoveEnd(TaskRecord? Task, Fault? WhyNotBegun = null)

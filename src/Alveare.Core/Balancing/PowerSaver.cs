@@ -56,21 +56,22 @@ internal sealed class PowerSaver(MachineGround ground, LoadRecord loads, PowerPa
         return [.. Due(cluster, steps, IsBetween(now, cluster) || !IsJudging(reading)).Select(s => new PowerDecision(s.Action, hosts[s.Host], s.Host, s.Reason))];
     }
 
-    /// <summary>Begins what was decided, each as a task of its own; answers those that were begun.</summary>
-    public async Task<IReadOnlyList<TaskRecord>> BeginAsync(IEnumerable<PowerDecision> decisions, Session session)
+    /// <summary>Begins what was decided, each as a task of its own; answers of each that task, or why it was not begun.</summary>
+    public async Task<IReadOnlyList<MoveEnd>> BeginAsync(IEnumerable<PowerDecision> decisions, Session session)
     {
-        var begun = new List<TaskRecord>();
+        var begun = new List<MoveEnd>();
         foreach (var decision in decisions)
         {
             try
             {
                 var task = await ground.Tasks.SubmitAsync(session, decision.ToOperation(), decision.Reason);
-                begun.Add(task);
+                begun.Add(new(task));
                 events.Add(EventSeverity.Info, "power.begins", $"{task.Id} {decision.Words}: {decision.Reason}.", decision.Host, session.User);
                 _ = WatchAsync(task, decision);
             }
-            catch (FaultException e) when (session == Hand)
+            catch (FaultException e)
             {
+                begun.Add(new(null, e.Fault));
                 events.Add(EventSeverity.Info, "power.skipped", $"Host '{decision.HostName}' stays as it is: {e.Message}", decision.Host, session.User);
             }
         }

@@ -126,6 +126,27 @@ public sealed class PowerSaverTests
     });
 
     [Fact]
+    public void WhatAnOperatorMayNotApplyIsRecommendedOn() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await OpenAsync(scheduler, PowerSavingMode.Manual);
+        await QuietAsync(site, TimeSpan.FromMinutes(41));
+        var before = Recommended(site);
+        Assert.Equal(2, before.Count);
+        var ended = await site.EndAsync(await site.SubmitAsOperatorAsync(new ApplyRecommendations { Target = site.Cluster }));
+        Assert.IsType<NoPermission>(ended.Fault);
+        Assert.Equal("0 of 2 done", ended.Step);
+        Assert.Equal(before, Recommended(site));
+
+        // The first is gone by then: it is not recommended any more, and the second is done.
+        await site.SucceedAsync(new RemoveHost { Target = before[0].From!.Value });
+        ended = await site.EndAsync(await site.SubmitAsync(new ApplyRecommendations { Target = site.Cluster }));
+        Assert.Equal("1 of 2 done", ended.Step);
+        Assert.IsType<NotFound>(ended.Fault);
+        Assert.Equal(HostStandby.In, HostOf(site, before[1].From!.Value).Standby);
+        Assert.Empty(Recommended(site));
+    });
+
+    [Fact]
     public void AHostThatCouldNotGoToStandbyIsLeftOnForAnHourAndThenForTwo() => VirtualRun.Of(async scheduler =>
     {
         await using var site = await OpenAsync(scheduler, PowerSavingMode.Automatic, wakeable: 1);

@@ -109,6 +109,8 @@ internal sealed class MachineSite : IAsyncDisposable
         return made.Result!.Value;
     }
 
+    public Task<TaskRecord> SubmitAsOperatorAsync(Operation operation) => Engine.Tasks.SubmitAsync(Admin with { User = "otto", Role = Role.Operator }, operation);
+
     public Task<TaskRecord> SubmitAsync(Operation operation) => Engine.Tasks.SubmitAsync(Admin, operation);
 
     public TaskRecord Cancel(TaskRecord task) => Engine.Tasks.Cancel(Admin, task.Id);
