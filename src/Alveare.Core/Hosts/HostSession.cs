@@ -285,8 +285,8 @@ internal sealed class HostSession : IAsyncDisposable
 
     private Task SampleAsync(StatisticsSampled samples)
     {
-        // A sample of a machine that is not in the inventory any more would never be forgotten.
-        _statistics.Add(samples with { Machines = samples.Machines.RemoveAll(s => _view.Current.Find(s.Machine) is null) });
+        // Of other hosts' machines it has nothing to say, and a sample of one that is not in the inventory any more would never be forgotten.
+        _statistics.Add(samples with { Machines = samples.Machines.RemoveAll(s => _view.Current.Find(s.Machine) is not VirtualMachine vm || vm.Host != _id) });
         return Task.CompletedTask;
     }
 

@@ -372,6 +372,24 @@ public sealed class HostSessionTests
     });
 
     [Fact]
+    public void SamplesOfAnotherHostsMachineAreNotTaken() => VirtualRun.Of(async scheduler =>
+    {
+        var (one, other) = (new TestHost(1), new TestHost(2));
+        var machine = TestHost.Machine(1, PowerState.On);
+        other.Put(machine);
+        await using var site = await TestSite.WithAsync(scheduler, one, other);
+        foreach (var host in new[] { one, other })
+        {
+            host.Say(new StatisticsSampled(
+                new HostSample { Host = host.Id, At = DateTimeOffset.UnixEpoch },
+                [new MachineSample { Machine = machine.Id, At = DateTimeOffset.UnixEpoch, CpuPercent = host == one ? 400 : 12 }]));
+            await SaidAsync(site, host, host == one ? "one.sampled" : "other.sampled");
+        }
+
+        Assert.Equal(12, Assert.Single(site.Engine.Statistics.Machine(machine.Id)).CpuPercent);
+    });
+
+    [Fact]
     public void AMachineWithUnreadableFilesIsListedWithTheReason() => VirtualRun.Of(async scheduler =>
     {
         var host = new TestHost(1);
