@@ -39,9 +39,9 @@ public static class MachinePlacement
         return now.DatacenterOf(vm.Id) is { } datacenter ? [.. HostsUnder(now, datacenter.Id)] : [];
     }
 
-    /// <summary>The hosts a registered machine may be started on: where balancing is manual its own alone, else its neighbours.</summary>
+    /// <summary>The hosts a registered machine may be started on: where balancing moves nothing by itself its own alone, else its neighbours.</summary>
     public static IReadOnlyList<Host> StartHosts(InventorySnapshot now, VirtualMachine vm) =>
-        now.ClusterOf(vm.Host)?.Balancing.ModeOf(vm.Id) == BalanceMode.Manual
+        now.ClusterOf(vm.Host) is { } cluster && cluster.Balancing.ModeOf(vm.Id) is null or BalanceMode.Manual
             ? [now.Get<Host>(vm.Host!.Value)]
             : Neighbours(now, vm);
 

@@ -429,6 +429,9 @@ public sealed class ClusterBalancingTests
         var other = await cluster.Site.CreateAsync("other", host: 1, memory: Bytes.FromGib(40));
         await cluster.Site.SucceedAsync(new PowerOn { Target = big });
         await cluster.Site.FailAsync<NoHostFits>(new PowerOn { Target = other });
+        // Of a machine that is left alone nothing is done by itself either.
+        await cluster.Site.SucceedAsync(new SetBalancing { Target = cluster.Site.Cluster, Overrides = [new(other, null)] });
+        await cluster.Site.FailAsync<NoHostFits>(new PowerOn { Target = other });
         await cluster.Site.SucceedAsync(new SetBalancing { Target = cluster.Site.Cluster, Overrides = [new(other, BalanceMode.Full)] });
         await cluster.Site.SucceedAsync(new PowerOn { Target = other });
         Assert.NotEqual(cluster.Site.Host(1), cluster.Site.Vm(other).Host);
