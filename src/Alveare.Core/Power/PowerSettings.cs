@@ -77,7 +77,7 @@ internal sealed class PowerSettings(InventoryWriter inventory, IHostPower power,
         if (asked.WakeOnLan is { } card)
             Check(host, card);
         var controller = asked.Redfish is { } given ? Checked(host, given) : null;
-        var password = asked.Password ?? (controller is not null && controller.User == host.Redfish?.User ? passwords.Find(host.Id) : null);
+        var password = asked.Password ?? (IsSame(controller, host.Redfish) ? passwords.Find(host.Id) : null);
         if (controller is not null)
         {
             context.Report(20, "Asking the baseboard controller");
@@ -90,6 +90,10 @@ internal sealed class PowerSettings(InventoryWriter inventory, IHostPower power,
         if (inventory.Current.Find(host.Id) is Host set)
             WarnOf([set], context);
     }
+
+    // Whatever its address is now: what has another certificate is not to be shown the password.
+    private static bool IsSame(Redfish? controller, Redfish? before) =>
+        controller is not null && (controller.User, controller.Fingerprint) == (before?.User, before?.Fingerprint);
 
     private static InventoryEdit Edit(Host host, WakeOnLan? card, Redfish? controller) =>
         host.Standby is HostStandby.None || card is not null || controller is not null

@@ -12,7 +12,7 @@ public sealed record SetHostPower : Operation
     /// <summary>Instead of <see cref="WakeOnLan"/>. The controller is asked at once whether it can be used.</summary>
     public Redfish? Redfish { get; init; }
 
-    /// <summary>Of the controller's user; null keeps the one that is stored.</summary>
+    /// <summary>Of the controller's user; null keeps the one that is stored, where user and certificate are the same.</summary>
     public string? Password { get; init; }
 }
 

@@ -223,8 +223,9 @@ public sealed class StandbyTests
         Assert.False(site.Now.Get<Host>(site.Host(1)).CanBeWoken);
 
         await site.SucceedAsync(good);
-        // Kept for the same user, so that an address can be mended without it.
+        // Kept for the same user and certificate, so that an address can be mended without it; another certificate is another controller.
         await site.SucceedAsync(good with { Password = null });
+        await site.FailAsync<InvalidArgument>(good with { Redfish = controller with { Fingerprint = new string('B', 64) }, Password = null });
         Assert.DoesNotContain(SimulatedSite.Password, ModelJson.Write<Entity>(site.Now.Get<Host>(site.Host(1))));
         Assert.DoesNotContain(site.Engine.Tasks.List(), t => ModelJson.Write(t).Contains(SimulatedSite.Password, StringComparison.Ordinal));
         await site.SucceedAsync(new SetHostPower { Target = site.Host(1) });
