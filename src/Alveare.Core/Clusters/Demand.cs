@@ -11,7 +11,7 @@ namespace Alveare.Core.Clusters;
 internal readonly record struct Demand(bool IsKnown, double CpuMhz, double ConsumedMb, double ActiveMb, TimeSpan Steady)
 {
     /// <summary>Over how long demand is averaged: a spike of seconds is no demand.</summary>
-    public static readonly TimeSpan Window = TimeSpan.FromMinutes(5);
+    public static readonly TimeSpan Window = StatisticsHistory.Fresh;
 
     /// <summary>Fewer samples say nothing of a machine.</summary>
     public const int LeastSamples = 3;

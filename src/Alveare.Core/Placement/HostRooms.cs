@@ -108,9 +108,9 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         var shortages = new Dictionary<EntityId, ImmutableArray<Fault>>();
         return
         [
-            .. hosts.Select(h => Of(h, now.MachinesOn(h.Id).Where(v => !machines.Contains(v.Id) && v.MayRun), machines) with
+            .. hosts.Select(h => Of(now, h, now.MachinesOn(h.Id).Where(v => !machines.Contains(v.Id) && v.MayRun), machines) with
             {
-                CpuComing = DemandOn(h, machines.Where(m => now.Find(m) is VirtualMachine { MayRun: true })),
+                CpuComing = DemandOn(now, h, machines.Where(m => now.Find(m) is VirtualMachine { MayRun: true })),
                 BrokenRules = isToRun ? BrokenRules(now, h, machines) : [],
                 PoolShortages = isToRun && now.ClusterOf(h.Id) is { } cluster ? Shortages(cluster) : [],
             }),
@@ -152,7 +152,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         ];
     }
 
-    private HostRoom Of(Host host, IEnumerable<VirtualMachine> running, ImmutableArray<EntityId> exceptFor)
+    private HostRoom Of(InventorySnapshot now, Host host, IEnumerable<VirtualMachine> running, ImmutableArray<EntityId> exceptFor)
     {
         // What runs there and is promised the same place again counts once, with the larger figure.
         var promised = new Dictionary<EntityId, (long Memory, long Cpu)>();
@@ -176,13 +176,18 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         {
             MemoryPromised = new Bytes(memory + promised.Values.Sum(p => p.Memory)),
             CpuReserved = new Megahertz(reserved + promised.Values.Sum(p => p.Cpu)),
-            CpuDemand = DemandOn(host, asking.Concat(promised.Keys)),
+            CpuDemand = DemandOn(now, host, asking.Concat(promised.Keys)),
         };
     }
 
     // In cycles of that host: what a machine takes of a CPU of another is taken to be as much of one here.
-    private Megahertz DemandOn(Host host, IEnumerable<EntityId> machines) =>
-        new((long)(machines.Sum(m => statistics.LatestDemandOf(m)?.CpuPercent ?? 0) / 100 * (host.Facts?.CpuClock.Value ?? 0)));
+    private Megahertz DemandOn(InventorySnapshot now, Host host, IEnumerable<EntityId> machines) =>
+        new((long)(machines.Sum(m => CpusOf(now, m)) * (host.Facts?.CpuClock.Value ?? 0)));
+
+    // Of a machine that tells nothing any more all CPUs count. One that has never told anything has just come, and asks for nothing yet.
+    private double CpusOf(InventorySnapshot now, EntityId machine) => statistics.LatestDemandOf(machine) is { } demand
+        ? demand.CpuPercent / 100
+        : statistics.HasReported(machine) && now.Find(machine) is VirtualMachine { Spec: { } spec } ? spec.Cpus : 0;
 
     private static (long Memory, long Cpu) Larger((long Memory, long Cpu) one, (long Memory, long Cpu) other) =>
         (Math.Max(one.Memory, other.Memory), Math.Max(one.Cpu, other.Cpu));

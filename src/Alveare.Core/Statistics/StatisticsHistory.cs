@@ -14,6 +14,9 @@ public sealed class StatisticsHistory(TimeProvider clock)
     /// <summary>Older ones are not told: of a machine that is off none comes in place of them.</summary>
     public static readonly TimeSpan Oldest = TimeSpan.FromHours(1);
 
+    /// <summary>An older sample says nothing of what is asked for now.</summary>
+    public static readonly TimeSpan Fresh = TimeSpan.FromMinutes(5);
+
     private readonly Lock _gate = new();
     private readonly Dictionary<EntityId, SampleRing<PackedMachineSample>> _machines = [];
     private readonly Dictionary<EntityId, SampleRing<HostSample>> _hosts = [];
@@ -80,17 +83,28 @@ public sealed class StatisticsHistory(TimeProvider clock)
         }
     }
 
+    /// <summary>A machine's newest sample; null where it is not <see cref="Fresh"/>, and for one that never reported.</summary>
     public MachineSample? LatestOfMachine(EntityId id)
     {
         lock (_gate)
-            return _machines.TryGetValue(id, out var ring) ? ring.Last.Of(id) : null;
+            return FreshOf(id, clock.GetTimestamp())?.Sample.Of(id);
     }
 
-    /// <summary>What a machine used in its newest sample; null for one that never reported.</summary>
+    /// <summary>What a machine used in its newest sample; null where that is not <see cref="Fresh"/>, and for one that never reported.</summary>
     public DemandSample? LatestDemandOf(EntityId id)
     {
         lock (_gate)
-            return _machines.TryGetValue(id, out var ring) ? DemandOf(ring.At(0), clock.GetTimestamp()) : null;
+        {
+            var now = clock.GetTimestamp();
+            return FreshOf(id, now) is { } kept ? DemandOf(kept, now) : null;
+        }
+    }
+
+    /// <summary>Whether a machine has ever reported, however long ago.</summary>
+    public bool HasReported(EntityId id)
+    {
+        lock (_gate)
+            return _machines.ContainsKey(id);
     }
 
     public HostSample? LatestOfHost(EntityId id)
@@ -113,6 +127,9 @@ public sealed class StatisticsHistory(TimeProvider clock)
         var now = clock.GetTimestamp();
         return ring.NewestFirst().TakeWhile(s => clock.GetElapsedTime(s.CameAt, now) <= Oldest).Select(s => s.Sample).Reverse();
     }
+
+    private (PackedMachineSample Sample, long CameAt)? FreshOf(EntityId id, long now) =>
+        _machines.TryGetValue(id, out var ring) && ring.At(0) is var newest && clock.GetElapsedTime(newest.CameAt, now) <= Fresh ? newest : null;
 
     private DemandSample DemandOf((PackedMachineSample Sample, long CameAt) kept, long now) => kept.Sample.Demand(clock.GetElapsedTime(kept.CameAt, now));
 

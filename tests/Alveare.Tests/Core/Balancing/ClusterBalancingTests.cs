@@ -1,5 +1,7 @@
 using Alveare.Core.Balancing;
 using Alveare.Core.Inventory;
+using Alveare.Core.Placement;
+using Alveare.Core.Statistics;
 using Alveare.Core.Store;
 using Alveare.Model;
 using Alveare.Model.Clusters;
@@ -419,6 +421,18 @@ public sealed class ClusterBalancingTests
             cluster.Tell(TimeSpan.FromMinutes(5), _ => 150);
             await Task.Delay(100, limit.Token);
         }
+    }
+
+    [Fact]
+    public async Task WhereStatisticsHaveStoppedAllCpusOfTheMachinesCount()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full, machines: 2);
+        cluster.Tell(Long, _ => 10);
+        Assert.Equal(480, AskedOfFirst());
+        cluster.Time.Push(StatisticsHistory.Fresh + TimeSpan.FromSeconds(1));
+        Assert.Equal(4 * 2400, AskedOfFirst());
+
+        long AskedOfFirst() => new HostRooms(cluster.Site.Engine.Inventory, cluster.Site.Engine.Statistics).Of([cluster.Site.Host(1)]).Single().CpuDemand.Value;
     }
 
     [Fact]

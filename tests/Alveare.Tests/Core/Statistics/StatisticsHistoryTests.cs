@@ -40,10 +40,14 @@ public sealed class StatisticsHistoryTests
         clock.Advance(TimeSpan.FromMinutes(59));
         history.Add(Sampled(new MachineSample { Machine = Vm, At = At(1), CpuPercent = 2 }));
         Assert.Equal([1, 2], history.Machine(Vm).Select(s => s.CpuPercent));
-        clock.Advance(TimeSpan.FromMinutes(2));
+        clock.Advance(StatisticsHistory.Fresh);
+        Assert.Equal((2.0, 2.0), (history.LatestDemandOf(Vm)!.Value.CpuPercent, history.LatestOfMachine(Vm)!.CpuPercent));
+        // What it is asking for now nobody knows any more.
+        clock.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal((null, null), (history.LatestDemandOf(Vm), history.LatestOfMachine(Vm)));
         Assert.Equal([2], history.Machine(Vm).Select(s => s.CpuPercent));
         Assert.Single(history.Host(Host));
-        clock.Advance(TimeSpan.FromMinutes(60));
+        clock.Advance(StatisticsHistory.Oldest);
         Assert.Empty(history.Machine(Vm));
         Assert.Empty(history.LatestOfMachines());
     }
