@@ -59,7 +59,7 @@ public sealed class Engine : IAsyncDisposable
         new HostOperations(Inventory, Hosts, connector, _passwords, _costs, Statistics, Events, clock).Register(Tasks);
         new StorageOperations(Inventory, Hosts, Events, ids).Register(Tasks);
         new NetworkOperations(Inventory, Hosts, Events, ids).Register(Tasks);
-        new UserOperations(Users, Sessions, Events).Register(Tasks);
+        new UserOperations(Users, Events).Register(Tasks);
 
         var machines = new MachineGround(
             Inventory, Tasks, Hosts, new HostRooms(Inventory, Statistics), Statistics, Feed, ids, clock);

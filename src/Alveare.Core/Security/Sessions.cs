@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Serialization;
 using Alveare.Core.Events;
 using Alveare.Core.Store;
 using Alveare.Core.Waiting;
@@ -29,8 +30,9 @@ public sealed record Session(string User, Role Role, DateTimeOffset ExpiresAt)
 public sealed record Login(string Token, Session Session);
 
 /// <summary>Logging in and out. Tokens are kept as hashes and survive a restart; failed logins slow down the next ones.</summary>
-/// <remarks>How long a session has not been used is told by the monotonic clock, so a clock that is set ends none and keeps none; only what an earlier run of the
-/// engine has stored is as old as the clock says.</remarks>
+/// <remarks>A session is good as long as its user is the one that logged in: who is removed, or given another role or password, has to log in anew. That is asked
+/// with each use, so it holds whatever the order of things, also after a crash between them. How long a session has not been used is told by the monotonic clock, so a
+/// clock that is set ends none and keeps none; only what an earlier run of the engine has stored is as old as the clock says.</remarks>
 public sealed class Sessions(IStore store, Users users, EventLog events, TimeProvider clock, IdSource ids)
 {
     /// <summary>A session ends this long after its last use.</summary>
@@ -47,7 +49,7 @@ public sealed class Sessions(IStore store, Users users, EventLog events, TimePro
     {
         foreach (var record in store.Load(StoreKind.Session))
         {
-            var session = ModelJson.Read<Session>(record.Json);
+            var session = ModelJson.Read<StoredSession>(record.Json);
             _sessions[record.Key] = new Known(session, clock.TimestampOf(session.ExpiresAt - IdleTimeout, longest: IdleTimeout));
         }
     }
@@ -66,13 +68,13 @@ public sealed class Sessions(IStore store, Users users, EventLog events, TimePro
 
         _throttle.Succeeded(user, from);
         var token = ids.NewSecret();
-        var session = new Session(found.Name, found.Role, Expiry());
+        var session = new StoredSession(found.Name, found.Role, Expiry(), found.Salt);
         await PutAsync(KeyOf(token), session);
         events.Add(EventSeverity.Audit, "session.login", $"'{found.Name}' logged in from {from}.", user: found.Name);
-        return new Login(token, session);
+        return new Login(token, session.Shown);
     }
 
-    /// <summary>The session of a token; a <see cref="NotAuthenticated"/> fault when there is none or it has expired.</summary>
+    /// <summary>The session of a token; a <see cref="NotAuthenticated"/> fault when there is none or it is over.</summary>
     public Session Authenticate(string? token)
     {
         var key = token is null ? "" : KeyOf(token);
@@ -91,7 +93,7 @@ public sealed class Sessions(IStore store, Users users, EventLog events, TimePro
                 _ = PutAsync(key, session);
             else
                 _sessions[key] = known with { UsedAt = clock.GetTimestamp() };
-            return session;
+            return session.Shown;
         }
     }
 
@@ -102,22 +104,16 @@ public sealed class Sessions(IStore store, Users users, EventLog events, TimePro
         events.Add(EventSeverity.Audit, "session.logout", $"'{session.User}' logged out.", user: session.User);
     }
 
-    /// <summary>Ends all sessions of a user.</summary>
-    public Task EndAllAsync(string user)
-    {
-        lock (_gate)
-            return RemoveAsync([.. _sessions.Where(s => s.Value.Stored.User == user).Select(s => s.Key)]);
-    }
-
     private static string KeyOf(string token) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(token)));
 
     private static string Shorten(string user) => user.Length <= 64 ? user : user[..64];
 
     private DateTimeOffset Expiry() => clock.GetUtcNow() + IdleTimeout;
 
-    private bool IsOver(Known session) => clock.GetElapsedTime(session.UsedAt) >= IdleTimeout;
+    private bool IsOver(Known session) =>
+        clock.GetElapsedTime(session.UsedAt) >= IdleTimeout || users.Find(session.Stored.User) != session.Stored.OpenedBy;
 
-    private Task PutAsync(string key, Session session)
+    private Task PutAsync(string key, StoredSession session)
     {
         lock (_gate)
         {
@@ -140,5 +136,15 @@ public sealed class Sessions(IStore store, Users users, EventLog events, TimePro
     }
 
     /// <param name="Stored">The session as the store has it.</param>
-    private sealed record Known(Session Stored, long UsedAt);
+    private sealed record Known(StoredSession Stored, long UsedAt);
+
+    /// <param name="Salt">Of the password that it was opened with.</param>
+    private sealed record StoredSession(string User, Role Role, DateTimeOffset ExpiresAt, string Salt)
+    {
+        [JsonIgnore]
+        public User OpenedBy => new(User, Role, Salt);
+
+        [JsonIgnore]
+        public Session Shown => new(User, Role, ExpiresAt);
+    }
 }

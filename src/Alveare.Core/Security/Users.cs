@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text.Json.Serialization;
 using Alveare.Core.Store;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -6,8 +7,9 @@ using Alveare.Model.Security;
 
 namespace Alveare.Core.Security;
 
-/// <summary>A user as the API shows it.</summary>
-public sealed record User(string Name, Role Role);
+/// <summary>A user at one moment: two that are equal have the same name, role and password.</summary>
+/// <param name="Salt">Of the password: new with each, so it names the password without telling it.</param>
+public sealed record User(string Name, Role Role, string Salt);
 
 /// <summary>The users of the site, with salted PBKDF2 hashes (SHA-256, 210,000 rounds: OWASP's figure for it).</summary>
 public sealed class Users(IStore store, IdSource ids)
@@ -30,14 +32,14 @@ public sealed class Users(IStore store, IdSource ids)
         get
         {
             lock (_gate)
-                return [.. _users.Values.Select(u => new User(u.Name, u.Role))];
+                return [.. _users.Values.Select(u => u.Shown)];
         }
     }
 
     public User? Find(string name)
     {
         lock (_gate)
-            return _users.TryGetValue(name, out var user) ? new User(user.Name, user.Role) : null;
+            return _users.GetValueOrDefault(name)?.Shown;
     }
 
     /// <summary>The user if the password is right, else null. Takes as long for a user that does not exist.</summary>
@@ -50,7 +52,7 @@ public sealed class Users(IStore store, IdSource ids)
         var rounds = user?.Rounds ?? Rounds;
         var hash = Hash(password.Length > MaxLength ? "" : password, salt, rounds);
         return user is not null && password.Length <= MaxLength && CryptographicOperations.FixedTimeEquals(hash, Convert.FromHexString(user.Hash))
-            ? new User(user.Name, user.Role)
+            ? user.Shown
             : null;
     }
 
@@ -137,5 +139,9 @@ public sealed class Users(IStore store, IdSource ids)
         }
     }
 
-    private sealed record StoredUser(string Name, Role Role, string Salt, string Hash, int Rounds);
+    private sealed record StoredUser(string Name, Role Role, string Salt, string Hash, int Rounds)
+    {
+        [JsonIgnore]
+        public User Shown => new(Name, Role, Salt);
+    }
 }

@@ -7,8 +7,8 @@ using Alveare.Model.Operations;
 
 namespace Alveare.Core.Site;
 
-/// <summary>Users of the site. Whoever's rights or password change has to log in anew.</summary>
-internal sealed class UserOperations(Users users, Sessions sessions, EventLog events)
+/// <summary>Users of the site.</summary>
+internal sealed class UserOperations(Users users, EventLog events)
 {
     public void Register(TaskEngine tasks)
     {
@@ -28,7 +28,6 @@ internal sealed class UserOperations(Users users, Sessions sessions, EventLog ev
         if (operation is { Password: null, Role: null })
             throw new FaultException(new InvalidArgument($"User '{operation.User}'", "the change", "empty", "a new password, a new role or both"));
         await users.UpdateAsync(operation.User, operation.Password, operation.Role);
-        await sessions.EndAllAsync(operation.User);
         var what = (operation.Password, operation.Role) switch
         {
             (null, { } role) => $"is {role} now",
@@ -41,7 +40,6 @@ internal sealed class UserOperations(Users users, Sessions sessions, EventLog ev
     private async Task RemoveAsync(RemoveUser operation, TaskContext context)
     {
         await users.RemoveAsync(operation.User);
-        await sessions.EndAllAsync(operation.User);
         Audit("user.removed", $"User '{operation.User}' was removed.", context);
     }
 

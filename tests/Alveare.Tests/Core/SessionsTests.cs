@@ -57,6 +57,37 @@ public sealed class SessionsTests
         Assert.Equal("anna", (await _sessions.LoginAsync("anna", "correct horse", "127.0.0.1")).Session.User);
     }
 
+    /// <summary>Whatever the user is changed by, and whatever ends in between: a session is asked for its user each time it is used.</summary>
+    [Theory]
+    [InlineData("removed")]
+    [InlineData("made anew")]
+    [InlineData("demoted")]
+    [InlineData("given a new password")]
+    public async Task ASessionEndsWithTheUserThatLoggedIn(string change)
+    {
+        await _users.CreateAsync("anna", "correct horse", Role.Administrator);
+        await _users.CreateAsync("rita", "correct horse", Role.Administrator);
+        var (anna, rita) = (await _sessions.LoginAsync("anna", "correct horse", "127.0.0.1"), await _sessions.LoginAsync("rita", "correct horse", "127.0.0.1"));
+        if (change == "demoted")
+            await _users.UpdateAsync("rita", null, Role.ReadOnly);
+        else if (change == "given a new password")
+            await _users.UpdateAsync("rita", "another horse", null);
+        else
+            await _users.RemoveAsync("rita");
+        if (change == "made anew")
+            await _users.CreateAsync("rita", "correct horse", Role.Administrator);
+
+        var restarted = NewSessions();
+        restarted.Load();
+        foreach (var sessions in new[] { _sessions, restarted })
+        {
+            Assert.IsType<NotAuthenticated>(Assert.Throws<FaultException>(() => sessions.Authenticate(rita.Token)).Fault);
+            Assert.Equal("anna", sessions.Authenticate(anna.Token).User);
+        }
+
+        await UntilStoredAsync(s => s.Count == 1);
+    }
+
     [Fact]
     public async Task PasswordsAndTokensAreNotInTheStore()
     {
