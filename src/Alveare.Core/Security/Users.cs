@@ -68,7 +68,7 @@ public sealed class Users(IStore store, IdSource ids)
                 throw new FaultException(new DuplicateName("user", name, "the site"));
         }
 
-        return SaveAsync(user, () => _users.Remove(name));
+        return SaveAsync(name, user, () => _users.Remove(name));
     }
 
     /// <summary>Changes password, role or both. The last administrator keeps the role.</summary>
@@ -87,18 +87,20 @@ public sealed class Users(IStore store, IdSource ids)
             _users[name] = after;
         }
 
-        return SaveAsync(after, () => _users[name] = before);
+        return SaveAsync(name, after, () => _users[name] = before);
     }
 
     public Task RemoveAsync(string name)
     {
+        StoredUser before;
         lock (_gate)
         {
-            KeepAnAdministrator(Existing(name));
+            before = Existing(name);
+            KeepAnAdministrator(before);
             _users.Remove(name);
         }
 
-        return store.CommitAsync([new StoreWrite(StoreKind.User, name, null)]);
+        return SaveAsync(name, null, () => _users[name] = before);
     }
 
     private static byte[] Hash(string password, byte[] salt, int rounds) =>
@@ -125,11 +127,12 @@ public sealed class Users(IStore store, IdSource ids)
             throw new FaultException(new InvalidState(user.Name, "the only administrator", "one of several, since the site would be left without one"));
     }
 
-    private async Task SaveAsync(StoredUser user, Action takeBack)
+    // Null removes it.
+    private async Task SaveAsync(string name, StoredUser? user, Action takeBack)
     {
         try
         {
-            await store.CommitAsync([new StoreWrite(StoreKind.User, user.Name, ModelJson.Write(user))]);
+            await store.CommitAsync([new StoreWrite(StoreKind.User, name, user is null ? null : ModelJson.Write(user))]);
         }
         catch
         {

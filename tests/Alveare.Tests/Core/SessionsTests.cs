@@ -89,6 +89,19 @@ public sealed class SessionsTests
     }
 
     [Fact]
+    public async Task AUserWhoseRemovalCannotBeStoredStays()
+    {
+        await _users.CreateAsync("anna", "correct horse", Role.Administrator);
+        await _users.CreateAsync("rita", "correct horse", Role.ReadOnly);
+        _store.IsFull = true;
+        await Assert.ThrowsAsync<FaultException>(() => _users.RemoveAsync("rita"));
+        Assert.NotNull(_users.Find("rita"));
+        _store.IsFull = false;
+        await _users.RemoveAsync("rita");
+        Assert.Null(_users.Find("rita"));
+    }
+
+    [Fact]
     public async Task PasswordsAndTokensAreNotInTheStore()
     {
         await _users.CreateAsync("anna", "correct horse", Role.Administrator);
