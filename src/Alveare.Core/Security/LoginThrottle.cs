@@ -2,13 +2,15 @@ using Alveare.Model.Faults;
 
 namespace Alveare.Core.Security;
 
-/// <summary>Slows down guessing: after five failures for a user name or from an address, each further one doubles the wait, from 1 s to 5 min.</summary>
-/// <remarks>By time that passes, whatever date the clock is set to meanwhile.</remarks>
+/// <summary>Slows down guessing: after five failures from an address, or for a user name, each further one doubles the wait, from 1 s to 5 min.</summary>
+/// <remarks>For a name from all addresses together to 5 s only: that bounds guessing from many of them, and whoever guesses on keeps the true user out no longer. By
+/// time that passes, whatever date the clock is set to meanwhile.</remarks>
 public sealed class LoginThrottle(TimeProvider clock)
 {
     private const int Free = 5;
     private const int Remembered = 10_000;
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan LongestForAll = TimeSpan.FromSeconds(5);
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Guesses> _failures = [];
@@ -18,10 +20,10 @@ public sealed class LoginThrottle(TimeProvider clock)
     {
         lock (_gate)
         {
-            foreach (var key in Keys(user, from))
+            foreach (var (key, _) in Keys(user, from))
             {
                 if (_failures.TryGetValue(key, out var guesses) && Left(guesses) is var left && left > TimeSpan.Zero)
-                    throw new FaultException(new LoginThrottled(user.Length <= 64 ? user : user[..64], left));
+                    throw new FaultException(new LoginThrottled(user, left));
             }
         }
     }
@@ -32,10 +34,10 @@ public sealed class LoginThrottle(TimeProvider clock)
         {
             if (_failures.Count > Remembered)
                 Forget();
-            foreach (var key in Keys(user, from))
+            foreach (var (key, longest) in Keys(user, from))
             {
                 var failures = _failures.GetValueOrDefault(key).Failures + 1;
-                var wait = failures < Free ? TimeSpan.Zero : TimeSpan.FromSeconds(Math.Min(Math.Pow(2, failures - Free), Longest.TotalSeconds));
+                var wait = failures < Free ? TimeSpan.Zero : TimeSpan.FromSeconds(Math.Min(Math.Pow(2, failures - Free), longest.TotalSeconds));
                 _failures[key] = new Guesses(failures, clock.GetTimestamp(), wait);
             }
         }
@@ -45,12 +47,13 @@ public sealed class LoginThrottle(TimeProvider clock)
     {
         lock (_gate)
         {
-            foreach (var key in Keys(user, from))
+            foreach (var (key, _) in Keys(user, from))
                 _failures.Remove(key);
         }
     }
 
-    private static string[] Keys(string user, string from) => [$"user {user}", $"address {from}"];
+    private static (string Key, TimeSpan Longest)[] Keys(string user, string from) =>
+        [($"address {from}", Longest), ($"address {from} user {user}", Longest), ($"user {user}", LongestForAll)];
 
     /// <summary>How long it has to wait still; below zero once it has waited longer.</summary>
     private TimeSpan Left(Guesses guesses) => guesses.Wait - clock.GetElapsedTime(guesses.LastAt);

@@ -58,15 +58,17 @@ public sealed class Sessions(IStore store, Users users, EventLog events, TimePro
     /// <param name="from">The caller's address: throttled and audited beside the user name.</param>
     public async Task<Login> LoginAsync(string user, string password, string from)
     {
-        _throttle.Check(user, from);
+        // No user has a longer name, and what anybody sends is not kept whole.
+        var name = user.Length <= Users.MaxNameLength ? user : user[..Users.MaxNameLength];
+        _throttle.Check(name, from);
         if (users.Check(user, password) is not { } found)
         {
-            _throttle.Failed(user, from);
-            events.Add(EventSeverity.Audit, "session.login-failed", $"A login as '{Shorten(user)}' from {from} failed.", user: Shorten(user));
-            throw new FaultException(new LoginFailed(Shorten(user)));
+            _throttle.Failed(name, from);
+            events.Add(EventSeverity.Audit, "session.login-failed", $"A login as '{name}' from {from} failed.", user: name);
+            throw new FaultException(new LoginFailed(name));
         }
 
-        _throttle.Succeeded(user, from);
+        _throttle.Succeeded(name, from);
         var token = ids.NewSecret();
         var session = new StoredSession(found.Name, found.Role, Expiry(), found.Salt);
         await PutAsync(KeyOf(token), session);
@@ -105,8 +107,6 @@ public sealed class Sessions(IStore store, Users users, EventLog events, TimePro
     }
 
     private static string KeyOf(string token) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(token)));
-
-    private static string Shorten(string user) => user.Length <= 64 ? user : user[..64];
 
     private DateTimeOffset Expiry() => clock.GetUtcNow() + IdleTimeout;
 

@@ -14,8 +14,11 @@ public sealed record User(string Name, Role Role, string Salt);
 /// <summary>The users of the site, with salted PBKDF2 hashes (SHA-256, 210,000 rounds: OWASP's figure for it).</summary>
 public sealed class Users(IStore store, IdSource ids)
 {
-    /// <summary>Longest user name and password accepted, in characters.</summary>
-    public const int MaxLength = 200;
+    /// <summary>Longest user name, in characters.</summary>
+    public const int MaxNameLength = 64;
+
+    /// <summary>Longest password, in characters.</summary>
+    public const int MaxPasswordLength = 200;
 
     private const int Rounds = 210_000;
     private readonly Lock _gate = new();
@@ -50,16 +53,16 @@ public sealed class Users(IStore store, IdSource ids)
             user = _users.GetValueOrDefault(name);
         var salt = user is null ? new byte[16] : Convert.FromHexString(user.Salt);
         var rounds = user?.Rounds ?? Rounds;
-        var hash = Hash(password.Length > MaxLength ? "" : password, salt, rounds);
-        return user is not null && password.Length <= MaxLength && CryptographicOperations.FixedTimeEquals(hash, Convert.FromHexString(user.Hash))
+        var hash = Hash(password.Length > MaxPasswordLength ? "" : password, salt, rounds);
+        return user is not null && password.Length <= MaxPasswordLength && CryptographicOperations.FixedTimeEquals(hash, Convert.FromHexString(user.Hash))
             ? user.Shown
             : null;
     }
 
     public Task CreateAsync(string name, string password, Role role)
     {
-        if (name.Length is 0 or > 64 || name.Any(c => char.IsControl(c) || char.IsWhiteSpace(c)))
-            throw new FaultException(new InvalidName(name, "a user name has 1 to 64 characters without white space"));
+        if (name.Length is 0 or > MaxNameLength || name.Any(c => char.IsControl(c) || char.IsWhiteSpace(c)))
+            throw new FaultException(new InvalidName(name, $"a user name has 1 to {MaxNameLength} characters without white space"));
         CheckPassword(name, password);
         var user = New(name, password, role);
         lock (_gate)
@@ -108,8 +111,8 @@ public sealed class Users(IStore store, IdSource ids)
 
     private static void CheckPassword(string name, string password)
     {
-        if (password.Length is < 8 or > MaxLength)
-            throw new FaultException(new InvalidArgument($"User '{name}'", "the password", $"{password.Length} characters long", $"8 to {MaxLength} characters"));
+        if (password.Length is < 8 or > MaxPasswordLength)
+            throw new FaultException(new InvalidArgument($"User '{name}'", "the password", $"{password.Length} characters long", $"8 to {MaxPasswordLength} characters"));
     }
 
     private StoredUser New(string name, string password, Role role)

@@ -5,7 +5,7 @@ using Alveare.Model.Faults;
 
 namespace Alveare.HostLink.Trust;
 
-/// <summary>The user and password that let a center join a host, with wrong guesses slowed down per caller. Safe for concurrent calls.</summary>
+/// <summary>The user and password that let a center join a host, with wrong guesses slowed down as at a login. Safe for concurrent calls.</summary>
 public sealed class JoinCredentials(string password, string hostName, TimeProvider time)
 {
     public const string User = "root";
@@ -25,16 +25,14 @@ public sealed class JoinCredentials(string password, string hostName, TimeProvid
     /// <summary>Throws <see cref="HostJoinRefused"/> for a wrong user or password, <see cref="LoginThrottled"/> for too many of them.</summary>
     internal void Check(string caller, string user, string given)
     {
-        // There is one user: throttling the name alone would let any stranger keep the administrator out.
-        var who = $"{User} from {caller}";
-        _throttle.Check(who, caller);
+        _throttle.Check(User, caller);
         if (user == User & IsPassword(given))
         {
-            _throttle.Succeeded(who, caller);
+            _throttle.Succeeded(User, caller);
             return;
         }
 
-        _throttle.Failed(who, caller);
+        _throttle.Failed(User, caller);
         throw new FaultException(new HostJoinRefused(hostName, "the user name or password is wrong"));
     }
 

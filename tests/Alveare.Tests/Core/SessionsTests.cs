@@ -102,6 +102,47 @@ public sealed class SessionsTests
     }
 
     [Fact]
+    public async Task AStrangerWhoGuessesKeepsNobodyElseOutForLong()
+    {
+        await _users.CreateAsync("anna", "correct horse", Role.Administrator);
+        for (var guesses = 0; guesses < 14;)
+        {
+            var refused = await Assert.ThrowsAsync<FaultException>(() => _sessions.LoginAsync("anna", "wrong horse", "10.0.0.9"));
+            if (refused.Fault is LoginThrottled { RetryAfter: var wait })
+                _clock.Advance(wait);
+            else
+                guesses++;
+        }
+
+        _clock.Advance(TimeSpan.FromSeconds(5));
+        await _sessions.LoginAsync("anna", "correct horse", "127.0.0.1");
+        Assert.IsType<LoginThrottled>((await Assert.ThrowsAsync<FaultException>(() => _sessions.LoginAsync("anna", "correct horse", "10.0.0.9"))).Fault);
+    }
+
+    [Fact]
+    public async Task GuessingFromManyAddressesIsSlowedDownByTheName()
+    {
+        await _users.CreateAsync("anna", "correct horse", Role.Administrator);
+        for (var n = 0; n < 5; n++)
+            await Assert.ThrowsAsync<FaultException>(() => _sessions.LoginAsync("anna", "wrong horse", $"10.0.0.{n}"));
+        Assert.IsType<LoginThrottled>((await Assert.ThrowsAsync<FaultException>(() => _sessions.LoginAsync("anna", "wrong horse", "10.0.0.9"))).Fault);
+    }
+
+    [Fact]
+    public async Task OfALongNameOnlyTheBeginningIsRemembered()
+    {
+        var name = new string('x', 64);
+        await _users.CreateAsync(name, "correct horse", Role.ReadOnly);
+        for (var n = 0; n < 5; n++)
+        {
+            var refused = await Assert.ThrowsAsync<FaultException>(() => _sessions.LoginAsync($"{name}{n}", "correct horse", $"10.0.0.{n}"));
+            Assert.Equal(name, Assert.IsType<LoginFailed>(refused.Fault).User);
+        }
+
+        Assert.IsType<LoginThrottled>((await Assert.ThrowsAsync<FaultException>(() => _sessions.LoginAsync($"{name}5", "correct horse", "10.0.0.9"))).Fault);
+    }
+
+    [Fact]
     public async Task PasswordsAndTokensAreNotInTheStore()
     {
         await _users.CreateAsync("anna", "correct horse", Role.Administrator);
