@@ -5,7 +5,6 @@ using Alveare.Core.Events;
 using Alveare.Core.Store;
 using Alveare.Core.Waiting;
 using Alveare.Model;
-using Alveare.Model.Events;
 using Alveare.Model.Faults;
 using Alveare.Model.Security;
 
@@ -64,7 +63,8 @@ public sealed class Sessions(IStore store, Users users, EventLog events, TimePro
         if (users.Check(user, password) is not { } found)
         {
             _throttle.Failed(name, from);
-            events.Add(EventSeverity.Audit, "session.login-failed", $"A login as '{name}' from {from} failed.", user: name);
+            // A name that somebody made up is nobody's.
+            events.AddAttempt("session.login-failed", $"A login as '{name}' from {from} failed.", user: users.Find(name)?.Name);
             throw new FaultException(new LoginFailed(name));
         }
 
@@ -72,7 +72,7 @@ public sealed class Sessions(IStore store, Users users, EventLog events, TimePro
         var token = ids.NewSecret();
         var session = new StoredSession(found.Name, found.Role, Expiry(), found.Salt);
         await PutAsync(KeyOf(token), session);
-        events.Add(EventSeverity.Audit, "session.login", $"'{found.Name}' logged in from {from}.", user: found.Name);
+        events.AddAttempt("session.login", $"'{found.Name}' logged in from {from}.", user: found.Name);
         return new Login(token, session.Shown);
     }
 
@@ -103,7 +103,7 @@ public sealed class Sessions(IStore store, Users users, EventLog events, TimePro
     {
         var session = Authenticate(token);
         await RemoveAsync([KeyOf(token)]);
-        events.Add(EventSeverity.Audit, "session.logout", $"'{session.User}' logged out.", user: session.User);
+        events.AddAttempt("session.logout", $"'{session.User}' logged out.", user: session.User);
     }
 
     private static string KeyOf(string token) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(token)));

@@ -175,7 +175,7 @@ public sealed class TaskEngine(
         }
         catch (FaultException e)
         {
-            events.Add(EventSeverity.Audit, "operation.refused", $"{operation} was refused: {e.Message}", on, session.User);
+            events.AddAttempt("operation.refused", $"{operation} was refused: {e.Message}", on, session.User);
             throw;
         }
     }
