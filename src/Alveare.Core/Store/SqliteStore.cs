@@ -97,8 +97,9 @@ public sealed class SqliteStore : IStore
 
             transaction.Commit();
         }
-        catch (SqliteException e)
+        catch (Exception e)
         {
+            // Whatever it is, it fails these commits and not the loop: those after them would wait for ever.
             foreach (var commit in group)
                 commit.Done.SetException(new FaultException(new HostOperationFailed("Writing to the store", e.Message), e));
             return;

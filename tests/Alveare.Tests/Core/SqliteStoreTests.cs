@@ -35,6 +35,15 @@ public sealed class SqliteStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task AWriteThatBreaksFailsAndTheStoreGoesOn()
+    {
+        await using var store = new SqliteStore(Path);
+        await Assert.ThrowsAsync<FaultException>(
+            () => store.CommitAsync([new StoreWrite("a", null!, "one")]).WaitAsync(Patience.Longest, TestContext.Current.CancellationToken));
+        await store.CommitAsync([new StoreWrite("a", "1", "one")]).WaitAsync(Patience.Longest, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
     public void AFileThatIsNoDatabaseIsAClearFault()
     {
         File.WriteAllText(Path, new string('x', 4096));
