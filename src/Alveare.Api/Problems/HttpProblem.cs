@@ -23,6 +23,9 @@ public static class HttpProblem
     public static Problem WrongMediaType(string? given) =>
         Make(415, "WrongMediaType", $"The request's body is {(given is null ? "of no stated type" : $"'{given}'")}, expected 'application/json'.");
 
+    public static Problem TooManyQuestions(int most) =>
+        Make(429, "TooManyQuestions", $"{most} what-ifs are being answered, the most at once: ask again when one has ended.");
+
     public static Problem BadRequest(string reason) => Make(400, "BadRequest", $"The request cannot be read: {reason}");
 
     private static Problem Make(int status, string code, string detail, JsonElement? data = null) =>

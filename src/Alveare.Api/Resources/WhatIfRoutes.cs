@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Alveare.Api.Problems;
 using Alveare.Api.Routing;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -20,6 +21,11 @@ internal static class WhatIfRoutes
 
     private static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    /// <summary>How many questions are read and answered at once: each may hold a snapshot.</summary>
+    internal const int MostAtOnce = 4;
+
+    private static readonly SemaphoreSlim Admitted = new(MostAtOnce, MostAtOnce);
+
     // A plan takes a CPU for itself, so there is one at a time and the others wait.
     private static readonly SemaphoreSlim OneAtATime = new(1, 1);
 
@@ -35,17 +41,32 @@ internal static class WhatIfRoutes
 
     private static IEnumerable<ApiRoute> Pair<T>(string what, string summary, Func<ClusterSnapshot, T, Action<Utf8JsonWriter, double>> answer)
     {
-        yield return new("POST", $"what-if/{what}", Tag, $"{summary}: of the snapshot in the body.", call => OnSnapshotAsync(call, answer))
+        yield return new("POST", $"what-if/{what}", Tag, $"{summary}: of the snapshot in the body.", call => AdmitAsync(() => OnSnapshotAsync(call, answer)))
         {
             Id = $"what-if.{what}", Body = typeof(OnSnapshot<T>), Answer = typeof(object), BodyLimit = LargestSnapshot,
         };
-        yield return new("POST", $"clusters/{{id}}/what-if/{what}", Tag, $"{summary}: of the cluster as it is now.", call => OnClusterAsync(call, answer))
+        yield return new("POST", $"clusters/{{id}}/what-if/{what}", Tag, $"{summary}: of the cluster as it is now.", call => AdmitAsync(() => OnClusterAsync(call, answer)))
         {
             Id = $"cluster.what-if.{what}", Body = typeof(T), Answer = typeof(object),
         };
     }
 
     private static Action<Utf8JsonWriter, double> Writing<T>(T answer, Action<Utf8JsonWriter, T, double> write) => (w, cpu) => write(w, answer, cpu);
+
+    // Before the body is read, so that those who wait for their turn hold no more than this many.
+    private static async Task AdmitAsync(Func<Task> ask)
+    {
+        if (!Admitted.Wait(0))
+            throw new ProblemException(HttpProblem.TooManyQuestions(MostAtOnce));
+        try
+        {
+            await ask();
+        }
+        finally
+        {
+            Admitted.Release();
+        }
+    }
 
     private static async Task OnSnapshotAsync<T>(ApiCall call, Func<ClusterSnapshot, T, Action<Utf8JsonWriter, double>> answer)
     {

@@ -84,6 +84,37 @@ public sealed class WhatIfApiTests(ApiSite site) : IClassFixture<ApiSite>
     }
 
     [Fact]
+    public async Task OfManyQuestionsSomeAreReadAtOnceAndMoreAreRefused()
+    {
+        var client = await site.AsAsync("rita");
+        var body = Body(SnapshotWriter.Write(Hot), """{"host":"h1"}""");
+        var end = new TaskCompletionSource();
+        var held = new List<Task<HttpResponseMessage>>();
+        try
+        {
+            using var limit = new CancellationTokenSource(Patience.Longest);
+            HttpResponseMessage answer;
+            do
+            {
+                limit.Token.ThrowIfCancellationRequested();
+                held.Add(client.PostAsync("/api/what-if/maintenance", new SlowBody(body, end.Task), Cancellation));
+                answer = await client.PostAsync("/api/what-if/maintenance", Json(body), Cancellation);
+            }
+            while (answer.IsSuccessStatusCode);
+            await ProblemAsync(answer, 429, "TooManyQuestions");
+        }
+        finally
+        {
+            end.SetResult();
+        }
+
+        // One that came while the quick one was answered may have been refused itself, perhaps before it was sent.
+        await ((Task)Task.WhenAll(held)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        Assert.Equal(4, held.Count(h => h.IsCompletedSuccessfully && h.Result.IsSuccessStatusCode));
+        await JsonAsync(await client.PostAsync("/api/what-if/maintenance", Json(body), Cancellation));
+    }
+
+    [Fact]
     public async Task AClusterIsAskedAsItIsNowAndWritten()
     {
         var id = new EntityId(EntityKind.Cluster, Guid.NewGuid());
@@ -133,5 +164,32 @@ public sealed class WhatIfApiTests(ApiSite site) : IClassFixture<ApiSite>
         }
 
         return buffer.ToArray();
+    }
+
+    /// <summary>A body whose end comes when the test says so.</summary>
+    private sealed class SlowBody : HttpContent
+    {
+        private readonly byte[] _body;
+        private readonly Task _end;
+
+        public SlowBody(string body, Task end)
+        {
+            (_body, _end) = (System.Text.Encoding.UTF8.GetBytes(body), end);
+            Headers.ContentType = new("application/json");
+        }
+
+        protected override async Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context)
+        {
+            await stream.WriteAsync(_body.AsMemory(0, 1), Cancellation);
+            await stream.FlushAsync(Cancellation);
+            await _end.WaitAsync(Cancellation);
+            await stream.WriteAsync(_body.AsMemory(1), Cancellation);
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
     }
 }
