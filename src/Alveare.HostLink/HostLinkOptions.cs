@@ -22,6 +22,15 @@ public sealed record HostLinkOptions
     /// <summary>The largest request a host takes.</summary>
     public int MaxRequestBytes { get; init; } = 4 * 1024 * 1024;
 
+    /// <summary>The largest request a host takes of a caller who is not its center; joining takes a few KiB.</summary>
+    public int StrangerBytes { get; init; } = 64 * 1024;
+
+    /// <summary>How long such a request may take.</summary>
+    public TimeSpan StrangerTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How many of them a host takes at once.</summary>
+    public int StrangersAtOnce { get; init; } = 64;
+
     /// <summary>The largest answer a center takes: a snapshot of some 50,000 machines.</summary>
     public int MaxAnswerBytes { get; init; } = 64 * 1024 * 1024;
 

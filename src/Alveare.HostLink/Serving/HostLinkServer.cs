@@ -22,6 +22,9 @@ public sealed class HostLinkServer : IAsyncDisposable
     // One center: commands of hundreds of machines at once, their consoles, and the watch.
     private const int MaxStreams = 4096;
 
+    // A center takes a handful. Each costs memory, also of a stranger that says nothing.
+    private const int MaxConnections = 1000;
+
     private readonly WebApplication _application;
 
     private HostLinkServer(WebApplication application)
@@ -63,6 +66,8 @@ public sealed class HostLinkServer : IAsyncDisposable
         builder.Services.AddSingleton(service);
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, trust, listen, options));
         var application = builder.Build();
+        var strangers = new StrangerLimits(trust, options);
+        application.Use(next => http => strangers.InvokeAsync(http, next));
         application.UseRouting();
         application.MapGrpcService<TService>();
         try
@@ -90,6 +95,7 @@ public sealed class HostLinkServer : IAsyncDisposable
     private static void Configure(KestrelServerOptions kestrel, HostTrust trust, IPEndPoint listen, HostLinkOptions options)
     {
         kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxConcurrentConnections = MaxConnections;
         kestrel.Limits.MaxRequestBodySize = null;
         kestrel.Limits.MinRequestBodyDataRate = null;
         kestrel.Limits.MinResponseDataRate = null;

@@ -16,7 +16,13 @@ internal sealed class LinkSite : IAsyncDisposable
     public const string Password = "correct horse";
 
     /// <summary>Of which a busy machine is not taken for a broken one.</summary>
-    public static readonly HostLinkOptions Patient = new() { ConnectTimeout = Patience.Longest, PingTimeout = Patience.Longest, AnswerTimeout = Patience.Longest };
+    public static readonly HostLinkOptions Patient = new()
+    {
+        ConnectTimeout = Patience.Longest,
+        PingTimeout = Patience.Longest,
+        AnswerTimeout = Patience.Longest,
+        StrangerTimeout = Patience.Longest,
+    };
 
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("alveare-link-");
     private readonly List<IAsyncDisposable> _connections = [];

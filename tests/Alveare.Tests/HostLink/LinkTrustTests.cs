@@ -1,7 +1,12 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using Alveare.Core.Hosts;
+using Alveare.HostLink.Messages;
+using Alveare.HostLink.Remote;
 using Alveare.HostLink.Trust;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
+using Grpc.Core;
 using Xunit;
 
 namespace Alveare.Tests.HostLink;
@@ -99,6 +104,45 @@ public sealed class LinkTrustTests
         Assert.IsType<HostOwnedByAnotherCenter>(await FaultOf(old));
         Assert.IsType<HostOwnedByAnotherCenter>(await FaultOf(site.Connect(first)));
         await site.Connect(second).ObserveAsync(Cancellation);
+    }
+
+    [Fact]
+    public async Task AStrangersRequestIsSmallAndTheCentersMayBeLarge()
+    {
+        await using var site = await LinkSite.StartAsync();
+        await site.JoinedAsync();
+        using var authority = site.NewAuthority("stranger");
+        using var stranger = new LinkChannel(LinkAddress.Parse(site.Address), "stranger", null, _ => null, site.Options);
+        var join = new JoinRequest { User = JoinCredentials.User, Password = "wrong", CenterName = "c", Authority = authority.RootPem };
+        var headers = new CallOptions(LinkProtocol.Headers(), cancellationToken: Cancellation);
+        Assert.NotNull((await stranger.Client.JoinAsync(join, headers)).Fault);
+        join.CenterName = new string('c', 100_000);
+        await Assert.ThrowsAsync<RpcException>(() => stranger.Client.JoinAsync(join, headers).ResponseAsync);
+
+        using var center = new RawLink(site);
+        Assert.NotNull((await center.ExecuteAsync(new string('x', 1_000_000))).Fault);
+    }
+
+    [Fact]
+    public async Task AStrangersRequestThatDoesNotEndIsEnded()
+    {
+        await using var site = await LinkSite.StartAsync(LinkSite.Patient with { StrangerTimeout = TimeSpan.FromMilliseconds(100) });
+        using var stranger = new HalfRequest(site);
+        await Assert.ThrowsAsync<HttpRequestException>(() => stranger.Answer.WaitAsync(Patience.Longest, Cancellation));
+    }
+
+    [Fact]
+    public async Task OfStrangersSomeAreHeardAtOnce()
+    {
+        await using var site = await LinkSite.StartAsync(LinkSite.Patient with { StrangersAtOnce = 1 });
+        var center = site.NewCenter();
+        using (var stranger = new HalfRequest(site))
+        {
+            await stranger.Begun.WaitAsync(Patience.Longest, Cancellation);
+            await UntilAsync(async () => await FaultOfJoin(center, site.Invitation() with { Password = "wrong" }) is HostNotConnected);
+        }
+
+        await UntilAsync(async () => await FaultOfJoin(center, site.Invitation() with { Password = "wrong" }) is not HostNotConnected);
     }
 
     [Fact]
@@ -240,4 +284,59 @@ public sealed class LinkTrustTests
 
     private static async Task<Fault> FaultOf(IHost host) =>
         (await Assert.ThrowsAsync<FaultException>(() => host.ObserveAsync(Cancellation))).Fault;
+
+    private static async Task UntilAsync(Func<Task<bool>> isSo)
+    {
+        using var limit = new CancellationTokenSource(Patience.Longest);
+        while (!await isSo())
+            limit.Token.ThrowIfCancellationRequested();
+    }
+
+    /// <summary>A stranger who announces more than comes.</summary>
+    private sealed class HalfRequest : HttpContent
+    {
+        private readonly HttpClient _client;
+        private readonly TaskCompletionSource _begun = new();
+        private readonly TaskCompletionSource _end = new();
+
+        public HalfRequest(LinkSite site)
+        {
+            Headers.ContentType = new("application/grpc");
+            var handler = new SocketsHttpHandler();
+            handler.SslOptions.RemoteCertificateValidationCallback =
+                (_, shown, _, _) => shown is X509Certificate2 peer && Certificates.Fingerprint(peer) == site.Trust.Fingerprint;
+            _client = new HttpClient(handler) { Timeout = Patience.Longest };
+            var request = new HttpRequestMessage(HttpMethod.Post, $"https://{site.Address}/alveare.hostlink.v1.Link/Join")
+            {
+                Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact, Content = this,
+            };
+            request.Headers.TE.Add(new("trailers"));
+            Answer = _client.SendAsync(request, Cancellation);
+        }
+
+        public Task<HttpResponseMessage> Answer { get; }
+
+        public Task Begun => _begun.Task;
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            await stream.WriteAsync(new byte[] { 0, 0, 0, 4, 0, 1 }, Cancellation);
+            await stream.FlushAsync(Cancellation);
+            _begun.SetResult();
+            await _end.Task;
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            _end.TrySetResult();
+            _client.Dispose();
+            base.Dispose(disposing);
+        }
+    }
 }
