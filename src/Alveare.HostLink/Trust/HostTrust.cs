@@ -118,7 +118,7 @@ public sealed class HostTrust : IDisposable
     {
         lock (_lock)
         {
-            File.Delete(_membershipFile);
+            StateFile.Delete(_membershipFile);
             _membership = null;
             EndOwnership();
         }
