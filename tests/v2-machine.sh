@@ -43,7 +43,7 @@ copy_runtime() {
 
 # make_disks WORK: the second disk, of what is in WORK/work, and a system disk that holds what is written in this run.
 make_disks() {
-  truncate -s 1500M "$1/work.img"
+  truncate -s 4G "$1/work.img"
   mkfs.ext4 -q -d "$1/work" "$1/work.img"
   qemu-img create -q -f qcow2 -b "$cache/system.img" -F raw "$1/system.qcow2"
 }
