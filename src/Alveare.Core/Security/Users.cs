@@ -69,9 +69,8 @@ public sealed class Users(IStore store, IdSource ids)
         {
             if (!_users.TryAdd(name, user))
                 throw new FaultException(new DuplicateName("user", name, "the site"));
+            return SaveAsync(name, user, () => _users.Remove(name));
         }
-
-        return SaveAsync(name, user, () => _users.Remove(name));
     }
 
     /// <summary>Changes password, role or both. The last administrator keeps the role.</summary>
@@ -79,31 +78,26 @@ public sealed class Users(IStore store, IdSource ids)
     {
         if (password is not null)
             CheckPassword(name, password);
-        StoredUser before, after;
         lock (_gate)
         {
-            before = Existing(name);
+            var before = Existing(name);
             if (role is not null and not Role.Administrator)
                 KeepAnAdministrator(before);
-            after = password is null ? before : New(name, password, before.Role);
-            after = after with { Role = role ?? before.Role };
+            var after = (password is null ? before : New(name, password, before.Role)) with { Role = role ?? before.Role };
             _users[name] = after;
+            return SaveAsync(name, after, () => _users[name] = before);
         }
-
-        return SaveAsync(name, after, () => _users[name] = before);
     }
 
     public Task RemoveAsync(string name)
     {
-        StoredUser before;
         lock (_gate)
         {
-            before = Existing(name);
+            var before = Existing(name);
             KeepAnAdministrator(before);
             _users.Remove(name);
+            return SaveAsync(name, null, () => _users[name] = before);
         }
-
-        return SaveAsync(name, null, () => _users[name] = before);
     }
 
     private static byte[] Hash(string password, byte[] salt, int rounds) =>
@@ -130,7 +124,7 @@ public sealed class Users(IStore store, IdSource ids)
             throw new FaultException(new InvalidState(user.Name, "the only administrator", "one of several, since the site would be left without one"));
     }
 
-    // Null removes it.
+    // Null removes it. Under the gate, so that the store gets the writes in the order in which they were made here.
     private async Task SaveAsync(string name, StoredUser? user, Action takeBack)
     {
         try

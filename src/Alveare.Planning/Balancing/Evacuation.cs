@@ -30,7 +30,7 @@ public static class Evacuation
 
     private static EvacuationPlan Plan(ClusterSnapshot snapshot, string host, bool hasFailed, Func<string, bool> mayHelp)
     {
-        var whole = new Cluster(hasFailed ? snapshot with { Vms = [.. snapshot.Vms.Select(v => v.Host == host ? v.Starting : v)] } : snapshot);
+        var whole = new Cluster(hasFailed ? snapshot with { Vms = [.. snapshot.Vms.Select(v => v.Host == host ? v.ToBeStarted() : v)] } : snapshot);
         var (left, at) = (whole.HostNumbers[host], whole.Start.ToArray());
         var moves = new List<PlannedMove>();
         ImmutableArray<StuckVm> stuck;

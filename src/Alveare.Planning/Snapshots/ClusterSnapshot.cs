@@ -81,7 +81,7 @@ public sealed record SnapshotVm
     public ImmutableArray<string>? StartsOn { get; init; }
 
     /// <summary>The same machine if it was off, and is to be started.</summary>
-    public SnapshotVm Starting => this with { OnlyOn = StartsOn ?? OnlyOn };
+    public SnapshotVm ToBeStarted() => this with { OnlyOn = StartsOn ?? OnlyOn };
 
     /// <summary>What was said of this machine alone; null where it is as its cluster.</summary>
     public OwnMode? OwnMode { get; init; }

@@ -24,7 +24,7 @@ public static class Growth
     public static GrowthPlan Copies(ClusterSnapshot snapshot, string vm, int most)
     {
         var (original, id) = (snapshot.Vms.First(v => v.Id == vm), snapshot.UnusedVm("(copy)"));
-        var cluster = new Cluster(snapshot with { Vms = snapshot.Vms.Add(original.Starting with { Id = id, Host = "" }) });
+        var cluster = new Cluster(snapshot with { Vms = snapshot.Vms.Add(original.ToBeStarted() with { Id = id, Host = "" }) });
         var (state, copy) = (new ClusterState(cluster), cluster.VmNumbers[id]);
         var counts = new int[cluster.Hosts.Length];
         var fit = 0;
