@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Alveare.Core;
 using Alveare.Core.Statistics;
 using Alveare.Simulation.Sites;
@@ -11,6 +12,8 @@ internal static class StatisticsHour
     /// <summary>What a host tells of its machines comes once in this time, as from real ones.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(20);
 
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
     /// <param name="clock">Of the site and of the engine: it is an hour later afterwards.</param>
     public static async Task ReportAsync(SimulatedSite site, Engine engine, AdvancedClock clock)
     {
@@ -20,9 +23,15 @@ internal static class StatisticsHour
             foreach (var host in site.Hosts)
                 host.Agent!.RaiseStatistics();
             // Until the last of them has come: what waits on its way weighs too.
-            var last = site.Hosts[^1].Id;
-            while (engine.Statistics.AgesOfHost(last).Length <= round)
-                await Task.Delay(1);
+            var last = site.Hosts[^1];
+            for (var asked = Stopwatch.GetTimestamp(); engine.Statistics.AgesOfHost(last.Id).Length <= round; await Task.Delay(1))
+            {
+                if (Stopwatch.GetElapsedTime(asked) < Patience)
+                    continue;
+                // The hour that passed in a moment may have ended the session that it was told to.
+                last.Agent!.RaiseStatistics();
+                asked = Stopwatch.GetTimestamp();
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ internal static class HostReport
         FactsChanged facts => WhyInvalid(host, facts.Facts),
         MachineChanged machine => WhyInvalid(machine.Machine),
         MachineRemoved removed when removed.Machine.Kind != EntityKind.VirtualMachine => $"'{removed.Machine}' is not the id of a machine",
+        DatastoresChanged { Datastores.IsDefault: true } or StatisticsSampled { Machines.IsDefault: true } => "a list is missing from its report",
         DatastoresChanged datastores => datastores.Datastores.Select(WhyInvalid).FirstOrDefault(r => r is not null),
         StatisticsSampled samples when samples.Host.Host != host => $"it sent the statistics of {samples.Host.Host}",
         _ => null,
