@@ -102,7 +102,8 @@ public sealed class Launcher(QemuSetup setup, Nursery nursery, Ground ground, Su
         {
             run.Process.Kill();
             var end = await run.Process.AwaitEndAsync();
-            throw new FaultException(e is QmpException ? new MachineStartFailed(spec.Name, e.Message) : end.ToFault(spec.Name), e);
+            // What this ended itself says nothing by how it ended.
+            throw new FaultException(e is QmpClosedException { IsGone: true } ? end.ToFault(spec.Name) : new MachineStartFailed(spec.Name, e.Message), e);
         }
     }
 

@@ -98,13 +98,19 @@ public sealed class ResourceEnforcement(
                 Apply(one, new GroupLimits(cpus[one.Machine.Id], one.IsMoving ? held with { Most = null } : held), isChanged: one.Machine == changed);
             }
 
-            // Their common group is gone when none runs, and made anew for the first that comes.
+            devices.Divide(running, told, work, changed);
+            // Their common group goes with the last, and the first that comes is in it before it is known to run: it would be starved by the weight of none.
+            if (running.Count == 0)
+            {
+                common = null;
+                return;
+            }
+
             var all = running.Select(r => inForce.TryGetValue(r.Run, out var present) ? present.Limits.Memory : bytes[r.Machine.Id]).ToList();
             var together = new CommonLimits(sharers.Sum(s => (long)s.CpuShares), new Bytes(all.Sum(m => m.Promised.Value)), new Bytes(all.Sum(m => m.Due.Value)));
             if (changed is not null || together != common)
                 groups?.Apply(together);
             common = together;
-            devices.Divide(running, told, work, changed);
         }
     }
 

@@ -17,6 +17,8 @@ public sealed class Nursery(string runRoot) : IDisposable
 {
     private const int Attempts = 2;
 
+    // The exit status goes into the file that was made at the start: where another start has taken the directory over meanwhile, it is not told of this one's end.
+    //
     // The subshell in the foreground ends at once, so that a shim is nobody's child that would have to be waited for.
     //
     // A group of version 1 is joined by the process itself, as its only thread, before it becomes QEMU: it takes 0.1 ms, and all that QEMU takes is counted
@@ -32,9 +34,9 @@ public sealed class Nursery(string runRoot) : IDisposable
             set -C
             exec </dev/null 3>"$dir/pid"
             set +C
-            exec >>"$dir/qemu.log" 2>&1
+            exec >>"$dir/qemu.log" 2>&1 4>"$dir/exit"
             (
-                exec 3>&-
+                exec 3>&- 4>&-
                 while [ "$count" -gt 0 ]; do
                     [ ! -e "$1/tasks" ] || echo 0 >"$1/tasks" || echo "joining the control group $1 failed"
                     shift; count=$((count - 1))
@@ -49,7 +51,7 @@ public sealed class Nursery(string runRoot) : IDisposable
                 shift; count=$((count - 1))
             done
             wait $pid
-            echo $? >"$dir/exit"
+            echo $? >&4
         }
 
         """;

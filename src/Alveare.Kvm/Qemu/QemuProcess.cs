@@ -55,7 +55,7 @@ public sealed class QemuProcess
         {
             return await TryStartAsync(nursery, run, user, controlGroups, command, onEvent, FirstGreeting, cancellation);
         }
-        catch (QemuStartException e) when (e.IsMute)
+        catch (QemuStartException e) when (e.IsMute && !Lives(run))
         {
             run.Forget();
             return await TryStartAsync(nursery, run, user, controlGroups, command, onEvent, ReadyTimeout, cancellation);
@@ -96,14 +96,21 @@ public sealed class QemuProcess
         }
     }
 
-    /// <summary>Ends a QEMU that could not be talked to, and says why.</summary>
+    /// <summary>Ends a QEMU that could not be talked to, and says why. It is gone afterwards, but for one that the kernel does not let go of.</summary>
     private static async Task<QemuStartException> GiveUpAsync(RunDirectory run, Exception reason)
     {
         // One that is ending already says more than we can.
         await AwaitStatusAsync(run, EndingTime);
         var isMute = run.ReadExitStatus() is null;
-        if (run.ReadPid() is { } pid && IsOurs(run, pid))
+        if (LivingPid(run) is { } pid)
+        {
             Native.Kill(pid, Native.SigKill);
+            // On a busy machine it may be long until it gets the CPU that it needs to end.
+            using var limit = new CancellationTokenSource(ReadyTimeout);
+            while (IsOurs(run, pid) && !limit.IsCancellationRequested)
+                await Task.Delay(RetryInterval, CancellationToken.None);
+        }
+
         await AwaitStatusAsync(run, StatusTimeout);
         return new QemuStartException(new QemuEnd(run.ReadExitStatus(), run.LastLines(5)), isMute ? reason : null);
     }

@@ -76,11 +76,12 @@ public sealed class BalancingTests(TestCluster cluster) : IAsyncLifetime
         await cluster.FreeAsync(moved.Name);
         Assert.All(await PlacesAsync(), place => Assert.Equal(Hot, place));
         await SetAsync("full", []);
-        TaskDto? task = null;
+        IReadOnlyList<TaskDto> moves = [];
         await Until.TrueAsync(
-            async () => (task = (await MigrationsAsync()).LastOrDefault(t => t.User == "balancing" && t.State == "succeeded")) is not null,
-            () => "balancing has moved a machine off the hot host");
-        Assert.Contains(Hot, task!.Reason, StringComparison.Ordinal);
+            async () => (moves = [.. (await MigrationsAsync()).Where(t => t.User == "balancing")]).Any(t => t.State == "succeeded"),
+            () => $"balancing has moved a machine off the hot host; what it did is: {string.Join(", ", moves.Select(t => $"{t.TargetName} {t.State} {t.Step} {t.Fault?.Message}"))}");
+        var task = moves.Last(t => t.State == "succeeded");
+        Assert.Contains(Hot, task.Reason, StringComparison.Ordinal);
         await SetAsync("manual", []);
         Assert.Equal(1, (await PlacesAsync()).Count(p => p == Hot));
         Assert.Single(cluster.HostsWithQemu(await cluster.Site.MachineAsync(task.TargetName)));

@@ -115,6 +115,26 @@ public sealed class NurseryTests : IDisposable
     }
 
     [Fact]
+    public async Task AnEndThatIsToldLateIsNotTakenForThatOfTheNextStart()
+    {
+        using var nursery = new Nursery(root);
+        var run = NewRun(root);
+        await nursery.StartAsync(run, user, [], ["/bin/sleep", "300"]);
+        var (first, shim) = (run.ReadPid()!.Value, Assert.Single(Shells(), s => ParentOf(s) != Environment.ProcessId));
+        Signals.Send(shim, Signals.Stop);
+        MachineRoom.Kill(first);
+
+        run.Forget();
+        await nursery.StartAsync(run, user, [], ["/bin/sleep", "300"]);
+        Signals.Send(shim, Signals.Continue);
+        await MachineRoom.UntilAsync(() => !Shells().Contains(shim), "the first shim has ended");
+
+        Assert.Null(run.ReadExitStatus());
+        MachineRoom.Kill(run.ReadPid()!.Value);
+        Assert.Equal(137, await StatusAsync(run));
+    }
+
+    [Fact]
     public async Task AStartThatCannotBeginIsAFaultThatSaysWhere()
     {
         using var nursery = new Nursery(root) { Patience = TimeSpan.FromMilliseconds(200) };

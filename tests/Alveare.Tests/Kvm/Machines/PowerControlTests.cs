@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Alveare.Kvm.Cgroups;
 using Alveare.Kvm.Files;
 using Alveare.Kvm.Machines;
 using Alveare.Kvm.Qemu;
@@ -114,30 +113,8 @@ public sealed class PowerControlTests : IAsyncLifetime
     }
 
     /// <summary>Control groups that cannot be removed.</summary>
-    private sealed class StuckGroups : IControlGroups
+    private sealed class StuckGroups : NoGroups
     {
-        public string? WhyMemoryGrows => null;
-
-        public string? WhyMemoryIsTaken => null;
-
-        public ImmutableArray<string> Add(Guid machine) => [];
-
-        public void Remove(ImmutableArray<string> groups) => throw new IOException("the kernel says no");
-
-        public void Sweep(IReadOnlySet<string> inUse)
-        {
-        }
-
-        public IReadOnlyList<UnwrittenFile> Apply(ImmutableArray<string> groups, GroupLimits limits, GroupLimits? present) => [];
-
-        public bool WeighDisks(ImmutableArray<string> groups, long shares, long all) => true;
-
-        public void Apply(CommonLimits common)
-        {
-        }
-
-        public Bytes ReadMemory(ImmutableArray<string> groups) => Bytes.Zero;
-
-        public CpuCounter? CounterOf(ImmutableArray<string> groups) => null;
+        public override void Remove(ImmutableArray<string> groups) => throw new IOException("the kernel says no");
     }
 }
