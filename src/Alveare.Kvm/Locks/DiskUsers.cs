@@ -16,15 +16,18 @@ public sealed record DiskUser(Guid Uuid, string Name, ImmutableArray<StandingDis
 public sealed record StandingDisk(string File, string Overlay);
 
 /// <summary>Who uses the disks in one machine's directory: a file <c>clones/UUID.json</c> for each clone, so that every host that sees the
-/// datastore knows it.</summary>
+/// datastore knows it. Whatever else is in <c>clones</c> is somebody else's.</summary>
 /// <remarks>A clone is entered before it reads the source, and the source is taken (by its lock) before its users are read: of a clone and a
 /// start, a destruction or a reconfiguration at the same time at least one sees the other. While a clone is being made its entry is held by
 /// an advisory lock that ends with the agent; after that, an entry counts as long as the overlay is there and names the disk.</remarks>
 public sealed class DiskUsers(string directory)
 {
+    /// <summary>The name of the directory of entries, beside the disks.</summary>
+    public const string EntriesName = "clones";
+
     private const string Suffix = ".json";
 
-    private string Entries { get; } = Path.Combine(directory, "clones");
+    private string Entries { get; } = Path.Combine(directory, EntriesName);
 
     /// <summary>Enters a clone that is about to be made; it stays entered only if it is kept.</summary>
     /// <remarks>The caller makes each clone once at a time.</remarks>
@@ -64,7 +67,7 @@ public sealed class DiskUsers(string directory)
         if (!Directory.Exists(Entries))
             return [];
         var users = new List<DiskUser>();
-        foreach (var path in Directory.EnumerateFiles(Entries, "*" + Suffix))
+        foreach (var path in Directory.EnumerateFiles(Entries, "*" + Suffix).Where(p => IsClone(Path.GetFileNameWithoutExtension(p))))
         {
             if (ReadEntry(path) is { } user)
                 users.Add(user);
@@ -73,12 +76,17 @@ public sealed class DiskUsers(string directory)
         return users;
     }
 
-    /// <summary>Removes the directory of entries. The caller has seen that there is none and keeps new ones away.</summary>
+    /// <summary>Removes the directory of entries, unless something else is in it. The caller has seen that there is no entry and keeps new ones away.</summary>
     public void Delete()
     {
-        if (Directory.Exists(Entries))
-            Directory.Delete(Entries, recursive: true);
+        if (!Directory.Exists(Entries))
+            return;
+        foreach (var cutOff in Directory.EnumerateFiles(Entries, ".*").Where(p => IsClone(Path.GetFileName(p)[1..])))
+            File.Delete(cutOff);
+        _ = FileCalls.RemoveDirectory(Entries);
     }
+
+    private static bool IsClone(string name) => Guid.TryParseExact(name, "N", out _);
 
     private DiskUser? ReadEntry(string path)
     {

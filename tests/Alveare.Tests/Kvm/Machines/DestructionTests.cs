@@ -1,4 +1,5 @@
 using Alveare.Kvm.Files;
+using Alveare.Kvm.Locks;
 using Alveare.Kvm.Machines;
 using Alveare.Model;
 using Alveare.Model.Hosts;
@@ -45,7 +46,7 @@ public sealed class DestructionTests : IAsyncLifetime
         foreach (var whole in (string[])["web.vmx", "web.nvram", "web.lock"])
             File.WriteAllText(WholeFile.NewBeside(Path.Combine(Storage, "web", whole)), "cut off");
 
-        await new Destruction(_machines, _ground).DestroyAsync(machine, powerOff: false, TestContext.Current.CancellationToken);
+        await DestroyAsync(machine);
 
         Assert.False(Directory.Exists(Path.Combine(Storage, "web")));
     }
@@ -58,17 +59,49 @@ public sealed class DestructionTests : IAsyncLifetime
         foreach (var file in others)
             File.WriteAllText(Path.Combine(Storage, "web", file), "");
 
-        await new Destruction(_machines, _ground).DestroyAsync(machine, powerOff: false, TestContext.Current.CancellationToken);
+        await DestroyAsync(machine);
 
-        Assert.Equal(others.Order(), Directory.GetFiles(Path.Combine(Storage, "web")).Select(f => Path.GetFileName(f)).Order());
+        Assert.Equal(others.Order(), Names("web"));
     }
 
-    private Machine Register(string name)
+    [Fact]
+    public async Task AMachineThatIsInTheDirectoryWhereClonesAreEnteredStays()
+    {
+        var root = Register("old", directory: "");
+        Register("web", directory: "clones");
+        File.WriteAllText(Path.Combine(Storage, "clones", "notes.json"), "{}");
+
+        await DestroyAsync(root);
+
+        Assert.Equal(["clones"], Directory.GetFileSystemEntries(Storage).Select(f => Path.GetFileName(f)).Where(f => f[0] != '.'));
+        Assert.Equal(["notes.json", "web.raw", "web.vmx"], Names("clones"));
+    }
+
+    [Fact]
+    public async Task WhatClonesThatWereCutOffHaveEnteredGoesWithTheMachine()
+    {
+        var machine = Register("web");
+        var entries = Directory.CreateDirectory(Path.Combine(Storage, "web", "clones")).FullName;
+        File.WriteAllText(Path.Combine(entries, $".{Guid.NewGuid():N}"), "");
+        new DiskUsers(Path.Combine(Storage, "web")).Restore(new DiskUser(Guid.NewGuid(), "gone", [new StandingDisk("web.raw", "../gone/gone.qcow2")]));
+
+        await DestroyAsync(machine);
+
+        Assert.False(Directory.Exists(Path.Combine(Storage, "web")));
+    }
+
+    private Task DestroyAsync(Machine machine) =>
+        new Destruction(_machines, _ground).DestroyAsync(machine, powerOff: false, TestContext.Current.CancellationToken);
+
+    private IEnumerable<string> Names(string directory) => Directory.GetFiles(Path.Combine(Storage, directory)).Select(f => Path.GetFileName(f)).Order();
+
+    private Machine Register(string name, string? directory = null)
     {
         var spec = new MachineSpec { Uuid = Guid.NewGuid(), Name = name, Cpus = 1, Memory = Bytes.FromMib(64), Disks = [new DiskSpec($"{name}.raw", Bytes.FromMib(1), DiskFormat.Raw)] };
-        Directory.CreateDirectory(Path.Combine(Storage, name));
-        File.WriteAllBytes(Path.Combine(Storage, name, $"{name}.vmx"), VmxFile.Write(spec));
-        File.WriteAllBytes(Path.Combine(Storage, name, $"{name}.raw"), new byte[512]);
-        return new Listing(_machines, _ground).Add(new DatastorePath(Datastore, $"{name}/{name}.vmx"));
+        var place = Path.Combine(directory ?? name, name);
+        Directory.CreateDirectory(Path.Combine(Storage, directory ?? name));
+        File.WriteAllBytes(Path.Combine(Storage, $"{place}.vmx"), VmxFile.Write(spec));
+        File.WriteAllBytes(Path.Combine(Storage, $"{place}.raw"), new byte[512]);
+        return new Listing(_machines, _ground).Add(new DatastorePath(Datastore, $"{place}.vmx"));
     }
 }
