@@ -27,6 +27,24 @@ public static class DiskChain
         }
     }
 
+    /// <summary>The file that a disk stands on, relative to the datastore; null for one that stands alone, and for one that may not be used, or stands on
+    /// something that may not.</summary>
+    public static string? FindBacking(DatastoreRoot root, string relative, DiskFormat format)
+    {
+        try
+        {
+            if (DiskFile.Check(root, relative, format, alone: false) is not { } backing)
+                return null;
+            var found = Join(root, relative, backing.Name);
+            using var file = root.TryOpenRead(found);
+            return file is null ? null : found;
+        }
+        catch (FaultException e) when (e.Fault is FileCorrupt or FileNotFoundFault or InvalidPath)
+        {
+            return null;
+        }
+    }
+
     /// <summary>What QEMU would guess, where that is qcow2. It knows many formats, some of which lead to any other file: a raw disk that holds one of
     /// these is never guessed at.</summary>
     private static DiskFormat GuessFormat(DatastoreRoot root, string overlay, string relative)

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace Alveare.Kvm.Files;
 
@@ -21,7 +22,11 @@ public static class Qcow2Header
     {
         try
         {
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            // Without "non-blocking" a pipe in a file's place would hold the agent up.
+            using var handle = new SafeFileHandle(FileCalls.Open(path, FileCalls.ReadOnly | FileCalls.NonBlocking | FileCalls.CloseOnExec), ownsHandle: true);
+            if (handle.IsInvalid || !FileCalls.IsRegular((int)handle.DangerousGetHandle()))
+                return null;
+            using var file = new FileStream(handle, FileAccess.Read);
             Span<byte> head = stackalloc byte[HeadLength];
             if (file.ReadAtLeast(head, HeadLength, throwOnEndOfStream: false) < HeadLength || !Begins(head))
                 return null;

@@ -1,5 +1,4 @@
 using Alveare.Kvm.Files;
-using Alveare.Kvm.Locks;
 using Alveare.Model.Faults;
 using Alveare.Model.Machines;
 
@@ -88,7 +87,7 @@ public sealed class Destruction(MachineTable machines, Ground ground)
     private void DeleteRest(DatastorePath config, DirectoryInfo directory)
     {
         ground.DeleteLock(config);
-        var users = new DiskUsers(directory.FullName);
+        var users = ground.UsersOf(config);
         if (users.Read().Count == 0)
             users.Delete();
         // A datastore's own directory has its marker in it, and so stays.

@@ -189,7 +189,13 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
     public void DeleteLock(DatastorePath config) => LockOf(config).Delete();
 
     /// <summary>The clones that stand on disks of a machine.</summary>
-    public DiskUsers UsersOf(DatastorePath config) => new(Path.GetDirectoryName(PathOf(config))!);
+    public DiskUsers UsersOf(DatastorePath config) => new(Path.GetDirectoryName(PathOf(config.Sibling(DiskUsers.EntriesName)))!);
+
+    /// <summary>The file that a disk stands on; null for one that stands alone, and for one that may not be used.</summary>
+    public DatastorePath? BackingOf(DatastorePath config, DiskSpec disk) =>
+        DiskChain.FindBacking(datastores.Find(config.Datastore), config.Sibling(disk.File).Path, disk.Format) is { } backing
+            ? new DatastorePath(config.Datastore, backing)
+            : null;
 
     /// <summary>A fault while a clone stands on a disk of this machine or is being made from it. The caller holds the machine's lock.</summary>
     public void RequireUnused(DatastorePath config, MachineSpec spec)
@@ -212,7 +218,8 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
             .FirstOrDefault(s => s?.Uuid == clone.Uuid)?.Name ?? clone.Name;
     }
 
-    private MachineSpec? TryReadSpec(DatastorePath config)
+    /// <summary>As <see cref="ReadSpec(DatastorePath)"/>, or null.</summary>
+    public MachineSpec? TryReadSpec(DatastorePath config)
     {
         try
         {

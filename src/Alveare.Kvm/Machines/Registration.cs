@@ -1,5 +1,4 @@
 using Alveare.Core.Tasks;
-using Alveare.Kvm.Files;
 using Alveare.Kvm.Locks;
 using Alveare.Kvm.Qemu;
 using Alveare.Model.Faults;
@@ -36,10 +35,9 @@ public sealed class Registration(MachineTable machines, Ground ground, DiskImage
     /// <summary>Registers a machine from its files; one whose configuration cannot be read is registered as invalid.</summary>
     public MachineReply Register(DatastorePath config)
     {
-        var machine = listing.Add(config);
-        if (machine.Current.Spec is { } spec)
-            RestoreUses(config, spec);
-        return new MachineReply(machine.Current);
+        // Before it is listed: a clone without its entry could lose what it stands on.
+        RestoreUses(config);
+        return new MachineReply(listing.Add(config).Current);
     }
 
     /// <summary>Forgets a machine that does not run here; its files stay.</summary>
@@ -60,31 +58,18 @@ public sealed class Registration(MachineTable machines, Ground ground, DiskImage
         undo.Push(() => Directory.Delete(directory));
     }
 
-    // A disk that may not be used is refused when the machine starts, as a missing one is: until then it is registered and can be mended.
-    private string? PathOfUsable(DatastorePath disk)
-    {
-        try
-        {
-            return ground.PathOf(disk);
-        }
-        catch (FaultException e) when (e.Fault is InvalidPath)
-        {
-            return null;
-        }
-    }
-
     /// <summary>A linked clone whose directory was moved is entered anew with the machine it stands on.</summary>
-    private void RestoreUses(DatastorePath config, MachineSpec spec)
+    /// <remarks>A disk that may not be used is refused when the machine starts, as a missing one is: until then it is registered and can be mended.</remarks>
+    private void RestoreUses(DatastorePath config)
     {
-        var overlays = spec.Disks
-            .Select(d => PathOfUsable(config.Sibling(d.File)))
-            .OfType<string>()
-            .Select(overlay => (Overlay: overlay, Backing: Qcow2Header.ResolveBackingFile(overlay)))
-            .Where(d => File.Exists(d.Backing));
-        foreach (var source in overlays.GroupBy(d => Path.GetDirectoryName(d.Backing)!))
+        if (ground.TryReadSpec(config) is not { } spec)
+            return;
+        var standing = spec.Disks.Select(d => (Overlay: config.Sibling(d.File), Backing: ground.BackingOf(config, d)!)).Where(d => d.Backing is not null);
+        foreach (var source in standing.GroupBy(d => d.Backing.Directory))
         {
-            var disks = source.Select(d => new StandingDisk(Path.GetFileName(d.Backing)!, Path.GetRelativePath(source.Key, d.Overlay)));
-            new DiskUsers(source.Key).Restore(new DiskUser(spec.Uuid, spec.Name, [.. disks]));
+            var directory = Path.GetDirectoryName(ground.PathOf(source.First().Backing))!;
+            var disks = source.Select(d => new StandingDisk(d.Backing.FileName, Path.GetRelativePath(directory, ground.PathOf(d.Overlay))));
+            ground.UsersOf(source.First().Backing).Restore(new DiskUser(spec.Uuid, spec.Name, [.. disks]));
         }
     }
 }

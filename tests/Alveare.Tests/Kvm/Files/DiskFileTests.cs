@@ -137,7 +137,7 @@ public sealed class DiskFileTests : IDisposable
     }
 
     /// <summary>An image of version 3 with clusters of 64 KiB whose first table fits into 1 KiB.</summary>
-    private static byte[] Header(string? backing = null, string? format = null)
+    internal static byte[] Header(string? backing = null, string? format = null)
     {
         var header = new byte[1024];
         new byte[] { (byte)'Q', (byte)'F', (byte)'I', 0xfb, 0, 0, 0, 3 }.CopyTo(header, 0);
