@@ -52,10 +52,12 @@ public sealed class DiskUsers(string directory)
         }
     }
 
-    /// <summary>Enters a finished clone whose entry is missing, such as one whose directory was moved.</summary>
+    /// <summary>Enters a finished clone whose entry is missing or names another place, such as one whose directory was moved.</summary>
     public void Restore(DiskUser user)
     {
-        if (File.Exists(PathOf(user.Uuid)))
+        var entry = PathOf(user.Uuid);
+        // One that does not hold any more was made before the clone was moved.
+        if (File.Exists(entry) && ReadEntry(entry) is not null)
             return;
         using var use = Enter(user);
         use.Keep();

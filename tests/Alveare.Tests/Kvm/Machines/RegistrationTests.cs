@@ -73,6 +73,22 @@ public sealed class RegistrationTests : IAsyncLifetime
         Assert.Empty(_machines.All);
     }
 
+    [Fact]
+    public async Task ALinkedCloneWhoseDirectoryWasMovedKeepsItsSource()
+    {
+        Write("source");
+        var source = _registration.Register(ConfigOf("source")).Machine;
+        Write("web", backing: "../source/source.qcow2");
+        var clone = _registration.Register(ConfigOf("web")).Machine;
+        await _registration.UnregisterAsync(_machines.Find(clone.Id), Cancellation);
+        Directory.Move(Path.Combine(Storage, "web"), Path.Combine(Storage, "moved"));
+
+        _registration.Register(new DatastorePath(Datastore, "moved/web.vmx"));
+
+        var refused = await Assert.ThrowsAsync<FaultException>(() => new Destruction(_machines, _ground).DestroyAsync(_machines.Find(source.Id), powerOff: false, Cancellation));
+        Assert.Contains("'web'", Assert.IsType<ObjectInUse>(refused.Fault).By, StringComparison.Ordinal);
+    }
+
     private static DatastorePath ConfigOf(string name) => new(Datastore, $"{name}/{name}.vmx");
 
     /// <summary>Writes a machine's files as somebody does who copies them there.</summary>
