@@ -22,9 +22,30 @@ public static class DiskFile
     {
         var path = Path.Combine(root.Directory, relative);
         using var file = root.TryOpenRead(relative) ?? throw new FaultException(new FileNotFoundFault(path));
-        if (alone && FileCalls.HasLock((int)file.SafeFileHandle.DangerousGetHandle(), FirstLockByte, LockBytes))
-            throw new FaultException(new FileLocked(path, "another process has it open; a disk has one user at a time"));
+        if (alone)
+            RequireClosed(path, file);
         return format == DiskFormat.Raw ? CheckRaw(path, file) : CheckQcow2(path, file);
+    }
+
+    /// <summary>A fault while another process has the disk open. One that is missing, or in whose place something else is, nobody has open.</summary>
+    public static void RequireClosed(DatastoreRoot root, string relative)
+    {
+        try
+        {
+            using var file = root.TryOpenRead(relative);
+            if (file is not null)
+                RequireClosed(Path.Combine(root.Directory, relative), file);
+        }
+        catch (FaultException e) when (e.Fault is InvalidPath)
+        {
+            // A link or a pipe.
+        }
+    }
+
+    private static void RequireClosed(string path, FileStream file)
+    {
+        if (FileCalls.HasLock((int)file.SafeFileHandle.DangerousGetHandle(), FirstLockByte, LockBytes))
+            throw new FaultException(new FileLocked(path, "another process has it open; a disk has one user at a time"));
     }
 
     private static BackingFile? CheckRaw(string path, FileStream file) => file.Length >= 512

@@ -4,7 +4,7 @@ using Alveare.Model.Machines;
 
 namespace Alveare.Kvm.Machines;
 
-/// <summary>Deletes machines: the files that are theirs, and their directory if nothing else is in it.</summary>
+/// <summary>Deletes machines: the files that are theirs alone, and their directory if nothing else is in it.</summary>
 public sealed class Destruction(MachineTable machines, Ground ground)
 {
     /// <param name="powerOff">Whether one that is on is powered off; else it is a fault.</param>
@@ -45,13 +45,11 @@ public sealed class Destruction(MachineTable machines, Ground ground)
         try
         {
             ground.RequireUnused(config, spec);
+            var own = FilesOf(config, spec).Except(FilesOfOthers(config, directory)).ToHashSet();
+            // Those of a machine that was just powered off were open in its QEMU alone, which is gone.
+            foreach (var disk in spec.Disks.Where(d => held is null && own.Contains(d.File)))
+                ground.RequireClosed(config, disk);
             began = true;
-            HashSet<string> own =
-            [
-                .. spec.Disks.Select(d => d.File), .. MachineLog.FilesOf(config.FileName), Ground.VariablesOf(config.FileName),
-            ];
-            if (spec.CustomizationSeed is { } seed)
-                own.Add(seed);
             // Of the configuration only what an agent that was killed has left beside it.
             foreach (var file in directory.EnumerateFiles().Where(f => own.Contains(f.Name) || WholeFile.Unfinished(f.Name) is { } whole && (own.Contains(whole) || whole == config.FileName)))
                 file.Delete();
@@ -67,6 +65,18 @@ public sealed class Destruction(MachineTable machines, Ground ground)
                 ground.Release(config, epoch);
         }
     }
+
+    private static IEnumerable<string> FilesOf(DatastorePath config, MachineSpec spec) =>
+    [
+        .. spec.Disks.Select(d => d.File), .. MachineLog.FilesOf(config.FileName), Ground.VariablesOf(config.FileName),
+        .. new[] { spec.CustomizationSeed }.OfType<string>(),
+    ];
+
+    /// <summary>The files of other machines in the directory, such as one whose configuration was copied with the names of its disks.</summary>
+    private IEnumerable<string> FilesOfOthers(DatastorePath config, DirectoryInfo directory) => directory.EnumerateFiles("*.vmx")
+        .Where(f => f.Name != config.FileName)
+        .Select(f => config.Sibling(f.Name))
+        .SelectMany(other => ground.TryReadSpec(other) is { } spec ? FilesOf(other, spec) : []);
 
     // Whoever destroys a machine on a full datastore wants room: its logs make some for the lock's record. That the lock is free is looked at before it is written.
     private long Take(DatastorePath config, string name, DirectoryInfo directory)

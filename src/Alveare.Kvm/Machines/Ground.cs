@@ -117,6 +117,9 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
     public void CheckDisk(DatastorePath config, DiskSpec disk, bool alone) =>
         DiskChain.Check(datastores.Find(config.Datastore), config.Sibling(disk.File).Path, disk.Format, alone);
 
+    /// <summary>A fault while another process has a disk open.</summary>
+    public void RequireClosed(DatastorePath config, DiskSpec disk) => DiskFile.RequireClosed(datastores.Find(config.Datastore), config.Sibling(disk.File).Path);
+
     /// <summary>Gives a file to the user that QEMU runs as; answers where it is.</summary>
     public string Give(DatastorePath path, QemuUser user) => datastores.Find(path.Datastore).Give(path.Path, user.Uid, user.Gid);
 

@@ -2,6 +2,7 @@ using Alveare.Kvm.Files;
 using Alveare.Kvm.Locks;
 using Alveare.Kvm.Machines;
 using Alveare.Model;
+using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 using Xunit;
@@ -88,6 +89,39 @@ public sealed class DestructionTests : IAsyncLifetime
         await DestroyAsync(machine);
 
         Assert.False(Directory.Exists(Path.Combine(Storage, "web")));
+    }
+
+    [Fact]
+    public async Task ADiskThatAnotherProcessHasOpenIsNotDeleted()
+    {
+        var machine = Register("web");
+        var disk = Path.Combine(Storage, "web", "web.raw");
+        await using var user = new FileStream(disk, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        // As QEMU does.
+        user.Lock(100, 1);
+
+        var refused = await Assert.ThrowsAsync<FaultException>(() => DestroyAsync(machine));
+
+        Assert.Equal(disk, Assert.IsType<FileLocked>(refused.Fault).Path);
+        Assert.True(File.Exists(disk));
+        Assert.Null(_ground.ReadLock(machine.Current.Config).Owner);
+        Assert.Same(machine, _machines.Find(machine.Id));
+        // The kernel lets go of it when the process closes the file that it looked at.
+        await DestroyAsync(machine);
+        Assert.False(Directory.Exists(Path.Combine(Storage, "web")));
+    }
+
+    [Fact]
+    public async Task AFileThatAnotherMachineOfTheDirectoryNamesStays()
+    {
+        var machine = Register("web");
+        var spec = machine.Current.Spec! with { Uuid = Guid.NewGuid(), Name = "copy", Disks = [.. machine.Current.Spec!.Disks, new DiskSpec("copy.raw", Bytes.FromMib(1), DiskFormat.Raw)] };
+        File.WriteAllBytes(Path.Combine(Storage, "web", "copy.raw"), new byte[512]);
+        File.WriteAllBytes(Path.Combine(Storage, "web", "copy.vmx"), VmxFile.Write(spec));
+
+        await DestroyAsync(new Listing(_machines, _ground).Add(machine.Current.Config.Sibling("copy.vmx")));
+
+        Assert.Equal(["web.raw", "web.vmx"], Names("web"));
     }
 
     private Task DestroyAsync(Machine machine) =>
