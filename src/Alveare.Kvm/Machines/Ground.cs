@@ -36,7 +36,8 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
     public MachineSpec ReadSpec(DatastorePath config) => VmxFile.Read(
         config.FileName, ReadConfig(config) ?? throw new FaultException(new FileNotFoundFault(PathOf(config))));
 
-    /// <summary>A registered machine's configuration as its file has it now; one that is not valid any more is listed so.</summary>
+    /// <summary>A registered machine's configuration as its file has it now; one that is not valid any more is listed so, unless it runs: its file is not what
+    /// runs.</summary>
     public MachineSpec ReadSpec(Machine machine)
     {
         try
@@ -48,7 +49,7 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
         }
         catch (FaultException e) when (e.Fault is InvalidMachine invalid)
         {
-            machine.Change(m => m with { Spec = null, InvalidReason = invalid.Reason });
+            machine.Change(m => machine.Run is null ? m with { Spec = null, InvalidReason = invalid.Reason } : m);
             throw;
         }
     }

@@ -8,6 +8,7 @@ using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
+using Alveare.Tests.Kvm.Machines;
 using Xunit;
 
 namespace Alveare.Tests.Kvm;
@@ -21,6 +22,7 @@ public sealed class ListingTests : IAsyncLifetime
     private readonly HostState _state = BareHost.NewState();
     private readonly DatastoreTable _datastores;
     private readonly MachineTable _machines;
+    private readonly Ground _ground;
     private readonly Listing _listing;
     private readonly Registry _registry;
     private readonly Inspection _inspection;
@@ -30,11 +32,11 @@ public sealed class ListingTests : IAsyncLifetime
         _datastores = new DatastoreTable("h1", TimeProvider.System, all => _state.Publish(new DatastoresChanged(all)));
         _registry = new Registry(_directory);
         _machines = new MachineTable(_state, _registry);
-        var ground = new Ground(Host, "h1", _datastores);
-        _listing = new Listing(_machines, ground);
-        var clones = new CloneTable(new CloneGround(_machines, ground, null!, null!, null!, Path.Combine(_directory, "clones")));
+        _ground = new Ground(Host, "h1", _datastores);
+        _listing = new Listing(_machines, _ground);
+        var clones = new CloneTable(new CloneGround(_machines, _ground, null!, null!, null!, Path.Combine(_directory, "clones")));
         _inspection = new Inspection(
-            Host, _state, _machines, _registry, ground, _listing, clones, null!, new DatastoreThreads(), Path.Combine(_directory, "run"), TestContext.Current.CancellationToken);
+            Host, _state, _machines, _registry, _ground, _listing, clones, null!, new DatastoreThreads(), Path.Combine(_directory, "run"), TestContext.Current.CancellationToken);
         _datastores.Returned = _inspection.LookAsync;
     }
 
@@ -165,6 +167,23 @@ public sealed class ListingTests : IAsyncLifetime
 
         Assert.Null(Assert.Single(_state.Current.Datastores).Problem);
         Assert.Equal("web", Assert.Single(_state.Current.Machines).Spec?.Name);
+    }
+
+    [Fact]
+    public async Task AFileThatIsSpoiltWhileItsMachineRunsTakesNothingFromWhatRuns()
+    {
+        await using var pooled = await PooledMachine.StartAsync((_, _) => null);
+        var known = Register("web", Text("web"));
+        var machine = _machines.Find(known.Id);
+        machine.Run = pooled.Run;
+        File.WriteAllText(Path.Combine(Storage, known.Config.Path), "no configuration");
+
+        Assert.IsType<InvalidMachine>(Assert.Throws<FaultException>(() => _ground.ReadSpec(machine)).Fault);
+        Assert.Equal(known, machine.Current);
+
+        machine.Run = null;
+        Assert.IsType<InvalidMachine>(Assert.Throws<FaultException>(() => _ground.ReadSpec(machine)).Fault);
+        Assert.Equal((null, true), (machine.Current.Spec, machine.Current.InvalidReason is not null));
     }
 
     [Fact]
