@@ -16,8 +16,8 @@ internal sealed class CloneJob(CloneMachine command, CloneGround ground)
 
     public async Task<MachineReply> RunAsync(IProgress<HostProgress>? progress, CancellationToken cancellation)
     {
-        if (File.Exists(target))
-            throw new FaultException(new FileExists(target));
+        if (ground.Registration.TryFinish(command.Target, command.Spec.Uuid) is { } made)
+            return made;
         var plan = ClonePlan.Make(command, ground.Ground.ReadSpec(command.Source));
         var seed = command.Customization is { } customization ? SeedText.Write(plan.Spec, customization) : null;
         using var use = ground.Ground.UsersOf(command.Source).Enter(UserOf(plan));

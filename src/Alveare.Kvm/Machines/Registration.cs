@@ -13,9 +13,9 @@ public sealed class Registration(MachineTable machines, Ground ground, DiskImage
     /// <summary>Writes a new machine's files and registers it.</summary>
     public async Task<MachineReply> CreateAsync(CreateMachine create, CancellationToken cancellation)
     {
+        if (TryFinish(create.Config, create.Spec.Uuid) is { } made)
+            return made;
         var config = ground.PathOf(create.Config);
-        if (File.Exists(config))
-            throw new FaultException(new FileExists(config));
         await using var undo = new UndoStack();
         MakeDirectory(config, undo);
         foreach (var disk in create.Spec.Disks)
@@ -30,6 +30,16 @@ public sealed class Registration(MachineTable machines, Ground ground, DiskImage
         var reply = Register(create.Config);
         undo.Clear();
         return reply;
+    }
+
+    /// <summary>Registers a machine that is to be made and is there already, since an agent was killed when it had written the configuration, the last of its
+    /// files; null where there is none. A fault where another machine's is there.</summary>
+    public MachineReply? TryFinish(DatastorePath config, Guid uuid)
+    {
+        var path = ground.PathOf(config);
+        if (!File.Exists(path))
+            return null;
+        return ground.TryReadSpec(config)?.Uuid == uuid ? Register(config) : throw new FaultException(new FileExists(path));
     }
 
     /// <summary>Registers a machine from its files; one whose configuration cannot be read is registered as invalid.</summary>

@@ -1,3 +1,4 @@
+using Alveare.Kvm.Clones;
 using Alveare.Kvm.Files;
 using Alveare.Kvm.Machines;
 using Alveare.Model;
@@ -87,6 +88,33 @@ public sealed class RegistrationTests : IAsyncLifetime
 
         var refused = await Assert.ThrowsAsync<FaultException>(() => new Destruction(_machines, _ground).DestroyAsync(_machines.Find(source.Id), powerOff: false, Cancellation));
         Assert.Contains("'web'", Assert.IsType<ObjectInUse>(refused.Fault).By, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AMachineThatWasMadeAndNotRegisteredByAnAgentThatWasKilledIsRegisteredWhenItIsAskedForAgain()
+    {
+        var spec = Write("web");
+        var create = new CreateMachine(ConfigOf("web"), spec);
+
+        Assert.Equal(spec, (await _registration.CreateAsync(create, Cancellation)).Machine.Spec);
+
+        var other = create with { Spec = spec with { Uuid = Guid.NewGuid() } };
+        Assert.IsType<FileExists>((await Assert.ThrowsAsync<FaultException>(() => _registration.CreateAsync(other, Cancellation))).Fault);
+        Assert.Equal(spec.Id, Assert.Single(_machines.All).Id);
+    }
+
+    [Fact]
+    public async Task ACloneThatWasMadeAndNotRegisteredByAnAgentThatWasKilledIsNotMadeTwice()
+    {
+        var spec = Write("web");
+        var clones = new CloneTable(new CloneGround(_machines, _ground, _registration, null!, null!, Path.Combine(_directory, "clones")));
+        Write("source");
+        var command = new CloneMachine(ConfigOf("source"), ConfigOf("web"), spec, CloneKind.Full, Customization: null);
+
+        Assert.Equal(spec, (await clones.CloneAsync(command, progress: null, Cancellation)).Machine.Spec);
+
+        var other = command with { Spec = spec with { Uuid = Guid.NewGuid() } };
+        Assert.IsType<FileExists>((await Assert.ThrowsAsync<FaultException>(() => clones.CloneAsync(other, progress: null, Cancellation))).Fault);
     }
 
     private static DatastorePath ConfigOf(string name) => new(Datastore, $"{name}/{name}.vmx");
