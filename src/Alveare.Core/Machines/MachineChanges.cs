@@ -27,13 +27,22 @@ internal sealed class MachineChanges(MachineGround ground, MachineMaking making)
             MachineChecks.PortGroups(now, datacenter, vm.Name, asked);
 
         var stem = vm.Config.FileName[..^Path.GetExtension(vm.Config.FileName).Length];
-        await ApplyAsync(vm, spec with
+        var wanted = spec with
         {
             Cpus = operation.Cpus ?? spec.Cpus,
             Memory = operation.Memory ?? spec.Memory,
             Nics = operation.PortGroups is { } portGroups ? Nics(spec.Nics, portGroups) : spec.Nics,
-            Disks = [.. spec.Disks, .. MachineLayout.Disks(stem, added.Select(c => (c, DiskFormat.Qcow2)), spec.Disks)],
-        });
+        };
+        MachineSpec Named(string disks) => wanted with { Disks = [.. spec.Disks, .. MachineLayout.Disks(disks, added.Select(c => (c, DiskFormat.Qcow2)), spec.Disks)] };
+        try
+        {
+            await ApplyAsync(vm, Named(stem));
+        }
+        catch (FaultException e) when (e.Fault is FileExists)
+        {
+            // Files of disks that left the configuration, or that a host was making when it was killed: they are left alone.
+            await ApplyAsync(vm, Named(MachineLayout.Unique(stem, ground.Ids.NewUuid())));
+        }
     }
 
     /// <summary>Has the host write the name into the machine's files; what it says of them then is the name in the inventory.</summary>

@@ -25,7 +25,10 @@ internal static class MachineLayout
     }
 
     /// <summary>A directory that also nothing outside the inventory has.</summary>
-    public static string UniqueDirectory(string name, Guid uuid) => $"{Directory(name)}-{uuid.ToString("N")[..12]}";
+    public static string UniqueDirectory(string name, Guid uuid) => Unique(Directory(name), uuid);
+
+    /// <summary>What files are called after that are to meet no others.</summary>
+    public static string Unique(string stem, Guid uuid) => $"{stem}-{uuid.ToString("N")[..12]}";
 
     public static DatastorePath Config(EntityId datastore, string directory) => new(datastore, $"{directory}/{directory}.vmx");
 

@@ -131,8 +131,11 @@ internal sealed class MachineFiles(Ground ground, MachineTable machines)
         }
 
         await ground.World.PauseAsync(10);
-        foreach (var added in spec.Disks.Where(d => now.Disks.All(o => o.File != d.File)))
-            ground.Store(config).Write(config.Sibling(added.File).Path, new DiskFile(added.Capacity, EmptyDisk), "adding a disk");
+        var added = spec.Disks.Where(d => now.Disks.All(o => o.File != d.File)).Select(d => (config.Sibling(d.File).Path, Disk: d)).ToList();
+        if (added.Find(a => ground.Store(config).Find(a.Path) is not null) is { Path: { } taken })
+            throw new FaultException(new FileExists(taken));
+        foreach (var (path, disk) in added)
+            ground.Store(config).Write(path, new DiskFile(disk.Capacity, EmptyDisk), "adding a disk");
         ground.Store(config).Write(config.Path, new ConfigFile(spec), "writing the configuration");
         machine.Change(m => m with { Spec = spec });
     }

@@ -168,6 +168,22 @@ public sealed class MachineLifeTests
     }
 
     [Fact]
+    public async Task ANewDiskIsCalledOtherwiseThanAFileThatIsThereAndIsNoDiskOfTheMachine()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01");
+        var left = new PlainFile(Bytes.FromMib(1));
+        site.Files.Write("web01/web01-1.qcow2", left, "leaving it");
+
+        await site.SucceedAsync(new ReconfigureVm { Target = id, AddDisks = [Bytes.FromGib(2)] });
+
+        var added = site.Vm(id).Spec!.Disks[1].File;
+        Assert.StartsWith("web01-", added, StringComparison.Ordinal);
+        Assert.IsType<DiskFile>(site.Files.Find($"web01/{added}"));
+        Assert.Equal(left, site.Files.Find("web01/web01-1.qcow2"));
+    }
+
+    [Fact]
     public async Task AGuestIsAskedToShutDown()
     {
         await using var site = await MachineSite.OpenAsync();
