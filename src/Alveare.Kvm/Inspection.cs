@@ -106,7 +106,8 @@ internal sealed class Inspection(
         return false;
     }
 
-    /// <summary>After a crash of the whole host there is a lock of ours and no process. Where somebody removed the run directory there is one.</summary>
+    /// <summary>After a crash of the whole host there is a lock of ours and no process. Where somebody removed the run directory there is one. An agent that is
+    /// killed while it changes or destroys a machine that is off leaves a lock too, of the same boot.</summary>
     private void SeeWithoutRun(Machine machine, HostMachine found, LockRecord? held, RunDirectory run)
     {
         // Without readable files there is no telling; the lock is looked at again when the machine is started.
@@ -124,7 +125,10 @@ internal sealed class Inspection(
         else
         {
             Tell(machine, found, PowerState.Off, ground.Release(machine.Current.Config, held.Epoch));
-            Raise("vm.died", machine, $"Virtual machine '{machine.Name}' ran when this host went down; it is powered off now.");
+            if (ground.IsOfThisBoot(held))
+                Raise("vm.unlocked", machine, $"Virtual machine '{machine.Name}' was locked by this host when its agent ended, and nothing of it runs; it is powered off.");
+            else
+                Raise("vm.died", machine, $"Virtual machine '{machine.Name}' ran when this host went down; it is powered off now.");
         }
     }
 
@@ -176,7 +180,7 @@ internal sealed class Inspection(
     }
 
     private void Raise(string kind, Machine machine, string message) =>
-        state.Publish(new HostEventRaised(kind, machine.Id, message, IsProblem: kind != "vm.guest-powered-off"));
+        state.Publish(new HostEventRaised(kind, machine.Id, message, IsProblem: kind is not ("vm.guest-powered-off" or "vm.unlocked")));
 }
 
 /// <summary>What a datastore tells of a machine that runs here.</summary>

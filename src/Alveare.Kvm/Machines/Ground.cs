@@ -127,6 +127,9 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
     /// <summary>The record that holds a machine's on-disk lock now.</summary>
     public LockRecord ReadLock(DatastorePath config) => LockOf(config).Read();
 
+    /// <summary>Whether a lock was taken since this host was booted.</summary>
+    public bool IsOfThisBoot(LockRecord held) => held.BootId == bootId;
+
     /// <summary>Publishes an epoch with this host (or nobody) as the owner; false when somebody was faster.</summary>
     public bool TryPublish(DatastorePath config, long epoch, bool owned) => TryPublish(LockOf(config), epoch, owned, survives: true);
 

@@ -112,6 +112,7 @@ public sealed class AdoptionTests
             File.Delete(path);
         else
             await File.WriteAllTextAsync(path, record, Cancellation);
+        room.Boot(machine);
 
         var second = await room.OpenHostAsync("a");
 
@@ -125,6 +126,7 @@ public sealed class AdoptionTests
         await using var room = MachineRoom.Open();
         var machine = await RunUntilKilledAsync(room);
         Directory.Delete(Path.Combine(room.Path, "a", "run"), recursive: true);
+        room.Boot(machine);
 
         var second = await room.OpenHostAsync("a");
 

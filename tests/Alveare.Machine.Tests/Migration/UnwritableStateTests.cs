@@ -109,5 +109,6 @@ public sealed class UnwritableStateTests : MovingMachine
         MachineRoom.Kill(process);
         await room.EndedAsync("b");
         Directory.Delete(Path.Combine(room.Path, "b", "run"), recursive: true);
+        room.Boot(machine);
     }
 }

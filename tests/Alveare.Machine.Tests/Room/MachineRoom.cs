@@ -170,6 +170,15 @@ internal sealed class MachineRoom : IAsyncDisposable
     public static async Task UntilAsync(IHost host, EntityId machine, Func<HostMachine, bool> expected) =>
         await WatchUntilAsync(host, s => s.Machines.Any(m => m.Id == machine && expected(m)));
 
+    /// <summary>Lets this machine have been booted since a virtual machine was started: the takings of its lock are of an earlier boot.</summary>
+    public void Boot(HostMachine machine)
+    {
+        var config = System.IO.Path.Combine(DatastorePath, machine.Config.Path);
+        var now = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
+        foreach (var taking in System.IO.Directory.GetFiles(System.IO.Path.GetDirectoryName(config)!, $"{System.IO.Path.GetFileNameWithoutExtension(config)}.lock.*"))
+            File.WriteAllText(taking, File.ReadAllText(taking).Replace(now, Guid.NewGuid().ToString(), StringComparison.Ordinal));
+    }
+
     /// <summary>Waits until what a host says is as wanted.</summary>
     public static Task UntilAsync(IHost host, Func<HostSnapshot, bool> expected) => WatchUntilAsync(host, expected);
 

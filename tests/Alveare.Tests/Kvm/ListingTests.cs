@@ -3,6 +3,7 @@ using System.Text;
 using Alveare.Kvm;
 using Alveare.Kvm.Clones;
 using Alveare.Kvm.Files;
+using Alveare.Kvm.Locks;
 using Alveare.Kvm.Machines;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -184,6 +185,29 @@ public sealed class ListingTests : IAsyncLifetime
         machine.Run = null;
         Assert.IsType<InvalidMachine>(Assert.Throws<FaultException>(() => _ground.ReadSpec(machine)).Fault);
         Assert.Equal((null, true), (machine.Current.Spec, machine.Current.InvalidReason is not null));
+    }
+
+    [Theory]
+    [InlineData(true, "vm.died")]
+    [InlineData(false, "vm.unlocked")]
+    public async Task OnlyAMachineThatWasLockedBeforeTheHostsBootIsSaidToHaveRun(bool hasBooted, string kind)
+    {
+        var known = Register("web", Text("web"));
+        var boot = hasBooted ? "an earlier one" : File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
+        new MachineLock(Path.Combine(Storage, "web"), "web", "shared").TryTake(new LockRecord(0, null, null, null), Host, "h1", boot);
+        // As an agent finds it that starts.
+        _machines.Find(known.Id).Change(m => m with { Spec = null, Power = PowerState.Unknown });
+
+        await _inspection.LookAsync(Datastore);
+
+        Assert.Equal(known with { LockEpoch = 2, Revision = 0 }, _machines.Find(known.Id).Current with { Revision = 0 });
+        await foreach (var change in _state.WatchAsync(TestContext.Current.CancellationToken))
+        {
+            if (change is not HostEventRaised told)
+                continue;
+            Assert.Equal((kind, hasBooted), (told.Kind, told.IsProblem));
+            break;
+        }
     }
 
     [Fact]
