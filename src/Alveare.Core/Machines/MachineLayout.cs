@@ -69,8 +69,8 @@ internal static class MachineLayout
             safe.Append(kept);
         }
 
-        // A leading dot hides it, a leading '-' reads as an option.
-        var directory = safe.ToString().Trim('-', '.');
+        // A leading dot hides it, a leading '-' reads as an option, and locks have names of their own beside it.
+        var directory = safe.ToString().Trim('-', '.').Replace(".lock", "-lock", StringComparison.OrdinalIgnoreCase);
         return directory.Length == 0 ? "vm" : directory;
     }
 }

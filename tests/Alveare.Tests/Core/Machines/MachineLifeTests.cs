@@ -183,6 +183,17 @@ public sealed class MachineLifeTests
         Assert.Equal(left, site.Files.Find("web01/web01-1.qcow2"));
     }
 
+    [Theory]
+    [InlineData("db.lock.old")]
+    [InlineData("db.Lock")]
+    public async Task AMachineMayBeNamedAsALock(string name)
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync(name);
+        Assert.Equal(name, site.Vm(id).Name);
+        Assert.Empty(MachineSpecRules.Check(site.Vm(id).Spec!));
+    }
+
     [Fact]
     public async Task AGuestIsAskedToShutDown()
     {
