@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Alveare.Kvm.Clones;
 using Alveare.Kvm.Files;
 using Alveare.Kvm.Locks;
 using Alveare.Kvm.Machines;
@@ -11,7 +10,7 @@ using Alveare.Model.Machines;
 
 namespace Alveare.Kvm;
 
-/// <summary>Finds out from files and locks what only a datastore can tell of machines that do not run here, and of clones that were being made:
+/// <summary>Finds out from files and locks what only a datastore can tell of machines that do not run here, and of files that were being made:
 /// when the agent starts, and when a datastore comes back.</summary>
 /// <remarks>Until then such a machine is listed as unread, its power unknown, and nothing is done with it: nobody starts, destroys or forgets what
 /// this host may still have to release. Each datastore is looked at on a thread of its own.</remarks>
@@ -22,7 +21,7 @@ internal sealed class Inspection(
     Registry registry,
     Ground ground,
     Listing listing,
-    CloneTable clones,
+    LeftoverFiles leftovers,
     PowerControl power,
     DatastoreThreads threads,
     string runRoot,
@@ -44,9 +43,21 @@ internal sealed class Inspection(
             Try(machine);
         if (stopping.IsCancellationRequested)
             return;
-        foreach (var problem in clones.TakeBackUnfinished(datastore))
-            state.Publish(new HostEventRaised("host.left-behind", host, problem, IsProblem: true));
+        TakeBack(datastore);
     });
+
+    private void TakeBack(EntityId datastore)
+    {
+        try
+        {
+            foreach (var problem in leftovers.TakeBack(datastore))
+                state.Publish(new HostEventRaised("host.left-behind", host, problem, IsProblem: true));
+        }
+        catch (FaultException)
+        {
+            // It waits for its datastore.
+        }
+    }
 
     /// <summary>Looks at one machine whose QEMU has turned out to be gone.</summary>
     public Task LookAsync(Machine machine) => threads.RunAsync(machine.Current.Config.Datastore, () => Try(machine));

@@ -36,6 +36,7 @@ public sealed class KvmHost : IHost
     private readonly Reconfiguration reconfiguration;
     private readonly Destruction destruction;
     private readonly CloneTable clones;
+    private readonly LeftoverFiles leftovers;
     private readonly PortGroupTable portGroups;
     private readonly StatisticsSampler statistics;
     private readonly ResourceEnforcement enforcement;
@@ -63,10 +64,11 @@ public sealed class KvmHost : IHost
         var images = new DiskImages(setup.User, datastores.NameAt);
         var listing = new Listing(machines, ground);
         var threads = new DatastoreThreads();
-        registration = new Registration(machines, ground, images, listing);
+        var making = Path.Combine(options.StateDirectory, "clones");
+        leftovers = new LeftoverFiles(making, ground);
+        registration = new Registration(machines, ground, images, listing, leftovers);
         destruction = new Destruction(machines, ground);
-        clones = new CloneTable(new CloneGround(
-            machines, ground, registration, images, setup.User, Path.Combine(options.StateDirectory, "clones")));
+        clones = new CloneTable(new CloneGround(machines, ground, registration, images, setup.User, leftovers, making));
         log = new MachineLog(ground, options.HostName, options.Time);
         portGroups = new PortGroupTable(options.HostId, options.HostName, options.Uplink, new PortGroupRecord(
             () => registry.Content.PortGroups, wanted => registry.Change(c => c with { PortGroups = wanted }), state.SetPortGroups, state.Publish));
@@ -80,7 +82,7 @@ public sealed class KvmHost : IHost
         {
             TranslationCache = () => state.Current.Facts.Accelerator == Accelerator.Emulation ? Bytes.FromMib(options.TranslationCacheMib) : Bytes.Zero,
         };
-        reconfiguration = new Reconfiguration(ground, images, enforcement);
+        reconfiguration = new Reconfiguration(ground, images, enforcement, leftovers);
         power = new PowerControl(state, launcher, ground, surroundings, log)
         {
             Adopted = (machine, run) =>
@@ -97,7 +99,7 @@ public sealed class KvmHost : IHost
             ClaimTimeAfterDeath = options.ClaimTimeAfterDeath,
         });
         inspection = new Inspection(
-            options.HostId, state, machines, registry, ground, listing, clones, power, threads, setup.RunRoot, stopping.Token);
+            options.HostId, state, machines, registry, ground, listing, leftovers, power, threads, setup.RunRoot, stopping.Token);
         datastores.Returned = inspection.LookAsync;
         powerDown = new PowerDown(state, machines, options.HostName, options.PowerDownCommand, options.Time, stopping.Token);
         _ = log.KeepShortAsync(machines, threads, stopping.Token);
@@ -149,7 +151,7 @@ public sealed class KvmHost : IHost
             PowerDownProblem = PowerDown.ProblemOf(options.PowerDownCommand),
         };
         var host = new KvmHost(options, facts, setup, stopping);
-        host.warnings.AddRange(host.clones.FindUnfinished());
+        host.warnings.AddRange(host.leftovers.Find());
         await new Adoption(
                 options.HostId, host.state, host.machines, host.power, host.migrations, host.surroundings, host.inspection, host.enforcement.Apply, runRoot, host.warnings)
             .RunAsync(host.registry);

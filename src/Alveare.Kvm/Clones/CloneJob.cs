@@ -22,9 +22,7 @@ internal sealed class CloneJob(CloneMachine command, CloneGround ground)
         var seed = command.Customization is { } customization ? SeedText.Write(plan.Spec, customization) : null;
         using var use = ground.Ground.UsersOf(command.Source).Enter(UserOf(plan));
         RequireSourceOff(plan);
-        using var unfinished = UnfinishedClone.Begin(
-            ground.UnfinishedDirectory, new UnfinishedRecord(command.Target, [.. plan.Files.Where(f => !File.Exists(TargetPath(f)))]),
-            flush: command.Kind == CloneKind.Full);
+        using var unfinished = ground.Leftovers.Begin(command.Target, plan.Files, flush: command.Kind == CloneKind.Full);
         await using var undo = new UndoStack();
         Registration.MakeDirectory(target, undo);
         await MakeDisksAsync(plan, undo, progress, cancellation);
@@ -113,7 +111,7 @@ internal sealed class CloneJob(CloneMachine command, CloneGround ground)
     }
 
     private async Task WriteSeedAsync(string file, SeedText seed, UndoStack undo, CancellationToken cancellation) =>
-        Write(file, await SeedImage.MakeAsync(seed, ground.UnfinishedDirectory, cancellation), undo);
+        Write(file, await SeedImage.MakeAsync(seed, ground.SeedDirectory, cancellation), undo);
 
     /// <summary>A source that was never started has no variables yet, and neither has its clone.</summary>
     private void CopyVariables(ClonePlan plan, UndoStack undo)

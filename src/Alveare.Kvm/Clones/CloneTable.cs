@@ -9,19 +9,19 @@ using Alveare.Model.Hosts;
 namespace Alveare.Kvm.Clones;
 
 /// <summary>What making clones needs of its host.</summary>
-/// <param name="UnfinishedDirectory">Where clones that are being made are remembered over an end of the agent.</param>
+/// <param name="SeedDirectory">Where seeds are made; what an agent that is killed leaves there is removed with other leftovers.</param>
 internal sealed record CloneGround(
     MachineTable Machines,
     Ground Ground,
     Registration Registration,
     DiskImages Images,
     QemuUser User,
-    string UnfinishedDirectory);
+    LeftoverFiles Leftovers,
+    string SeedDirectory);
 
 /// <summary>The clones of this host that are being made, each once at a time.</summary>
 internal sealed class CloneTable(CloneGround ground)
 {
-    private readonly LeftoverClones leftovers = new(ground.UnfinishedDirectory, ground.Ground);
     private readonly ConcurrentDictionary<Guid, Task> making = new();
 
     /// <summary>Makes a clone and registers it; the same command again answers the same.</summary>
@@ -34,31 +34,12 @@ internal sealed class CloneTable(CloneGround ground)
         {
             if (FindFinished(command) is { } finished)
                 return new MachineReply(finished.Current);
-            leftovers.TakeBack(command.Target.Datastore);
             return await new CloneJob(command, ground).RunAsync(progress, cancellation);
         }
         finally
         {
             making.TryRemove(command.Spec.Uuid, out _);
             done.SetResult();
-        }
-    }
-
-    /// <summary>Finds out what earlier agents left behind when they ended in the middle of a clone, without a look at any datastore; answers which
-    /// records cannot be read, a sentence each.</summary>
-    public IReadOnlyList<string> FindUnfinished() => leftovers.Find();
-
-    /// <summary>Removes what is left in a datastore, if that is there; answers what could not be removed, a sentence each.</summary>
-    public IReadOnlyList<string> TakeBackUnfinished(EntityId datastore)
-    {
-        try
-        {
-            return leftovers.TakeBack(datastore);
-        }
-        catch (FaultException)
-        {
-            // It waits for its datastore.
-            return [];
         }
     }
 

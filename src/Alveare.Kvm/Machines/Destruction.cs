@@ -45,7 +45,7 @@ public sealed class Destruction(MachineTable machines, Ground ground)
         try
         {
             ground.RequireUnused(config, spec);
-            var own = FilesOf(config, spec).Except(FilesOfOthers(config, directory)).ToHashSet();
+            var own = Ground.FilesOf(config, spec).Except(FilesOfOthers(config, directory)).ToHashSet();
             // Those of a machine that was just powered off were open in its QEMU alone, which is gone.
             foreach (var disk in spec.Disks.Where(d => held is null && own.Contains(d.File)))
                 ground.RequireClosed(config, disk);
@@ -66,17 +66,11 @@ public sealed class Destruction(MachineTable machines, Ground ground)
         }
     }
 
-    private static IEnumerable<string> FilesOf(DatastorePath config, MachineSpec spec) =>
-    [
-        .. spec.Disks.Select(d => d.File), .. MachineLog.FilesOf(config.FileName), Ground.VariablesOf(config.FileName),
-        .. new[] { spec.CustomizationSeed }.OfType<string>(),
-    ];
-
     /// <summary>The files of other machines in the directory, such as one whose configuration was copied with the names of its disks.</summary>
     private IEnumerable<string> FilesOfOthers(DatastorePath config, DirectoryInfo directory) => directory.EnumerateFiles("*.vmx")
         .Where(f => f.Name != config.FileName)
         .Select(f => config.Sibling(f.Name))
-        .SelectMany(other => ground.TryReadSpec(other) is { } spec ? FilesOf(other, spec) : []);
+        .SelectMany(other => ground.TryReadSpec(other) is { } spec ? Ground.FilesOf(other, spec) : []);
 
     // Whoever destroys a machine on a full datastore wants room: its logs make some for the lock's record. That the lock is free is looked at before it is written.
     private long Take(DatastorePath config, string name, DirectoryInfo directory)

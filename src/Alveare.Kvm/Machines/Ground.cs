@@ -73,6 +73,13 @@ public sealed class Ground(EntityId host, string hostName, DatastoreTable datast
     /// <summary>The name of the UEFI variables' file beside a configuration.</summary>
     public static string VariablesOf(string config) => Path.ChangeExtension(config, ".nvram");
 
+    /// <summary>The names of a machine's files beside its configuration, whether they are there or not.</summary>
+    public static IEnumerable<string> FilesOf(DatastorePath config, MachineSpec spec) =>
+    [
+        .. spec.Disks.Select(d => d.File), .. MachineLog.FilesOf(config.FileName), VariablesOf(config.FileName),
+        .. new[] { spec.CustomizationSeed }.OfType<string>(),
+    ];
+
     /// <summary>A machine's UEFI variables, or null when it has none yet.</summary>
     public byte[]? ReadVariables(DatastorePath config)
     {

@@ -10,7 +10,7 @@ namespace Alveare.Kvm.Machines;
 
 /// <summary>Replaces the configuration of machines that are off (a disk that leaves it keeps its file), and of any machine its name and what it
 /// is promised and held to.</summary>
-public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEnforcement enforcement)
+public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEnforcement enforcement, LeftoverFiles leftovers)
 {
     public async Task SetResourcesAsync(Machine machine, SetMachineResources set, CancellationToken cancellation)
     {
@@ -102,6 +102,7 @@ public sealed class Reconfiguration(Ground ground, DiskImages images, ResourceEn
 
     private async Task ApplyAsync(DatastorePath config, MachineSpec wanted, DiskChanges changes, CancellationToken cancellation)
     {
+        using var unfinished = changes.Added.IsEmpty ? null : leftovers.Begin(config, changes.Added.Select(d => d.File), flush: false);
         await using var undo = new UndoStack();
         foreach (var disk in changes.Added)
         {

@@ -8,7 +8,7 @@ using Alveare.Model.Machines;
 namespace Alveare.Kvm.Machines;
 
 /// <summary>Takes machines into this host's registry and forgets them.</summary>
-public sealed class Registration(MachineTable machines, Ground ground, DiskImages images, Listing listing)
+public sealed class Registration(MachineTable machines, Ground ground, DiskImages images, Listing listing, LeftoverFiles leftovers)
 {
     /// <summary>Writes a new machine's files and registers it.</summary>
     public async Task<MachineReply> CreateAsync(CreateMachine create, CancellationToken cancellation)
@@ -16,6 +16,7 @@ public sealed class Registration(MachineTable machines, Ground ground, DiskImage
         if (TryFinish(create.Config, create.Spec.Uuid) is { } made)
             return made;
         var config = ground.PathOf(create.Config);
+        using var unfinished = leftovers.Begin(create.Config, create.Spec.Disks.Select(d => d.File), flush: false);
         await using var undo = new UndoStack();
         MakeDirectory(config, undo);
         foreach (var disk in create.Spec.Disks)

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text;
 using Alveare.Kvm;
-using Alveare.Kvm.Clones;
 using Alveare.Kvm.Files;
 using Alveare.Kvm.Locks;
 using Alveare.Kvm.Machines;
@@ -35,9 +34,9 @@ public sealed class ListingTests : IAsyncLifetime
         _machines = new MachineTable(_state, _registry);
         _ground = new Ground(Host, "h1", _datastores);
         _listing = new Listing(_machines, _ground);
-        var clones = new CloneTable(new CloneGround(_machines, _ground, null!, null!, null!, Path.Combine(_directory, "clones")));
+        var leftovers = new LeftoverFiles(Path.Combine(_directory, "clones"), _ground);
         _inspection = new Inspection(
-            Host, _state, _machines, _registry, _ground, _listing, clones, null!, new DatastoreThreads(), Path.Combine(_directory, "run"), TestContext.Current.CancellationToken);
+            Host, _state, _machines, _registry, _ground, _listing, leftovers, null!, new DatastoreThreads(), Path.Combine(_directory, "run"), TestContext.Current.CancellationToken);
         _datastores.Returned = _inspection.LookAsync;
     }
 

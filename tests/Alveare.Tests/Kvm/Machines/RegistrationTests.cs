@@ -19,18 +19,22 @@ public sealed class RegistrationTests : IAsyncLifetime
     private readonly MachineTable _machines;
     private readonly DatastoreTable _datastores = new("h1", TimeProvider.System, _ => { });
     private readonly Ground _ground;
+    private readonly LeftoverFiles _leftovers;
     private readonly Registration _registration;
 
     public RegistrationTests()
     {
         _machines = new MachineTable(BareHost.NewState(), new Registry(Path.Combine(_directory, "state")));
         _ground = new Ground(EntityId.Host(Guid.NewGuid()), "h1", _datastores);
-        _registration = new Registration(_machines, _ground, null!, new Listing(_machines, _ground));
+        _leftovers = new LeftoverFiles(Making, _ground);
+        _registration = new Registration(_machines, _ground, null!, new Listing(_machines, _ground), _leftovers);
     }
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     private string Storage => Path.Combine(_directory, "ds");
+
+    private string Making => Path.Combine(_directory, "clones");
 
     private string Outside => Path.Combine(_directory, "outside");
 
@@ -107,7 +111,7 @@ public sealed class RegistrationTests : IAsyncLifetime
     public async Task ACloneThatWasMadeAndNotRegisteredByAnAgentThatWasKilledIsNotMadeTwice()
     {
         var spec = Write("web");
-        var clones = new CloneTable(new CloneGround(_machines, _ground, _registration, null!, null!, Path.Combine(_directory, "clones")));
+        var clones = new CloneTable(new CloneGround(_machines, _ground, _registration, null!, null!, _leftovers, Making));
         Write("source");
         var command = new CloneMachine(ConfigOf("source"), ConfigOf("web"), spec, CloneKind.Full, Customization: null);
 

@@ -1,4 +1,3 @@
-using Alveare.Kvm.Clones;
 using Alveare.Kvm.Files;
 using Alveare.Kvm.Machines;
 using Alveare.Model;
@@ -7,18 +6,22 @@ using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 using Xunit;
 
-namespace Alveare.Tests.Kvm;
+namespace Alveare.Tests.Kvm.Machines;
 
-public sealed class LeftoverCloneTests : IAsyncLifetime
+public sealed class LeftoverFilesTests : IAsyncLifetime
 {
     private static readonly EntityId Datastore = EntityId.Datastore(Guid.NewGuid());
 
     private readonly string _directory = Directory.CreateTempSubdirectory("alveare-left-").FullName;
     private readonly DatastoreTable _datastores = new("h1", TimeProvider.System, _ => { });
-    private readonly LeftoverClones _leftovers;
+    private readonly Ground _ground;
+    private readonly LeftoverFiles _leftovers;
 
-    public LeftoverCloneTests() =>
-        _leftovers = new LeftoverClones(Records, new Ground(EntityId.Host(Guid.NewGuid()), "h1", _datastores));
+    public LeftoverFilesTests()
+    {
+        _ground = new Ground(EntityId.Host(Guid.NewGuid()), "h1", _datastores);
+        _leftovers = new LeftoverFiles(Records, _ground);
+    }
 
     private string Records => Path.Combine(_directory, "clones");
 
@@ -37,16 +40,20 @@ public sealed class LeftoverCloneTests : IAsyncLifetime
     }
 
     [Fact]
-    public void PartialFilesAreRemovedAndThoseOfAWholeCloneAreNot()
+    public void FilesThatNoConfigurationNamesAreRemoved()
     {
         var partial = Leave("partial");
-        var whole = Leave("whole");
-        File.WriteAllText(Path.ChangeExtension(whole, ".vmx"), "");
+        var unreadable = Leave("unreadable");
+        File.WriteAllText(Path.ChangeExtension(unreadable, ".vmx"), "");
+        var (named, notNamed) = (Leave("whole"), Leave("whole", "whole-1.raw"));
+        Describe("whole");
 
         Assert.Empty(TakeBackAll());
 
         Assert.False(Directory.Exists(Path.GetDirectoryName(partial)));
-        Assert.True(File.Exists(whole));
+        Assert.True(File.Exists(unreadable));
+        Assert.True(File.Exists(named));
+        Assert.False(File.Exists(notNamed));
         Assert.Empty(Directory.GetFiles(Records));
     }
 
@@ -103,17 +110,56 @@ public sealed class LeftoverCloneTests : IAsyncLifetime
         Assert.True(File.Exists(stuck));
     }
 
+    [Fact]
+    public async Task WhatIsLeftIsRemovedBeforeItsMachineIsMadeAgainAndStaysOutOfWhatIsMadeThen()
+    {
+        var left = Leave("web");
+        _leftovers.Find();
+        using var machines = new MachineTable(BareHost.NewState(), new Registry(Path.Combine(_directory, "state")));
+        var spec = new MachineSpec { Uuid = Guid.NewGuid(), Name = "web", Cpus = 1, Memory = Bytes.FromMib(64) };
+
+        await new Registration(machines, _ground, null!, new Listing(machines, _ground), _leftovers)
+            .CreateAsync(new CreateMachine(ConfigOf("web"), spec), TestContext.Current.CancellationToken);
+
+        Assert.False(File.Exists(left));
+        Assert.Empty(Directory.GetFiles(Records));
+        File.WriteAllText(left, "");
+        Assert.Empty(TakeBackAll());
+        Assert.True(File.Exists(left));
+    }
+
+    [Fact]
+    public void AFileThatWasThereBeforeIsNotOneThatIsMade()
+    {
+        var there = Leave("web");
+        File.Delete(Assert.Single(Directory.GetFiles(Records)));
+        _ = Remember("web", "web.raw");
+
+        Assert.Empty(TakeBackAll());
+
+        Assert.True(File.Exists(there));
+    }
+
+    private static DatastorePath ConfigOf(string name) => new(Datastore, $"{name}/{name}.vmx");
+
     // As an agent does that starts.
     private IReadOnlyList<string> TakeBackAll() => [.. _leftovers.Find(), .. _leftovers.TakeBack(Datastore)];
 
-    /// <summary>What an agent leaves that is killed while it copies a clone's disk; answers where the disk is.</summary>
-    private string Leave(string name)
+    /// <summary>What an agent leaves that is killed while it makes a disk; answers where the disk is.</summary>
+    private string Leave(string name, string? file = null)
     {
-        var disk = Path.Combine(Storage, name, $"{name}.raw");
+        var disk = Path.Combine(Storage, name, file ?? $"{name}.raw");
+        _ = Remember(name, Path.GetFileName(disk));
         Directory.CreateDirectory(Path.GetDirectoryName(disk)!);
         File.WriteAllText(disk, "");
-        // Not disposed: the agent was killed.
-        _ = UnfinishedClone.Begin(Records, new UnfinishedRecord(new DatastorePath(Datastore, $"{name}/{name}.vmx"), [$"{name}.raw"]), flush: false);
         return disk;
     }
+
+    // By another agent, and not disposed: that one was killed.
+    private IDisposable Remember(string name, string file) => new LeftoverFiles(Records, _ground).Begin(ConfigOf(name), [file], flush: false);
+
+    private void Describe(string name) => _ground.WriteSpec(ConfigOf(name), new MachineSpec
+    {
+        Uuid = Guid.NewGuid(), Name = name, Cpus = 1, Memory = Bytes.FromMib(64), Disks = [new DiskSpec($"{name}.raw", Bytes.FromMib(1), DiskFormat.Raw)],
+    });
 }

@@ -1,22 +1,26 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using Alveare.Kvm.Customization;
 using Alveare.Kvm.Files;
-using Alveare.Kvm.Machines;
 using Alveare.Kvm.Qemu;
 using Alveare.Model;
 using Alveare.Model.Faults;
+using Alveare.Model.Machines;
 
-namespace Alveare.Kvm.Clones;
+namespace Alveare.Kvm.Machines;
 
-/// <summary>Clones that earlier agents were making when they ended. Their partial files are removed as soon as their datastore is there: after a
-/// boot it may be mounted later than the agent starts.</summary>
-internal sealed class LeftoverClones(string directory, Ground ground)
+/// <summary>Files of machines that are being made, each remembered until its machine's configuration, which is written last, names it. Those that an
+/// earlier agent was making when it ended are removed as soon as their datastore is there: after a boot it may be mounted later than the agent starts.</summary>
+/// <param name="directory">Where they are remembered.</param>
+public sealed class LeftoverFiles(string directory, Ground ground)
 {
+    private const string Extension = ".json";
+
     // The files of the records, and what they say.
-    private readonly ConcurrentDictionary<string, UnfinishedRecord> waiting = new();
+    private readonly ConcurrentDictionary<string, Making> waiting = new();
 
     // Of each datastore one removes at a time; one that hangs holds up no other.
     private readonly ConcurrentDictionary<EntityId, Lock> removing = new();
@@ -26,13 +30,24 @@ internal sealed class LeftoverClones(string directory, Ground ground)
         ?
         [
             .. Directory.GetFiles(directory, SeedImage.Pattern).Select(s => Attempt(s, () => File.Delete(s))).OfType<string>(),
-            .. Directory.EnumerateFiles(directory, $"*{UnfinishedClone.Extension}").Select(Find).OfType<string>(),
+            .. Directory.EnumerateFiles(directory, $"*{Extension}").Select(Find).OfType<string>(),
         ]
         : [];
 
+    /// <summary>Remembers files beside a configuration that are about to be made, those that are there already left out, until the result is disposed.</summary>
+    /// <param name="flush">Remember them also over a loss of power: worth its time where making them takes much longer.</param>
+    public IDisposable Begin(DatastorePath config, IEnumerable<string> files, bool flush)
+    {
+        // What is left must not take the new files for its own later.
+        TakeBack(config.Datastore);
+        Directory.CreateDirectory(directory);
+        var path = Path.Combine(directory, $"{Guid.NewGuid():N}{Extension}");
+        WholeFile.Replace(path, new Making(config, [.. files.Where(f => !File.Exists(ground.PathOf(config.Sibling(f))))]), flush);
+        return new Record(path);
+    }
+
     /// <summary>Removes what is left in a datastore; answers what could not be, a sentence each: of that the next agent tries it again. A fault
     /// where the datastore is not there.</summary>
-    /// <remarks>Before a clone is begun in it: no leftover may take the new one's files for its own later.</remarks>
     public IReadOnlyList<string> TakeBack(EntityId datastore)
     {
         lock (removing.GetOrAdd(datastore, _ => new Lock()))
@@ -43,13 +58,13 @@ internal sealed class LeftoverClones(string directory, Ground ground)
     {
         try
         {
-            if (WholeFile.Read<UnfinishedRecord>(path) is { } record)
+            if (WholeFile.Read<Making>(path) is { } record)
                 waiting[path] = record;
             return null;
         }
         catch (JsonException e)
         {
-            // It is not flushed for every clone, and the host lost power.
+            // It is not always flushed, and the host lost power.
             return Attempt(path, () => File.Delete(path)) ?? Describe(path, $"it is not readable, and was removed: {e.Message}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -59,7 +74,7 @@ internal sealed class LeftoverClones(string directory, Ground ground)
     }
 
     /// <summary>Answers what went wrong, or null.</summary>
-    private string? TakeBack(string path, UnfinishedRecord record)
+    private string? TakeBack(string path, Making record)
     {
         var problem = Attempt(path, () =>
         {
@@ -87,14 +102,17 @@ internal sealed class LeftoverClones(string directory, Ground ground)
         }
     }
 
-    private static string Describe(string path, string reason) => $"What is left of a clone that was being made, by the record '{path}': {reason.TrimEnd('.')}.";
+    private static string Describe(string path, string reason) => $"What is left of files that were being made, by the record '{path}': {reason.TrimEnd('.')}.";
 
-    private void Remove(UnfinishedRecord record)
+    private void Remove(Making record)
     {
         var config = ground.PathOf(record.Config);
-        if (File.Exists(config))
+        var spec = ground.TryReadSpec(record.Config);
+        // One that cannot be read may name them.
+        if (spec is null && File.Exists(config))
             return;
-        foreach (var file in record.Files.Select(f => ground.PathOf(record.Config.Sibling(f))))
+        var named = spec is null ? [] : Ground.FilesOf(record.Config, spec);
+        foreach (var file in record.Files.Except(named).Select(f => ground.PathOf(record.Config.Sibling(f))))
         {
             EndCopying(file);
             if (File.Exists(file))
@@ -117,5 +135,15 @@ internal sealed class LeftoverClones(string directory, Ground ground)
                     process.Kill();
             }
         }
+    }
+
+    /// <summary>Files that are being made.</summary>
+    /// <param name="Config">The configuration that is to name them.</param>
+    /// <param name="Files">Their names beside it; none of them existed before.</param>
+    private sealed record Making(DatastorePath Config, ImmutableArray<string> Files);
+
+    private sealed class Record(string path) : IDisposable
+    {
+        public void Dispose() => File.Delete(path);
     }
 }
