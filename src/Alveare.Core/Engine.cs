@@ -56,13 +56,13 @@ public sealed class Engine : IAsyncDisposable
         new RuleOperations(Inventory, Events).Register(Tasks);
         new ArrangeOperations(Inventory, Hosts, Tasks).Register();
         _passwords = new ControllerPasswords(store);
-        new HostOperations(Inventory, Hosts, connector, _passwords, _costs, Statistics, Events, clock).Register(Tasks);
+        var rooms = new HostRooms(Inventory, Statistics);
+        new HostOperations(Inventory, Hosts, rooms, connector, _passwords, _costs, Statistics, Events, clock).Register(Tasks);
         new StorageOperations(Inventory, Hosts, Events, ids).Register(Tasks);
         new NetworkOperations(Inventory, Hosts, Events, ids).Register(Tasks);
         new UserOperations(Users, Events).Register(Tasks);
 
-        var machines = new MachineGround(
-            Inventory, Tasks, Hosts, new HostRooms(Inventory, Statistics), Statistics, Feed, ids, clock);
+        var machines = new MachineGround(Inventory, Tasks, Hosts, rooms, Statistics, Feed, ids, clock);
         MachineOperations.HandleAll(machines, Events);
         MigrationOperations.HandleAll(machines, _costs);
         new PoolOperations(machines).Register(Tasks);

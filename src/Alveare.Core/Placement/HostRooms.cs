@@ -79,6 +79,9 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
             await promise.Ended.OrCancelledAsync(cancellation);
     }
 
+    /// <summary>What a machine is called that has been promised room on a host; null when none has.</summary>
+    internal string? ComingTo(EntityId host, InventorySnapshot now) => PromiseOn(host) is { Machines: [var share, ..] } ? NameOf(share, now) : null;
+
     /// <summary>What the resource pools of a cluster have promised, also to machines on their way into it.</summary>
     internal ClusterPools PoolsOf(InventorySnapshot now, Cluster cluster) => PoolsOf(now, cluster, null);
 
@@ -131,7 +134,9 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
 
     // The others of a group count where they are: all of them together are what their pools have promised.
     private ImmutableArray<Fault> ShortagesOf(InventorySnapshot now, Cluster cluster, RoomShare share) =>
-        PoolsOf(now, cluster, share.Machine).WhyNot(share, now.Find(share.Machine)?.Name ?? share.Arrival?.Name ?? share.Machine.ToString());
+        PoolsOf(now, cluster, share.Machine).WhyNot(share, NameOf(share, now));
+
+    private static string NameOf(RoomShare share, InventorySnapshot now) => now.Find(share.Machine)?.Name ?? share.Arrival?.Name ?? share.Machine.ToString();
 
     // A machine on its way is in both places, because it may turn back; but who is to be with it goes where it goes.
     private ImmutableArray<BrokenRule> BrokenRules(InventorySnapshot now, Host host, ImmutableArray<EntityId> machines)

@@ -2,6 +2,7 @@ using Alveare.Core.Events;
 using Alveare.Core.Hosts;
 using Alveare.Core.Inventory;
 using Alveare.Core.Migration;
+using Alveare.Core.Placement;
 using Alveare.Core.Power;
 using Alveare.Core.Statistics;
 using Alveare.Core.Tasks;
@@ -17,6 +18,7 @@ namespace Alveare.Core.Site;
 internal sealed class HostOperations(
     InventoryWriter inventory,
     HostSessions hosts,
+    HostRooms rooms,
     IHostConnector connector,
     ControllerPasswords passwords,
     MigrationCosts costs,
@@ -89,11 +91,9 @@ internal sealed class HostOperations(
 
     private async Task DisconnectAsync(DisconnectHost operation, TaskContext context)
     {
-        CheckIdle(operation.Target);
         if (inventory.Current.Get<Host>(operation.Target) is { Connection: HostConnection.Disconnected } host)
             throw new FaultException(new InvalidState(host.Name, "disconnected already", "connected"));
-        await hosts.StopAsync(operation.Target);
-        await SetConnectionAsync(operation.Target, HostConnection.Disconnected);
+        await DetachAsync(operation.Target);
         events.Add(EventSeverity.Audit, "host.disconnected", $"Host '{NameOf(operation.Target)}' was disconnected; its machines run on.", operation.Target, context.Session.User);
     }
 
@@ -109,10 +109,9 @@ internal sealed class HostOperations(
 
     private async Task RemoveAsync(RemoveHost operation, TaskContext context)
     {
-        CheckIdle(operation.Target);
         var host = inventory.Current.Get<Host>(operation.Target);
         context.Report(20, "Ending the session");
-        await hosts.StopAsync(host.Id);
+        await DetachAsync(host.Id);
         await TakeOutAsync(host.Id);
         await passwords.SetAsync(host.Id, null);
         await costs.ForgetAsync(host.Id);
@@ -148,14 +147,28 @@ internal sealed class HostOperations(
         }
     }
 
-    private void CheckIdle(EntityId host)
+    /// <summary>Ends the session of a host on which nothing is under way, nor on its way to it.</summary>
+    private async Task DetachAsync(EntityId host)
     {
-        if (inventory.Current.MachinesOn(host).FirstOrDefault(v => v.BusyTask is not null) is { } busy)
-            throw new FaultException(new ObjectInUse(NameOf(host), $"{busy.BusyTask} on its virtual machine '{busy.Name}'"));
+        // Looked at in the order of the edits: of a machine that is sent there at this moment, either it is seen here or this is seen there.
+        await SetConnectionAsync(host, HostConnection.Disconnected, CheckIdle);
+        await hosts.StopAsync(host);
     }
 
-    private Task SetConnectionAsync(EntityId host, HostConnection connection) => inventory.ApplyAsync(now =>
-        InventoryEdit.Of(now.Get<Host>(host) with { Connection = connection, Problem = null }));
+    private void CheckIdle(InventorySnapshot now, Host host)
+    {
+        if (now.MachinesOn(host.Id).FirstOrDefault(v => v.BusyTask is not null) is { } busy)
+            throw new FaultException(new ObjectInUse(host.Name, $"{busy.BusyTask} on its virtual machine '{busy.Name}'"));
+        if (rooms.ComingTo(host.Id, now) is { } coming)
+            throw new FaultException(new ObjectInUse(host.Name, $"'{coming}', which is on its way to it"));
+    }
+
+    private Task SetConnectionAsync(EntityId id, HostConnection connection, Action<InventorySnapshot, Host>? check = null) => inventory.ApplyAsync(now =>
+    {
+        var host = now.Get<Host>(id);
+        check?.Invoke(now, host);
+        return InventoryEdit.Of(host with { Connection = connection, Problem = null });
+    });
 
     private string NameOf(EntityId host) => inventory.Current.Find(host)?.Name ?? host.ToString();
 

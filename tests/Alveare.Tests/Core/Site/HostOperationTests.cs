@@ -1,8 +1,10 @@
 using Alveare.Core.Site;
 using Alveare.Model.Faults;
+using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
+using Alveare.Model.Tasks;
 using Alveare.Tests.Core.Hosts;
 using Alveare.Tests.Core.Machines;
 using Xunit;
@@ -128,6 +130,25 @@ public sealed class HostOperationTests
         Assert.Equal((PowerState.On, false), (site.Machine(machine.Id).Power, site.Machine(machine.Id).IsStale));
         await site.RefusedAsync<InvalidState>(new ReconnectHost { Target = host.Id });
     });
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task AHostThatAMachineIsOnItsWayToStays(bool isMoving)
+    {
+        await using var site = await MachineSite.OpenAsync();
+        if (isMoving)
+            await site.CreateAsync("web01", host: 1, on: true);
+        var held = isMoving ? site.Hosts.Hold<PrepareIncoming>() : site.Hosts.Hold<CreateMachine>();
+        var coming = await site.SubmitAsync(isMoving ? new MigrateVm { Target = site.Vm("web01").Id, Host = site.Host(2) } : site.Creation("web01") with { Location = site.Host(2) });
+        await held.ArrivedAsync();
+        Assert.Equal("'h2' is in use by 'web01', which is on its way to it.", (await site.FailAsync<ObjectInUse>(new RemoveHost { Target = site.Host(2) })).Message);
+        await site.FailAsync<ObjectInUse>(new DisconnectHost { Target = site.Host(2) });
+        held.Release();
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(coming)).State);
+        Assert.Equal(site.Host(2), site.Vm("web01").Host);
+        await site.SucceedAsync(new DisconnectHost { Target = site.Host(2) });
+    }
 
     [Fact]
     public void ARemovedHostTakesItsMachinesAndIsReleased() => VirtualRun.Of(async scheduler =>
