@@ -58,8 +58,6 @@ internal sealed class RollingMaintenanceOperations(MachineGround ground, EventLo
 
     private async Task RollAsync(EntityId[] batch, RollingMaintenance operation, List<string> passed, TaskContext context)
     {
-        context.SetHolds([.. batch]);
-        await context.RememberAsync();
         var entered = new List<EntityId>();
         try
         {
@@ -73,6 +71,9 @@ internal sealed class RollingMaintenanceOperations(MachineGround ground, EventLo
                     continue;
                 }
 
+                // Not the whole batch: one that is passed over is in maintenance by other hands, and stays in it.
+                context.SetHolds([.. entered, host]);
+                await context.RememberAsync();
                 await EnterAsync(operation.Target, host, context);
                 entered.Add(host);
             }

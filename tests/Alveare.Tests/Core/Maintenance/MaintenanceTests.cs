@@ -273,6 +273,25 @@ public sealed class MaintenanceTests
     }
 
     [Fact]
+    public async Task ACenterThatIsKilledWhileARollHoldsLeavesAHostThatItPassedOverInMaintenance()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        await site.CreateAsync("a", host: 1, on: true);
+        await site.CreateAsync("b", host: 2, on: true);
+        var held = site.Hosts.Hold<PrepareIncoming>();
+        var rolling = await site.SubmitAsync(new RollingMaintenance { Target = site.Cluster, AtOnce = 2, Hold = TimeSpan.FromHours(1) });
+        await held.ArrivedAsync();
+        await site.SucceedAsync(new EnterMaintenance { Target = site.Host(2) });
+        held.Release();
+        await site.UntilAsync(now => now.Get<Host>(site.Host(1)).Maintenance == HostMaintenance.In, "the first host is in maintenance");
+        await site.KillAndRestartAsync();
+        Assert.IsType<Interrupted>((await site.EndAsync(rolling)).Fault);
+        Assert.Equal(
+            [HostMaintenance.None, HostMaintenance.In, HostMaintenance.None],
+            Enumerable.Range(1, 3).Select(n => site.Now.Get<Host>(site.Host(n)).Maintenance));
+    }
+
+    [Fact]
     public async Task ThePlanSaysWhatHappensAndDoesNothing()
     {
         await using var site = await MachineSite.OpenAsync(hosts: 3, memory: Bytes.FromGib(4));
