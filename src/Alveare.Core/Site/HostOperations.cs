@@ -75,12 +75,12 @@ internal sealed class HostOperations(
             Fingerprint = joined.Fingerprint,
             Connection = HostConnection.Connecting,
         };
-        // Not for a host that is here already: it is claimed by this center and stays so.
-        if (inventory.Current.Find(joined.Id) is Host known)
-            throw AlreadyJoined(known);
-        context.Undo.Push(() => connector.ReleaseAsync(host, CancellationToken.None));
+        // Not a host that is here already, or is just being joined by another task: it is claimed by this center and stays so.
+        context.Undo.Push(() => inventory.Decide(now => now.Find(host.Id)) is null ? connector.ReleaseAsync(host, CancellationToken.None) : Task.CompletedTask);
         await inventory.ApplyAsync(now =>
         {
+            if (now.Find(joined.Id) is Host known)
+                throw AlreadyJoined(known);
             host = host with { Name = operation.Name ?? now.UniqueName(parent, EntityKind.Host, joined.HostName) };
             now.CheckFree(parent, EntityKind.Host, host.Name);
             return InventoryEdit.Of(host);

@@ -68,6 +68,21 @@ public sealed class HostOperationTests
         Assert.Equal(HostConnection.Connected, site.Host(host).Connection);
     });
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("h1")]
+    public void OfTwoJoinsOfAHostAtOnceTheOneThatIsRefusedDoesNotReleaseIt(string? name) => VirtualRun.Of(async scheduler =>
+    {
+        var host = new TestHost(1);
+        await using var site = await TestSite.WithAsync(scheduler);
+        site.Hosts[host.Name] = host;
+        var ended = await Task.WhenAll(site.EndAsync(site.Joining(host, name)), site.EndAsync(site.Joining(host, name)));
+        Assert.Equal(TaskState.Succeeded, Assert.Single(ended, t => t.Fault is null).State);
+        Assert.Contains("joined already", Assert.IsType<InvalidState>(Assert.Single(ended, t => t.Fault is not null).Fault).Message, StringComparison.Ordinal);
+        Assert.Empty(site.Released);
+        Assert.Equal(("h1", HostConnection.Connected), (site.Host(host).Name, site.Host(host).Connection));
+    });
+
     [Fact]
     public void ANameThatIsTakenIsRefusedBeforeTheHostIsClaimed() => VirtualRun.Of(async scheduler =>
     {
