@@ -75,8 +75,8 @@ internal sealed class MachineMaking(MachineGround ground)
             TaskState.Failed, new Interrupted($"{task.Operation} on '{task.TargetName}'", "the center was restarted before the machine was made"));
         if (task.Result is not { } id || ground.Now.Find(id) is not VirtualMachine vm)
             return failed;
-        foreach (var host in vm.Host is not { } known ? HostsThatMayHaveIt(vm) : task.PowersOn ? [known] : [])
-            await TryObserveAsync(host, cancellation);
+        var hosts = vm.Host is not { } known ? HostsThatMayHaveIt(vm) : task.PowersOn ? [known] : [];
+        await Task.WhenAll(hosts.Select(host => TryObserveAsync(host, cancellation)));
         if (ground.Now.Find(id) is VirtualMachine { Host: not null } made)
         {
             return !task.PowersOn || made.Power == PowerState.On
@@ -121,9 +121,9 @@ internal sealed class MachineMaking(MachineGround ground)
         {
             await ground.Hosts.ObserveUntilKnownAsync(host, "Looking for a new machine", cancellation);
         }
-        catch (FaultException e) when (e.Fault is Interrupted or HostNotConnected or NotFound)
+        catch (FaultException)
         {
-            // Should it have made the machine, it is found when the host comes back.
+            // Whatever keeps it from answering. Should it have made the machine, it is found when the host comes back.
         }
     }
 

@@ -152,6 +152,35 @@ public sealed class LostAnswerTests
     });
 
     [Fact]
+    public void ACreationOfAKilledEngineWaitsOnceForAllHostsThatAreAway() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await MachineSite.OpenAsync(scheduler, hosts: 4);
+        var held = site.Hosts.Hold<CreateMachine>();
+        var task = await site.SubmitAsync(site.Creation("web01"));
+        await held.ArrivedAsync();
+        foreach (var host in site.Simulation.Hosts)
+            host.KillAgent();
+        await site.KillAndRestartAsync();
+        var began = scheduler.Time.Elapsed;
+        Assert.IsType<Interrupted>((await site.EndAsync(task)).Fault);
+        Assert.InRange(scheduler.Time.Elapsed - began, TimeSpan.Zero, HostSessions.Patience + TimeSpan.FromSeconds(10));
+        Assert.Empty(site.Now.OfType<VirtualMachine>());
+    });
+
+    [Fact]
+    public void ACreationOfAKilledEngineLeavesNothingThoughAHostHasAnotherCertificate() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await MachineSite.OpenAsync(scheduler);
+        var held = site.Hosts.Hold<CreateMachine>();
+        var task = await site.SubmitAsync(site.Creation("web01") with { Location = site.Host(1) });
+        await held.ArrivedAsync();
+        site.Hosts.Hearing = host => host == site.Host(2) ? throw new FaultException(new HostIdentityChanged("h2", "AA", "BB")) : Task.CompletedTask;
+        await site.KillAndRestartAsync();
+        Assert.IsType<Interrupted>((await site.EndAsync(task)).Fault);
+        Assert.Empty(site.Now.OfType<VirtualMachine>());
+    });
+
+    [Fact]
     public async Task ACloneOfAKilledEngineThatWasToBePoweredOnIsASuccessOnlyWhenItIs()
     {
         await using var site = await MachineSite.OpenAsync();
