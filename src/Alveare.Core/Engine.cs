@@ -18,8 +18,6 @@ using Alveare.Core.Store;
 using Alveare.Core.Tasks;
 using Alveare.Model;
 using Alveare.Model.Inventory;
-using Alveare.Model.Operations;
-using Alveare.Model.Tasks;
 using Microsoft.Extensions.Logging;
 
 namespace Alveare.Core;
@@ -33,6 +31,7 @@ public sealed class Engine : IAsyncDisposable
     private readonly ControllerPasswords _passwords;
     private readonly LoadRecord _loads;
     private readonly MigrationCosts _costs;
+    private readonly DestroyedMachines _destroyed;
     private readonly StrayRegistrations _strays;
     private Task _loops = Task.CompletedTask;
 
@@ -46,7 +45,8 @@ public sealed class Engine : IAsyncDisposable
         Sessions = new Sessions(store, Users, Events, clock, ids);
         Statistics = new StatisticsHistory(clock);
         Tasks = new TaskEngine(store, Inventory, Events, Feed, clock, logs.CreateLogger<TaskEngine>());
-        Hosts = new HostSessions(connector, Inventory, Events, Statistics, clock, logs.CreateLogger<HostSessions>());
+        _destroyed = new DestroyedMachines(store, clock);
+        Hosts = new HostSessions(connector, Inventory, Events, Statistics, _destroyed, clock, logs.CreateLogger<HostSessions>());
         Consoles = new MachineConsoles(Inventory, Tasks, Hosts, Events, Feed, clock, ids);
 
         _loads = new LoadRecord(store, clock);
@@ -63,7 +63,7 @@ public sealed class Engine : IAsyncDisposable
         new UserOperations(Users, Events).Register(Tasks);
 
         var machines = new MachineGround(Inventory, Tasks, Hosts, rooms, Statistics, Feed, ids, clock);
-        MachineOperations.HandleAll(machines, Events);
+        MachineOperations.HandleAll(machines, _destroyed, Events);
         MigrationOperations.HandleAll(machines, _costs);
         new PoolOperations(machines).Register(Tasks);
         Pools = new PoolSharing(machines, logs.CreateLogger<PoolSharing>());
@@ -114,12 +114,11 @@ public sealed class Engine : IAsyncDisposable
         _passwords.Load();
         _loads.Load();
         _costs.Load();
+        _destroyed.Load();
         Balancing.Load();
         var left = Tasks.Load();
         var busy = Tasks.Hold(left);
         await Inventory.ApplyAsync(stored => AsUnheard(stored, busy));
-        foreach (var destroyed in Tasks.TargetsOf<DestroyVm>(TaskState.Succeeded).Where(id => Inventory.Current.Find(id) is null))
-            Hosts.Bury(destroyed);
         _loops = Task.WhenAll(_strays.RunAsync(_end.Token), Balancing.RunAsync(_end.Token), Pools.RunAsync(_end.Token));
         foreach (var host in Inventory.Current.OfType<Host>().Where(h => h.Connection != HostConnection.Disconnected).OrderBy(h => h.Id))
             Hosts.Start(host.Id);

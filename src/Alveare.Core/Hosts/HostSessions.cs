@@ -28,12 +28,12 @@ public sealed class HostSessions : IAsyncDisposable
     private readonly SortedDictionary<EntityId, HostSession> _sessions = [];
 
     public HostSessions(
-        IHostConnector connector, InventoryWriter inventory, EventLog events, StatisticsHistory statistics, TimeProvider clock, ILogger logger)
+        IHostConnector connector, InventoryWriter inventory, EventLog events, StatisticsHistory statistics, DestroyedMachines destroyed, TimeProvider clock, ILogger logger)
     {
         (_connector, _events, _statistics, _clock, _logger) = (connector, events, statistics, clock, logger);
         var claims = new MachineClaims();
         var doubles = new DoubleRuns(claims, inventory, events, clock, host => RefreshAsync(host, CancellationToken.None));
-        _view = new SiteView(inventory, claims, doubles, events, logger);
+        _view = new SiteView(inventory, claims, destroyed, doubles, events, logger);
     }
 
     /// <summary>Begins the session of a joined host; nothing when it has one.</summary>
@@ -142,9 +142,6 @@ public sealed class HostSessions : IAsyncDisposable
 
     /// <summary>Brings the inventory in line with what hosts say of machines that were taken out of it: others may have them.</summary>
     internal Task ReconcileAsync(IEnumerable<EntityId> machines) => _view.ReconcileAsync(machines);
-
-    /// <summary>A machine was destroyed: a host that still has it registered, now or when it comes back, has not found one.</summary>
-    internal void Bury(EntityId machine) => _view.Bury(machine);
 
     /// <summary>A task registers these files (or, with false, has done so): the host that reports the machine has not found it.</summary>
     internal void Registering(DatastorePath config, bool isSo = true) => _view.Registering(config, isSo);

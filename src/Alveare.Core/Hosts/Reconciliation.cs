@@ -27,9 +27,9 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
         var said = claims.Of(id);
         if (now.Find(id) is not VirtualMachine known)
         {
-            // One that is only awaited somewhere may never come: it is found once it does.
-            var there = said.Where(c => !c.IsAwaited).ToList();
-            if (there.Count > 0 && !intents.Settled.Contains(id) && !(intents.Destroyed.Contains(id) && !there.Any(c => c.HasStayed)))
+            // One that is only awaited somewhere may never come: it is found once it does. One that was destroyed and runs all the same is there.
+            var there = said.Where(c => !c.IsAwaited && (c.HasStayed || !intents.IsLeftover(c))).ToList();
+            if (there.Count > 0 && !intents.Settled.Contains(id))
                 Add(MachinePlace.Choose(there, null));
             return;
         }

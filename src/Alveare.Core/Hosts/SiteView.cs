@@ -11,7 +11,7 @@ using Microsoft.Extensions.Logging;
 namespace Alveare.Core.Hosts;
 
 /// <summary>Keeps the inventory in line with the words of all hosts, whichever session brings them.</summary>
-internal sealed class SiteView(InventoryWriter inventory, MachineClaims claims, DoubleRuns doubles, EventLog events, ILogger logger)
+internal sealed class SiteView(InventoryWriter inventory, MachineClaims claims, DestroyedMachines destroyed, DoubleRuns doubles, EventLog events, ILogger logger)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<EntityId, int> _expected = [];
@@ -49,23 +49,12 @@ internal sealed class SiteView(InventoryWriter inventory, MachineClaims claims, 
             _intents = _intents with { Registered = isSo ? _intents.Registered.Add(config) : _intents.Registered.Remove(config) };
     }
 
-    /// <summary>A machine was destroyed: a host that still has it registered has not found one.</summary>
-    public void Bury(EntityId machine)
-    {
-        lock (_gate)
-            _intents = _intents with { Destroyed = _intents.Destroyed.Add(machine) };
-    }
-
     /// <summary>Files of a machine that was destroyed are there again, and somebody wants them registered.</summary>
     public async Task WelcomeAsync(EntityId machine)
     {
-        lock (_gate)
-        {
-            if (!_intents.Destroyed.Contains(machine))
-                return;
-            _intents = _intents with { Destroyed = _intents.Destroyed.Remove(machine) };
-        }
-
+        if (!destroyed.All.ContainsKey(machine))
+            return;
+        await destroyed.RemoveAsync(machine);
         await ReconcileAsync([machine]);
     }
 
@@ -76,9 +65,7 @@ internal sealed class SiteView(InventoryWriter inventory, MachineClaims claims, 
         if (Current.Find(machine) is VirtualMachine vm)
             return MachinePlace.Strays(said, vm);
         var intents = Intents;
-        return intents.Destroyed.Contains(machine)
-            ? [.. said.Where(c => c.IsOff && !intents.Registered.Contains(c.Machine.Config)).Select(c => c.Host)]
-            : [];
+        return [.. said.Where(c => c.IsOff && intents.IsLeftover(c) && !intents.Registered.Contains(c.Machine.Config)).Select(c => c.Host)];
     }
 
     /// <summary>Ends when <see cref="Astray"/> is not empty.</summary>
@@ -147,7 +134,7 @@ internal sealed class SiteView(InventoryWriter inventory, MachineClaims claims, 
         get
         {
             lock (_gate)
-                return _intents with { Settled = [.. _expected.Keys] };
+                return _intents with { Settled = [.. _expected.Keys], Destroyed = destroyed.All };
         }
     }
 

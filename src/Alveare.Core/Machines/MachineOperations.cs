@@ -1,4 +1,5 @@
 using Alveare.Core.Events;
+using Alveare.Core.Hosts;
 using Alveare.Model.Operations;
 
 namespace Alveare.Core.Machines;
@@ -6,13 +7,13 @@ namespace Alveare.Core.Machines;
 /// <summary>Tells the task engine who carries out the operations on machines, but for moving them.</summary>
 internal static class MachineOperations
 {
-    public static void HandleAll(MachineGround ground, EventLog events)
+    public static void HandleAll(MachineGround ground, DestroyedMachines destroyed, EventLog events)
     {
         var making = new MachineMaking(ground);
         var waking = new WakingPlacement(ground);
         var arrival = new ArrivalPlacement(ground, waking);
         var creation = new MachineCreation(ground, making, arrival);
-        var registration = new MachineRegistration(ground, arrival);
+        var registration = new MachineRegistration(ground, arrival, destroyed);
         var changes = new MachineChanges(ground, making);
         var power = new MachinePower(ground, waking, events);
         var tasks = ground.Tasks;

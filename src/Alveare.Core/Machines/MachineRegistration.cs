@@ -1,4 +1,5 @@
 using System.Globalization;
+using Alveare.Core.Hosts;
 using Alveare.Core.Inventory;
 using Alveare.Core.Placement;
 using Alveare.Core.Tasks;
@@ -15,7 +16,7 @@ using Alveare.Planning.Placement;
 namespace Alveare.Core.Machines;
 
 /// <summary>Machines from files that are there, out of the inventory again, and away with their files.</summary>
-internal sealed class MachineRegistration(MachineGround ground, ArrivalPlacement placement)
+internal sealed class MachineRegistration(MachineGround ground, ArrivalPlacement placement, DestroyedMachines destroyed)
 {
     private const string Extension = ".vmx";
 
@@ -85,20 +86,35 @@ internal sealed class MachineRegistration(MachineGround ground, ArrivalPlacement
         var vm = ground.Now.Get<VirtualMachine>(operation.Target);
         var isOn = vm.Power != PowerState.Off;
         context.Report(null, isOn ? "powering it off and deleting its files" : "deleting its files");
+        var host = MachineGround.HostOf(vm);
         using var expected = ground.Hosts.Expect(vm.Id);
-        await ground.ExecuteAsync(MachineGround.HostOf(vm), vm.Id, new DestroyMachine(vm.Id, PowerOff: isOn), m => m is null);
-        await BuryAsync(vm.Id, context);
+        // First, so that whoever completes this knows which files are meant: others of the same identity may be found once these are gone.
+        context.Undo.Push(() => destroyed.RemoveAsync(vm.Id));
+        await destroyed.AddAsync(vm.Id, vm.Config);
+        await ground.ExecuteAsync(host, vm.Id, new DestroyMachine(vm.Id, PowerOff: isOn), m => m is null);
+        await RemoveDestroyedAsync(vm.Id, context);
     }
 
     /// <summary>Completes what an earlier run of the engine was asked to destroy. How far the host had come cannot be seen: told again, it
     /// does the rest, or says what is in the way.</summary>
     public async Task<LeftoverOutcome> FinishDestroyingAsync(TaskRecord task, TaskContext context, CancellationToken cancellation)
     {
-        if (ground.Now.Find(task.Target) is VirtualMachine { Host: { } believed })
-            await ground.Hosts.ObserveUntilKnownAsync(believed, $"Destroying '{task.TargetName}'", cancellation);
-        if (ground.Now.Find(task.Target) is VirtualMachine { Host: { } host } vm)
-            await ground.ExecuteAsync(host, vm.Id, new DestroyMachine(vm.Id), m => m is null, null, cancellation);
-        await BuryAsync(task.Target, context);
+        if (destroyed.All.GetValueOrDefault(task.Target) is not { } doomed)
+            return new LeftoverOutcome(TaskState.Failed, new Interrupted($"Destroying '{task.TargetName}'", "the center was restarted before anything was deleted"));
+        try
+        {
+            if (ground.Now.Find(task.Target) is VirtualMachine { Host: { } believed })
+                await ground.Hosts.ObserveUntilKnownAsync(believed, $"Destroying '{task.TargetName}'", cancellation);
+            if (ground.Now.Find(task.Target) is VirtualMachine { Host: { } host } vm && vm.Config == doomed.Config)
+                await ground.ExecuteAsync(host, vm.Id, new DestroyMachine(vm.Id), m => m is null, null, cancellation);
+        }
+        catch (FaultException)
+        {
+            await destroyed.RemoveAsync(task.Target);
+            throw;
+        }
+
+        await RemoveDestroyedAsync(task.Target, context);
         return new LeftoverOutcome(TaskState.Succeeded);
     }
 
@@ -165,10 +181,9 @@ internal sealed class MachineRegistration(MachineGround ground, ArrivalPlacement
         return name;
     }
 
-    // Another host that has it registered, now or when it comes back, has not found a machine.
-    private async Task BuryAsync(EntityId machine, TaskContext context)
+    // Another host that has it registered, now or when it comes back, has not found a machine; one that has other files of its identity has.
+    private async Task RemoveDestroyedAsync(EntityId machine, TaskContext context)
     {
-        ground.Hosts.Bury(machine);
         await RemoveAsync(machine, context);
         await ground.Hosts.ReconcileAsync([machine]);
     }

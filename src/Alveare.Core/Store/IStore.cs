@@ -32,6 +32,9 @@ public static class StoreKind
     public const string Session = "session";
     public const string Meta = "meta";
 
+    /// <summary>Machines that were destroyed.</summary>
+    public const string Destroyed = "destroyed";
+
     /// <summary>What clusters were asked for, hour by hour.</summary>
     public const string Load = "load";
 

@@ -135,14 +135,6 @@ public sealed class TaskEngine(
     /// <summary>Newest first.</summary>
     public IReadOnlyList<TaskRecord> List() => _book.List();
 
-    /// <summary>The objects that kept tasks of this operation with this state were about.</summary>
-    public IReadOnlyList<EntityId> TargetsOf<T>(TaskState state)
-        where T : Operation
-    {
-        var name = OperationCatalogue.All.Single(d => d.Type == typeof(T)).Name;
-        return [.. List().Where(t => t.Operation == name && t.State == state).Select(t => t.Target)];
-    }
-
     /// <summary>Waits until a task has ended and answers its record.</summary>
     public async Task<TaskRecord> WaitAsync(string id, CancellationToken cancellation)
     {

@@ -44,7 +44,7 @@ public sealed class ReconciliationTests
                 new Host { Id = Where, Name = "h1", Parent = Datacenter, Address = "h1:8902", Fingerprint = "AA" },
             ],
             []);
-        var reconciliation = new Reconciliation(now, claims, TaskIntents.None with { Destroyed = [Vm] });
+        var reconciliation = new Reconciliation(now, claims, TaskIntents.None with { Destroyed = TaskIntents.None.Destroyed.Add(Vm, new DestroyedMachine(Config, default)) });
         reconciliation.Machine(Vm);
         Assert.Equal(isFound ? [Vm] : [], reconciliation.ToEdit().Put.Select(e => e.Id));
     }

@@ -1,3 +1,4 @@
+using Alveare.Core.Store;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
@@ -80,8 +81,10 @@ public sealed class StrayRegistrationTests
         Assert.Equal(TaskState.Succeeded, (await site.EndAsync(task)).State);
         if (isAway)
         {
-            // Known also to the next engine.
-            await site.KillAndRestartAsync();
+            // Known also to the next engine, and when so much has been done since that the task is forgotten.
+            var disk = site.Store.Copy();
+            await disk.CommitAsync([new StoreWrite(StoreKind.Task, TaskKey(disk, task), null)]);
+            await site.KillAndRestartAsync(disk);
             site.Simulation.Hosts[1].StartAgent();
         }
 
@@ -90,6 +93,32 @@ public sealed class StrayRegistrationTests
             await Task.Delay(10, limit.Token);
         Assert.Null(site.Now.Find(id));
         Assert.DoesNotContain(site.Engine.Events.Since(0), e => e.Kind == "vm.found");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task OtherFilesWithTheIdentityOfADestroyedMachineAreFoundAndStayRegistered(bool isKilled)
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1);
+        var original = new DatastorePath(site.Datastore, "original/web01.vmx");
+        site.Files.Write(original.Path, new Alveare.Simulation.Storage.ConfigFile(site.Vm(id).Spec!), "restoring");
+        if (isKilled)
+            await KillAgentAsync(site, 2);
+        else
+            await site.Simulation.Hosts[1].ExecuteAsync(new RegisterMachine(original), null, CancellationToken.None);
+        await site.SucceedAsync(new DestroyVm { Target = id });
+        if (isKilled)
+        {
+            await site.KillAndRestartAsync();
+            site.Simulation.Hosts[1].StartAgent();
+            await site.UntilAsync(now => now.Get<Host>(site.Host(2)).Connection == HostConnection.Connected, "it is back");
+            await site.Simulation.Hosts[1].ExecuteAsync(new RegisterMachine(original), null, CancellationToken.None);
+        }
+
+        await site.UntilAsync(now => now.Find(id) is VirtualMachine vm && (vm.Host, vm.Config) == (site.Host(2), original), "the other one is found");
+        Assert.NotNull(await site.OnHostAsync(2, id));
     }
 
     [Fact]
@@ -157,6 +186,35 @@ public sealed class StrayRegistrationTests
     }
 
     [Fact]
+    public async Task AnEngineThatIsKilledWhileItDestroysDeletesNoOtherFilesOfTheSameIdentity()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1);
+        var original = new DatastorePath(site.Datastore, "original/web01.vmx");
+        site.Files.Write(original.Path, new Alveare.Simulation.Storage.ConfigFile(site.Vm(id).Spec!), "restoring");
+        await site.Simulation.Hosts[1].ExecuteAsync(new RegisterMachine(original), null, CancellationToken.None);
+        var (arrived, killed) = (new TaskCompletionSource(), new TaskCompletionSource<HostReply>());
+        site.Hosts.On<DestroyMachine>(async carryOut =>
+        {
+            await carryOut();
+            arrived.SetResult();
+            return await killed.Task;
+        });
+        var task = await site.SubmitAsync(new DestroyVm { Target = id });
+        await arrived.Task.WaitAsync(Patience.Longest, TestContext.Current.CancellationToken);
+        // The other host speaks first, and has a machine of this identity.
+        var first = new TaskCompletionSource();
+        site.Hosts.Hearing = host => host == site.Host(1) ? first.Task : Task.CompletedTask;
+        await site.KillAndRestartAsync();
+        await site.UntilAsync(_ => site.Vm(id).Config == original, "the other one has its place");
+        first.SetResult();
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(task)).State);
+        await site.UntilAsync(now => now.Find(id) is VirtualMachine vm && (vm.Host, vm.Config) == (site.Host(2), original), "the other one is found");
+        Assert.NotNull(site.Files.Find(original.Path));
+        killed.SetException(new FaultException(new HostNotConnected("h1", "this engine is no more")));
+    }
+
+    [Fact]
     public async Task AnEngineThatIsKilledWhileItMakesSeveralMachinesStartsAgain()
     {
         await using var site = await MachineSite.OpenAsync();
@@ -178,6 +236,8 @@ public sealed class StrayRegistrationTests
         Assert.Equal(["golden"], site.Now.OfType<VirtualMachine>().Select(v => v.Name));
         await site.SucceedAsync(new MarkVm { Target = template });
     }
+
+    private static string TaskKey(MemoryStore disk, TaskRecord task) => disk.Load(StoreKind.Task).Single(r => r.Json.Contains($"\"{task.Id}\"", StringComparison.Ordinal)).Key;
 
     private static async Task KillAgentAsync(MachineSite site, int host)
     {
