@@ -18,9 +18,10 @@ internal sealed class ArrivalPlacement(MachineGround ground, WakingPlacement wak
     public async Task<PromisedRoom> PromiseAsync(
         EntityId machine, MachineNeeds needs, ResourceControls resources, Datacenter datacenter, EntityId? location, bool willRun, TaskContext context)
     {
+        var arrival = new Arrival(needs.Name, MachinePlacement.PoolOf(location), needs.Memory);
         if (!willRun)
             (needs, resources) = (needs with { Memory = Bytes.Zero, CpuReservation = Megahertz.Zero }, ResourceControls.None);
-        var share = new RoomShare(machine, needs.Memory, resources, new Arrival(needs.Name, MachinePlacement.PoolOf(location)));
+        var share = new RoomShare(machine, needs.Memory, resources, arrival);
         var isNamed = location is { Kind: EntityKind.Host };
         IReadOnlyList<Host> Hosts(InventorySnapshot now) => MachinePlacement.HostsOf(now, datacenter, location, needs.Name);
         try

@@ -111,7 +111,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         var shortages = new Dictionary<EntityId, ImmutableArray<Fault>>();
         return
         [
-            .. hosts.Select(h => Of(now, h, now.MachinesOn(h.Id).Where(v => !machines.Contains(v.Id) && v.MayRun), machines) with
+            .. hosts.Select(h => Of(now, h, now.MachinesOn(h.Id).Where(v => !machines.Contains(v.Id)), machines) with
             {
                 CpuComing = DemandOn(now, h, machines.Where(m => now.Find(m) is VirtualMachine { MayRun: true })),
                 BrokenRules = isToRun ? BrokenRules(now, h, machines) : [],
@@ -157,20 +157,22 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         ];
     }
 
-    private HostRoom Of(InventorySnapshot now, Host host, IEnumerable<VirtualMachine> running, ImmutableArray<EntityId> exceptFor)
+    private HostRoom Of(InventorySnapshot now, Host host, IEnumerable<VirtualMachine> there, ImmutableArray<EntityId> exceptFor)
     {
+        var coming = _promises.Where(p => p.Host == host.Id).SelectMany(p => p.Machines).Where(m => !exceptFor.Contains(m.Machine)).ToList();
         // What runs there and is promised the same place again counts once, with the larger figure.
         var promised = new Dictionary<EntityId, (long Memory, long Cpu)>();
-        foreach (var share in _promises.Where(p => p.Host == host.Id).SelectMany(p => p.Machines))
-        {
-            if (!exceptFor.Contains(share.Machine))
-                promised[share.Machine] = Larger(promised.GetValueOrDefault(share.Machine), (share.Memory.Value, share.Resources.Cpu.Reservation.Value));
-        }
+        foreach (var share in coming)
+            promised[share.Machine] = Larger(promised.GetValueOrDefault(share.Machine), (share.Memory.Value, share.Resources.Cpu.Reservation.Value));
+        var registered = coming.DistinctBy(m => m.Machine).Sum(m => MemoryOfNew(now, m, host.Id));
 
         var asking = new List<EntityId>();
         var (memory, reserved) = (0L, 0L);
-        foreach (var vm in running)
+        foreach (var vm in there)
         {
+            registered += vm.Spec?.Memory.Value ?? 0;
+            if (!vm.MayRun)
+                continue;
             asking.Add(vm.Id);
             promised.Remove(vm.Id, out var more);
             var (itsMemory, itsCpu) = Larger(more, (vm.Spec?.Memory.Value ?? 0, ControlsOf(vm).Cpu.Reservation.Value));
@@ -179,11 +181,17 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
 
         return Empty(host) with
         {
+            MemoryRegistered = new Bytes(registered),
             MemoryPromised = new Bytes(memory + promised.Values.Sum(p => p.Memory)),
             CpuReserved = new Megahertz(reserved + promised.Values.Sum(p => p.Cpu)),
             CpuDemand = DemandOn(now, host, asking.Concat(promised.Keys)),
         };
     }
+
+    // What a machine that is not registered on the host yet will add there.
+    private static long MemoryOfNew(InventorySnapshot now, RoomShare share, EntityId host) => now.Find(share.Machine) is VirtualMachine vm
+        ? vm.Host == host ? 0 : vm.Spec?.Memory.Value ?? 0
+        : share.Arrival?.Memory.Value ?? 0;
 
     // In cycles of that host: what a machine takes of a CPU of another is taken to be as much of one here.
     private Megahertz DemandOn(InventorySnapshot now, Host host, IEnumerable<EntityId> machines) =>
@@ -236,8 +244,8 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
 /// <param name="Arrival">Of a machine that the inventory does not have yet.</param>
 public readonly record struct RoomShare(EntityId Machine, Bytes Memory, ResourceControls Resources, Arrival? Arrival = null);
 
-/// <summary>A machine that is only being made: what it will be called, and the resource pool it comes into; null for none.</summary>
-public sealed record Arrival(string Name, EntityId? Pool);
+/// <summary>A machine that is only being made: what it will be called, the resource pool it comes into (null for none), and what memory it has once it runs.</summary>
+public sealed record Arrival(string Name, EntityId? Pool, Bytes Memory);
 
 /// <summary>Memory and promises of a host that are kept for machines on their way there, until disposed.</summary>
 public sealed class PromisedRoom : IDisposable

@@ -35,6 +35,9 @@ public sealed record HostRoom
     /// <summary>Memory of the guests that run here and of those on their way.</summary>
     public Bytes MemoryPromised { get; init; }
 
+    /// <summary>Memory of all machines that are registered here, those that are off too, and of those on their way.</summary>
+    public Bytes MemoryRegistered { get; init; }
+
     public Megahertz CpuCapacity { get; init; }
 
     /// <summary>CPU that is promised to the guests that run here and to those on their way.</summary>

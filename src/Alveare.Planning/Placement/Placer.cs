@@ -14,7 +14,8 @@ public sealed record PlacementAnswer(EntityId? Host, ImmutableArray<HostRefusal>
 /// <summary>Chooses the host of a new or starting machine.</summary>
 /// <remarks>First what fits, then the least loaded: the host whose scarcer resource (memory promised or CPU asked for, as a share of what
 /// it has) has most left with the machine on it. The scarcer one decides because it is the one that runs out; an average would send a
-/// machine to a host with idle CPUs and no memory. Ties go to the lower id, so the order of the input does not matter. Before all that come the rules
+/// machine to a host with idle CPUs and no memory. Among equals it is the one whose machines, those that are off too, have the least memory for its size, so that machines
+/// that are made one after the other and stay off are not all on one host when they start; then the lower id, so the order of the input does not matter. Before all that come the rules
 /// that are broken there: those that must hold (broken wherever it may go) first, then those that should, by their priorities.</remarks>
 public static class Placer
 {
@@ -30,10 +31,10 @@ public static class Placer
             fitting);
     }
 
-    private static (int Must, int Should, double Load, EntityId Id) Order(MachineNeeds needs, HostRoom host)
+    private static (int Must, int Should, double Load, double Registered, EntityId Id) Order(MachineNeeds needs, HostRoom host)
     {
         var broken = host.BrokenRules.Aggregate(default(RuleChange), (sum, rule) => sum + rule.Weight);
-        return (broken.Must, broken.Should, Load(needs, host), host.Id);
+        return (broken.Must, broken.Should, Load(needs, host), Share(host.MemoryRegistered.Value, host.MemoryForGuests.Value), host.Id);
     }
 
     /// <summary>How loaded a host would be with the machine on it: 0 empty, 1 full.</summary>

@@ -133,6 +133,23 @@ public sealed class PlacementTests
     }
 
     [Fact]
+    public async Task NewMachinesThatStayOffSpreadOverHostsThatAreEquallyLoaded()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        await site.CreateAsync("big", host: 1, memory: Bytes.FromGib(1));
+        // At once: those that are being made count.
+        var creations = new List<TaskRecord>();
+        for (var number = 1; number <= 7; number++)
+            creations.Add(await site.SubmitAsync(site.Creation($"web{number}")));
+        foreach (var creation in creations)
+            Assert.Equal(TaskState.Succeeded, (await site.EndAsync(creation)).State);
+        Assert.Equal([1, 3, 3], Enumerable.Range(1, 3).Select(n => site.Now.MachinesOn(site.Host(n)).Count(v => v.Name != "big")));
+        var first = site.Now.MachinesOn(site.Host(2)).First().Id;
+        await site.SucceedAsync(new PowerOn { Target = first });
+        Assert.Equal(site.Host(2), site.Vm(first).Host);
+    }
+
+    [Fact]
     public async Task NewMachinesSpreadOverTheHosts()
     {
         await using var site = await MachineSite.OpenAsync(hosts: 3);

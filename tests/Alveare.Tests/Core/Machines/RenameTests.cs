@@ -158,7 +158,7 @@ public sealed class RenameTests
         var other = await site.CreateAsync("web02");
         await site.SucceedAsync(new UnregisterVm { Target = other });
         await site.SucceedAsync(new RenameVm { Target = id, Name = "web02" });
-        await site.SucceedAsync(new RegisterVm { Target = site.Datacenter, Datastore = site.Datastore, Path = "web02/web02.vmx" });
+        await site.SucceedAsync(new RegisterVm { Target = site.Datacenter, Datastore = site.Datastore, Path = "web02/web02.vmx", Location = site.Host(1) });
         Assert.Equal("web02 (2)", site.Vm(other).Name);
         await site.SucceedAsync(new RenameVm { Target = id, Name = "web01" });
         await site.SucceedAsync(new RenameVm { Target = other, Name = "web02" });

@@ -79,6 +79,23 @@ public sealed class PlacerProperties
     }
 
     [Fact]
+    public void AmongEqualsTheOneWhoseMachinesHaveTheLeastMemoryForItsSizeComesFirst()
+    {
+        HostRoom Host(byte number, int gib, int registered) => new()
+        {
+            Id = EntityId.Host(new Guid(number, 0, 0, new byte[8])),
+            Name = $"h{number}",
+            MemoryForGuests = Bytes.FromGib(gib),
+            MemoryRegistered = Bytes.FromGib(registered),
+            CpuCapacity = new Megahertz(1_000),
+            Datastores = [new HostDatastore { Id = PlanningGen.Shared, Name = "shared", Path = "/shared" }],
+        };
+
+        var files = Small with { Memory = Bytes.Zero };
+        Assert.Equal(["h3", "h2", "h1"], Placer.Choose(files, [Host(1, 4, 3), Host(2, 8, 5), Host(3, 4, 2)]).Fitting.Select(h => h.Name));
+    }
+
+    [Fact]
     public void WhatAMachineAsksForCountsWhereItComes()
     {
         var small = new HostRoom { Id = EntityId.Host(Guid.Empty), Name = "h", MemoryForGuests = Bytes.FromGib(100), CpuCapacity = new Megahertz(4_000), CpuComing = new Megahertz(6_000) };
