@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Alveare.Model.Faults;
@@ -9,7 +11,27 @@ internal static class BodyMistake
 {
     private const int Shown = 60;
 
+    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
     public static InvalidArgument Find(byte[] body, JsonTypeInfo type, JsonException error)
+    {
+        // The parser lets texts pass that are none, and throws when they are looked at.
+        try
+        {
+            Strict.GetCharCount(body);
+            return FindInText(body, type, error);
+        }
+        catch (DecoderFallbackException e)
+        {
+            return RequestBody.Wrong("its text", string.Create(CultureInfo.InvariantCulture, $"not UTF-8 at byte {e.Index + 1}"), "UTF-8");
+        }
+        catch (InvalidOperationException)
+        {
+            return RequestBody.Wrong("a member's name", "broken: it holds half a character", "valid Unicode");
+        }
+    }
+
+    private static InvalidArgument FindInText(byte[] body, JsonTypeInfo type, JsonException error)
     {
         JsonDocument document;
         try

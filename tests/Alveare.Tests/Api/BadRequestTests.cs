@@ -26,6 +26,14 @@ public sealed class BadRequestTests(ApiSite site) : IClassFixture<ApiSite>
         await RefusedAsync("site:create-datacenter", body, expected);
 
     [Theory]
+    [InlineData("{\"name\":\"K\u00f6ln\"}", "is not UTF-8 at byte 11")]
+    [InlineData("{\"K\u00f6ln\":1}", "is not UTF-8 at byte 4")]
+    [InlineData("""{"\ud800":1}""", "half a character")]
+    [InlineData("""{"name":"\ud800"}""", """$.name is "\ud800", expected a string""")]
+    public async Task ATextThatIsNoUnicodeIsSaid(string latin1, string expected) =>
+        await RefusedAsync("site:create-datacenter", Encoding.Latin1.GetBytes(latin1), expected);
+
+    [Theory]
     [InlineData("\"cpus\":\"2\"", "$.cpus is \"2\", expected a whole number of 32 bits")]
     [InlineData("\"cpus\":1.5", "$.cpus is 1.5")]
     [InlineData("\"cpus\":99999999999", "$.cpus is 99999999999")]
@@ -120,11 +128,15 @@ public sealed class BadRequestTests(ApiSite site) : IClassFixture<ApiSite>
         await JsonAsync(await (await site.AsAsync()).GetAsync("/api/vms", Cancellation));
     }
 
-    private async Task RefusedAsync(string path, string body, string expected)
+    private Task RefusedAsync(string path, string body, string expected) => RefusedAsync(path, Encoding.UTF8.GetBytes(body), expected);
+
+    private async Task RefusedAsync(string path, byte[] body, string expected)
     {
+        using var content = new ByteArrayContent(body);
+        content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         var client = await site.AsAsync();
         var before = site.Engine.Tasks.List().Count;
-        var answer = await client.PostAsync($"/api/{path.Replace("{dc}", site.Datacenter.ToString(), StringComparison.Ordinal)}", Json(body), Cancellation);
+        var answer = await client.PostAsync($"/api/{path.Replace("{dc}", site.Datacenter.ToString(), StringComparison.Ordinal)}", content, Cancellation);
         var problem = await ProblemAsync(answer, 400, "InvalidArgument");
         Assert.Contains(expected, problem.Detail, StringComparison.Ordinal);
         Assert.Equal(before, site.Engine.Tasks.List().Count);
