@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Text;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Machines;
@@ -24,13 +26,14 @@ public static class Names
     /// <summary>A usable name made of one that a host reports.</summary>
     public static string Cleaned(string name)
     {
-        var clean = string.Concat(name.Select(c => char.IsControl(c) || char.IsSurrogate(c) || c is '/' or '\\' ? '_' : c)).Trim();
-        return clean.Length switch
+        var clean = new StringBuilder();
+        for (var (at, length) = (0, 0); at < name.Length; at += length)
         {
-            0 => "unnamed",
-            > MachineLimits.MaxNameLength => clean[..MachineLimits.MaxNameLength].TrimEnd(),
-            _ => clean is "." or ".." ? "unnamed" : clean,
-        };
+            var isWhole = Rune.DecodeFromUtf16(name.AsSpan(at), out var rune, out length) == OperationStatus.Done;
+            clean.Append(!isWhole || Rune.IsControl(rune) || rune.Value is '/' or '\\' ? "_" : rune.ToString());
+        }
+
+        return Cut(clean.ToString().Trim()) is { Length: > 0 } and not ("." or "..") and var usable ? usable : "unnamed";
     }
 
     /// <summary>A usable name made of a wanted one, with a number when it is taken; it is taken from then on.</summary>
@@ -41,6 +44,14 @@ public static class Names
         for (var number = 2; !taken.Add(name); number++)
             name = $"{clean} ({number})";
         return name;
+    }
+
+    private static string Cut(string name)
+    {
+        if (name.Length <= MachineLimits.MaxNameLength)
+            return name;
+        var length = char.IsHighSurrogate(name[MachineLimits.MaxNameLength - 1]) ? MachineLimits.MaxNameLength - 1 : MachineLimits.MaxNameLength;
+        return name[..length].TrimEnd();
     }
 
     private static string? WhyInvalid(string name) => name switch
@@ -56,5 +67,5 @@ public static class Names
         _ => null,
     };
 
-    private static bool HasBrokenSurrogate(string name) => name.EnumerateRunes().Any(r => r == System.Text.Rune.ReplacementChar) && !name.Contains('\ufffd', StringComparison.Ordinal);
+    private static bool HasBrokenSurrogate(string name) => name.EnumerateRunes().Any(r => r == Rune.ReplacementChar) && !name.Contains('\ufffd', StringComparison.Ordinal);
 }
