@@ -35,6 +35,9 @@ public readonly record struct EntityId(EntityKind Kind, Guid Uuid) : IComparable
 
     public static EntityId Datastore(Guid uuid) => new(EntityKind.Datastore, uuid);
 
+    /// <summary>A regular expression of the form that <see cref="ToString"/> writes.</summary>
+    public static string Pattern { get; } = $"^({Prefixes[0]}|({string.Join('|', Prefixes[1..])})-[0-9a-f]{{32}})$";
+
     public int CompareTo(EntityId other) =>
         Kind != other.Kind ? Kind.CompareTo(other.Kind) : Uuid.CompareTo(other.Uuid);
 

@@ -53,7 +53,7 @@ public static class BodySchemas
     private static JsonObject? Plain(Type type)
     {
         if (type == typeof(EntityId))
-            return new JsonObject { ["type"] = "string", ["pattern"] = "^(root|(dc|folder|cluster|host|vm|ds|pg)-[0-9a-f]{32})$", ["description"] = "An object id." };
+            return new JsonObject { ["type"] = "string", ["pattern"] = EntityId.Pattern, ["description"] = "An object id." };
         if (type == typeof(Bytes))
             return new JsonObject { ["type"] = "integer", ["format"] = "int64", ["description"] = "Bytes." };
         if (type == typeof(Megahertz))

@@ -2,6 +2,8 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Alveare.Api;
 using Alveare.Api.Problems;
+using Alveare.Api.Routing;
+using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Operations;
 using Xunit;
@@ -46,6 +48,15 @@ public sealed partial class OpenApiTests(ApiSite site) : IClassFixture<ApiSite>
         foreach (Match reference in Reference().Matches(text))
             Resolve(document, JsonDocument.Parse($$"""{"$ref":"{{reference.Groups[1].Value}}"}""").RootElement);
         Assert.Equal(RestApi.Routes.Count, RestApi.Routes.Select(r => r.Id).Distinct().Count());
+    }
+
+    [Fact]
+    public void IdsOfEveryKindAreOfTheFormThatIsDescribed()
+    {
+        var pattern = (string)BodySchemas.Of(typeof(EntityId), StrictJson.Options)["pattern"]!;
+        Assert.Matches(pattern, EntityId.Root.ToString());
+        Assert.All(Enum.GetValues<EntityKind>(), kind => Assert.Matches(pattern, new EntityId(kind, Guid.NewGuid()).ToString()));
+        Assert.DoesNotMatch(pattern, $"vmx-{Guid.Empty:N}");
     }
 
     [Fact]
