@@ -31,11 +31,12 @@ public sealed class MachineLock(string directory, string name, string datastore)
     {
         while (true)
         {
-            var newest = Epochs(Files()).DefaultIfEmpty(0).Max();
-            if (newest == 0)
-                return new LockRecord(0, null, null, null);
+            var newest = 0L;
             try
             {
+                newest = Epochs(Files()).DefaultIfEmpty(0).Max();
+                if (newest == 0)
+                    return new LockRecord(0, null, null, null);
                 var content = File.ReadAllBytes(PathOf(newest));
                 return content.Length == 0
                     ? new LockRecord(newest, null, null, null)

@@ -20,7 +20,10 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
     // Somebody waits for the guest's first answer here: what is not urgent leaves it the CPU.
     private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(500);
 
-    private static readonly TimeSpan RememberInterval = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan AgainInterval = TimeSpan.FromMilliseconds(100);
+
+    // A control connection that broke off is made anew in less.
+    private static readonly TimeSpan ShortFailure = TimeSpan.FromSeconds(3);
 
     private const int Waiting = 0;
     private const int Claiming = 1;
@@ -29,8 +32,17 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
     // Claiming the machine and burying its process exclude each other: a lock must not be taken for a process that has ended.
     private readonly Lock gate = new();
 
+    private readonly Arrival arrival = new(machine, run, record, ground);
+
     private int stage = Waiting;
     private string? giveUpReason;
+
+    // An earlier agent may have won the machine.
+    private bool isResumed;
+
+    // When all had come, and when it first failed to go on since.
+    private long? arrived;
+    private long? failing;
 
     /// <summary>Where it listens; null before it does, and where an earlier agent prepared it.</summary>
     public string? Uri { get; private set; }
@@ -48,30 +60,31 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
     }
 
     /// <summary>Goes on with a migration that an earlier agent prepared.</summary>
-    public void Resume() => _ = RunAsync();
+    public void Resume()
+    {
+        isResumed = true;
+        _ = RunAsync();
+    }
 
     public override async Task CancelAsync()
     {
-        if (Interlocked.CompareExchange(ref stage, GivenUp, Waiting) != Waiting)
+        // An earlier agent's may have the guest already.
+        if (stage != Waiting || MayBeOurs() || Interlocked.CompareExchange(ref stage, GivenUp, Waiting) != Waiting)
             return;
         await GiveUpAsync("it was cancelled");
     }
 
     public override async Task<bool> OnProcessEndedAsync(QemuEnd end)
     {
-        bool isOurs;
+        bool mayBeOurs;
         lock (gate)
-        {
-            Interlocked.Exchange(ref stage, GivenUp);
-            // Also when an earlier agent has won it.
-            isOurs = OwnsLock();
-        }
-
-        if (isOurs)
+            mayBeOurs = Interlocked.Exchange(ref stage, GivenUp) == Claiming || isResumed;
+        if (await FindOwnerAsync(mayBeOurs) is not { } verdict)
+            return true;
+        if (verdict == Verdict.Ours)
         {
             Run.Claim(NextEpoch);
-            if (!TryRemember())
-                _ = RememberLaterAsync();
+            arrival.WriteDown();
             Fail(Failed($"its process ended at the destination: {end.Describe()}", runsOn: null));
             return false;
         }
@@ -88,28 +101,67 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
         return true;
     }
 
-    private async Task RunAsync()
+    /// <summary>Who has the machine whose process has ended; null where the agent ends before that is known, and the next one finds out.</summary>
+    private async Task<Verdict?> FindOwnerAsync(bool mayBeOurs)
     {
-        TimeSpan? switchTime = null;
-        Listen();
-        try
+        if (IsClaimed)
+            return Verdict.Ours;
+        while (mayBeOurs && !Ground.Stopping.IsCancellationRequested)
         {
-            // A UART that waits for its reader when the guest leaves the source waits for one here too, and for ever where there is none when it
-            // is loaded (QEMU 7.2, serial_post_load): somebody who reads is there from before the memory comes until the guest runs.
-            await using var reader = await Run.Consoles.OpenAsync(Machine.Name, HostChannelKind.Serial, CancellationToken.None);
-            switchTime = await TakeOverAsync();
-        }
-        catch (Exception e)
-        {
-            GiveUpAfter(e, guestRuns: switchTime is not null);
-        }
-        finally
-        {
-            StopListening();
+            try
+            {
+                return ReadVerdict(isSwitched: true);
+            }
+            catch (Exception e)
+            {
+                // Forgotten here it would be registered nowhere, if this host has it.
+                Machine.Change(m => m with { Power = PowerState.Unknown });
+                Fail(Failed($"its process ended, and who has it is not known: {e.Message.TrimEnd('.')}", runsOn: null));
+            }
+
+            await Task.WhenAny(Task.Delay(LockInterval, Ground.Stopping));
         }
 
+        return mayBeOurs ? null : Verdict.Undecided;
+    }
+
+    private async Task RunAsync()
+    {
+        Listen();
+        var switchTime = await InsistAsync();
+        StopListening();
         if (switchTime is { } taken)
             await SettleAsync(taken);
+    }
+
+    /// <summary>Takes over, again and again where that fails when this host has the machine, or may have it: nothing but this QEMU can have the guest then.</summary>
+    private async Task<TimeSpan?> InsistAsync()
+    {
+        while (true)
+        {
+            try
+            {
+                // A UART that waits for its reader when the guest leaves the source waits for one here too, and for ever where there is none when it
+                // is loaded (QEMU 7.2, serial_post_load): somebody who reads is there from before the memory comes until the guest runs.
+                await using var reader = await Run.Consoles.OpenAsync(Machine.Name, HostChannelKind.Serial, CancellationToken.None);
+                return await TakeOverAsync();
+            }
+            catch (Exception e)
+            {
+                if (IsLetGo)
+                    return null;
+                if (!MayBeOurs())
+                {
+                    giveUpReason ??= e.Message;
+                    Run.Process.Kill();
+                    return null;
+                }
+
+                TellWhatHolds(e);
+            }
+
+            await Task.WhenAny(Task.Delay(AgainInterval, Ground.Stopping), Run.Qmp.Closed);
+        }
     }
 
     /// <summary>Waits for the memory, wins the machine and lets its guest execute; answers how long that took once all had come, or null where
@@ -123,8 +175,8 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
             return null;
         }
 
-        var arrived = Ground.Time.GetTimestamp();
-        if (Interlocked.CompareExchange(ref stage, Claiming, Waiting) != Waiting)
+        arrived ??= Ground.Time.GetTimestamp();
+        if (Interlocked.CompareExchange(ref stage, Claiming, Waiting) == GivenUp)
             return null;
         if (!Claim())
         {
@@ -133,17 +185,46 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
         }
 
         await ContinueAsync();
-        return Ground.Time.GetElapsedTime(arrived);
+        return Ground.Time.GetElapsedTime(arrived.Value);
     }
 
-    /// <summary>Ends a QEMU whose guest does not run here. From when it does nothing that goes wrong here ends it.</summary>
-    private void GiveUpAfter(Exception error, bool guestRuns)
+    /// <summary>Whether this host has the machine, as far as is known. What an earlier agent did the lock alone can say.</summary>
+    private bool MayBeOurs()
     {
-        // A process that ended is handled by OnProcessEndedAsync, and one that this agent lets go of is the next agent's.
-        if (guestRuns || Run.IsDetached || Run.Qmp.Closed.IsCompleted)
+        if (IsClaimed || (stage == Waiting && !isResumed))
+            return IsClaimed;
+        try
+        {
+            return ReadVerdict(isSwitched: stage == Claiming) switch
+            {
+                Verdict.Ours => true,
+                Verdict.Undecided => stage == Claiming,
+                _ => false,
+            };
+        }
+        catch (Exception)
+        {
+            // It cannot be read now.
+            return true;
+        }
+    }
+
+    /// <summary>Tells whoever waits for the guest what keeps it from going on, once that lasts. They do not wait for it any more.</summary>
+    private void TellWhatHolds(Exception error)
+    {
+        failing ??= Ground.Time.GetTimestamp();
+        if (Ground.Time.GetElapsedTime(failing.Value) < ShortFailure)
             return;
-        giveUpReason ??= error.Message;
-        Run.Process.Kill();
+        if (IsClaimed && Machine.Current.Migration is { Phase: not MigrationPhase.Commit })
+        {
+            Change(PowerState.Paused, new HostMigration(Record.Id, Record.Role, MigrationPhase.Commit));
+            Ground.Power.Raise(
+                "vm.not-continued", Machine,
+                $"Virtual machine '{Machine.Name}' came to this host, and its guest cannot go on: {error.Message.TrimEnd('.')}. It is tried again.",
+                isProblem: true);
+        }
+
+        Fail(Failed($"its guest cannot go on at the destination yet: {error.Message}", IsClaimed ? Ground.HostName : null));
     }
 
     /// <summary>Waits until QEMU has everything; answers why it never will, or null.</summary>
@@ -166,7 +247,7 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
 
             if (!connected && Ground.Time.GetElapsedTime(began) > ConnectTimeout)
                 return $"the source did not connect within {ConnectTimeout.TotalSeconds} s";
-            if (Ground.Ground.ReadLock(Run.Record.Config).Epoch >= NextEpoch && !OwnsLock())
+            if (ReadVerdict(isSwitched: false) == Verdict.Theirs)
                 return "the source took the machine back";
             await WaitAsync(LockInterval);
         }
@@ -177,87 +258,53 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
     {
         lock (gate)
         {
-            if (stage != Claiming || (!Ground.Ground.TryPublish(Run.Record.Config, NextEpoch, owned: true) && !OwnsLock()))
+            if (stage != Claiming)
                 return false;
+            // One that is claimed late may have been destroyed meanwhile, and its lock with it.
+            if ((isResumed || failing is not null) && ReadVerdict(isSwitched: true) == Verdict.Theirs)
+                return false;
+            if (!Ground.Ground.TryPublish(Run.Record.Config, NextEpoch, owned: true))
+            {
+                switch (ReadVerdict(isSwitched: true))
+                {
+                    case Verdict.Theirs:
+                        return false;
+                    case Verdict.Undecided:
+                        // Listings of a network file system may be old.
+                        throw new FaultException(new HostOperationFailed($"Taking virtual machine '{Machine.Name}' over", "the record of its lock that decides is there, and does not show yet"));
+                }
+            }
+
             Run.Claim(NextEpoch);
             return true;
         }
     }
 
-    private bool OwnsLock() =>
-        Ground.Ground.TryReadLock(Run.Record.Config) is { } state && state.Epoch == NextEpoch && state.Owner == Ground.HostId;
+    private bool IsClaimed => Run.Record.LockEpoch == NextEpoch;
 
     /// <summary>Everything that need not be done before the guest runs. It runs here, whatever comes of that.</summary>
     private async Task SettleAsync(TimeSpan switchTime)
     {
-        bool remembered;
         using (await Machine.EnterAsync(CancellationToken.None))
         {
             // Its process may have ended since: that has been seen to.
             if (Machine.Run != Run)
                 return;
-            remembered = TryRemember();
-            Machine.Change(m => m with
-            {
-                Power = PowerState.On, StartedAt = Run.Record.StartedAt, CpuModel = Run.Record.CpuModel, LockEpoch = NextEpoch, Migration = null,
-            });
+            arrival.WriteDown();
+            Change(PowerState.On, migration: null);
             _ = Run.Balloon.RenewAsync(after: Rest, Ground.Time);
         }
 
         Succeed(new IncomingFinished(switchTime, Machine.Current));
         _ = ArriveAsync();
-        if (!remembered)
-            _ = RememberLaterAsync();
         await RemoveKeyAsync();
     }
 
-    /// <summary>Writes down that the machine is this host's; false where that cannot be done now, which is told.</summary>
-    private bool TryRemember()
+    /// <summary>Says what became of the machine that this host has now, unless its process has ended since.</summary>
+    private void Change(PowerState power, HostMigration? migration) => Machine.Change(m => Machine.Run != Run ? m : m with
     {
-        if (WriteDown() is not { } why)
-            return true;
-        Ground.Power.Raise(
-            "vm.not-written-down", Machine,
-            $"Virtual machine '{Machine.Name}' came to this host, and that cannot be written down: {why.TrimEnd('.')}. It is tried again; an agent that is restarted before may not know the machine.",
-            isProblem: true);
-        return false;
-    }
-
-    private async Task RememberLaterAsync()
-    {
-        while (!Ground.Stopping.IsCancellationRequested)
-        {
-            await Task.WhenAny(Task.Delay(RememberInterval, Ground.Stopping));
-            try
-            {
-                using var entered = await Machine.EnterAsync(Ground.Stopping);
-                if (WriteDown() is null)
-                    return;
-            }
-            catch (Exception e) when (e is FaultException or OperationCanceledException)
-            {
-                // It is not this host's any more, or the agent ends.
-                return;
-            }
-        }
-    }
-
-    /// <summary>Answers why it could not be done, or null.</summary>
-    private string? WriteDown()
-    {
-        try
-        {
-            // In this order: an agent that finds the migration in the run's record goes on with it, to here.
-            Ground.Machines.Keep(Machine);
-            if (Machine.Run == Run && (Run.Record.Migration is null || Run.Record.Migration.Id == Record.Id))
-                Run.Remember(r => r with { Migration = null, ArrivedBy = Record.Id });
-            return null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return e.Message;
-        }
-    }
+        Power = power, StartedAt = Run.Record.StartedAt, CpuModel = Run.Record.CpuModel, LockEpoch = NextEpoch, Migration = migration,
+    });
 
     private async Task RemoveKeyAsync()
     {

@@ -43,12 +43,18 @@ public abstract class MigrationEnd(Machine machine, MachineRun run, MigrationRec
 
     public Task<HostReply> Outcome => outcome.Task;
 
+    /// <summary>Nothing is left to do: whoever asked has been told, and the machine takes part in it no more.</summary>
+    public bool IsOver => Outcome.IsCompleted && (Machine.IsRemoved || Machine.Current.Migration?.Id != Record.Id);
+
     protected MachineRun Run { get; } = run;
 
     protected MigrationGround Ground { get; } = ground;
 
     /// <summary>The epoch that decides.</summary>
     protected long NextEpoch => Record.SourceEpoch + 1;
+
+    /// <summary>Somebody else sees to the rest: <see cref="OnProcessEndedAsync"/> to a process that has ended, the next agent to one that this agent lets go of.</summary>
+    protected bool IsLetGo => Run.Qmp.Closed.IsCompleted || Ground.Stopping.IsCancellationRequested || Run.IsDetached;
 
     /// <summary>Gives the migration up, if that is still possible.</summary>
     public abstract Task CancelAsync();
@@ -88,6 +94,16 @@ public abstract class MigrationEnd(Machine machine, MachineRun run, MigrationRec
 
     protected async Task<TransferStatus> ReadStatusAsync() => TransferStatus.Parse(await Run.Qmp.ExecuteAsync("query-migrate"));
 
+    /// <param name="isSwitched">Whether all has been sent: only then can the other host have had the machine.</param>
+    protected Verdict ReadVerdict(bool isSwitched)
+    {
+        var state = Ground.Ground.ReadLock(Run.Record.Config);
+        if (state.Epoch >= NextEpoch)
+            return state.Owner == Ground.HostId ? Verdict.Ours : Verdict.Theirs;
+        // Gone with its lock: the other host had it, and it was destroyed there before this host looked.
+        return isSwitched && Ground.Ground.IsGone(Run.Record.Config) ? Verdict.Theirs : Verdict.Undecided;
+    }
+
     /// <summary>Lets the guest execute. The caller holds the lock.</summary>
     protected async Task ContinueAsync()
     {
@@ -126,5 +142,16 @@ public abstract class MigrationEnd(Machine machine, MachineRun run, MigrationRec
     {
         if (happened.Name is "MIGRATION" or "STOP" or "RESUME" or QmpConnection.Reconnected)
             Wake();
+    }
+
+    /// <summary>What the lock says about this migration.</summary>
+    protected enum Verdict
+    {
+        Undecided,
+        Ours,
+        Theirs,
+
+        /// <summary>The machine is off: its process died before anybody else had it.</summary>
+        Nobody,
     }
 }

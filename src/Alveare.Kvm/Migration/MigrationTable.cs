@@ -162,7 +162,7 @@ public sealed class MigrationTable
 
     private async Task<bool> OnProcessEndedAsync(Machine machine, MachineRun run, QemuEnd end)
     {
-        if (migrations.Values.FirstOrDefault(m => m.Machine == machine && !m.Outcome.IsCompleted) is not { } migration)
+        if (migrations.Values.FirstOrDefault(m => m.Machine == machine && !m.IsOver) is not { } migration)
             return false;
         try
         {

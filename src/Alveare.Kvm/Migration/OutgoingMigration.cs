@@ -144,7 +144,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         // Whoever writes to a process that has died may find it out before the one who reads. Any other failure is not waited with: the guest may stand still.
         if (error is QmpClosedException)
             await Task.WhenAny(Run.Qmp.Closed, Task.Delay(ClosingTime, Ground.Stopping));
-        return Run.Qmp.Closed.IsCompleted || Ground.Stopping.IsCancellationRequested || Run.IsDetached;
+        return IsLetGo;
     }
 
     /// <summary>Whatever went wrong, the machine is taken back: as soon as that can be done, where the datastore is away or QEMU hangs. Whoever asked for
@@ -206,14 +206,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
     private static double? Percent(TransferStatus status) =>
         status.Total.Value == 0 ? null : Math.Clamp(100.0 * (status.Total.Value - status.Remaining.Value) / status.Total.Value, 0, 100);
 
-    private Verdict ReadVerdict()
-    {
-        // Gone with its lock: it was taken over, and destroyed there before this host looked.
-        if (Machine.Current.Migration is { Phase: >= MigrationPhase.Switch } && Ground.Ground.IsGone(Run.Record.Config))
-            return Verdict.Theirs;
-        var state = Ground.Ground.ReadLock(Run.Record.Config);
-        return state.Epoch < NextEpoch ? Verdict.Undecided : state.Owner == Ground.HostId ? Verdict.Ours : Verdict.Theirs;
-    }
+    private Verdict ReadVerdict() => ReadVerdict(isSwitched: Machine.Current.Migration is { Phase: >= MigrationPhase.Switch });
 
     /// <summary>Waits until somebody has published the deciding epoch.</summary>
     private async Task<Verdict> AwaitVerdictAsync(TimeSpan atMost, Func<bool>? isEnough = null)
@@ -266,16 +259,5 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         // Nothing to flush: QEMU gave up its disks when it had sent everything.
         Run.Process.Kill();
         await Run.Ended;
-    }
-
-    /// <summary>What the lock says about this migration.</summary>
-    private enum Verdict
-    {
-        Undecided,
-        Ours,
-        Theirs,
-
-        /// <summary>The machine is off: its process died before anybody else had it.</summary>
-        Nobody,
     }
 }

@@ -1,4 +1,3 @@
-using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 using Alveare.Simulation.Processes;
@@ -65,13 +64,18 @@ internal sealed class IncomingEnd(AgentMachine machine, MachineRun run, Migratio
         if (stage != Stage.Waiting || Qemu.HasEnded)
             return;
         stage = Stage.Claiming;
-        if (WhyNotClaimed() is { } lost && World.Defect != Defect.DestinationSkipsLock)
+        var isOurs = await Ground.InsistAsync(
+            () => !Qemu.HasEnded && Claim(), e => Fail($"its guest cannot go on at the destination yet: {e.Message}", runsOn: null));
+        if (Qemu.HasEnded)
+            return;
+        if (!isOurs && World.Defect != Defect.DestinationSkipsLock)
         {
             stage = Stage.Waiting;
-            GiveUp(lost);
+            GiveUp("the source took the machine back before all of it had arrived");
             return;
         }
 
+        Qemu.Record = Qemu.Record with { LockEpoch = NextEpoch };
         await World.PauseAsync(3);
         if (Qemu.HasEnded)
             return;
@@ -99,24 +103,9 @@ internal sealed class IncomingEnd(AgentMachine machine, MachineRun run, Migratio
         }
     }
 
-    /// <summary>Wins or loses the machine; answers why it is lost, or null. An agent that ended after winning finds itself the owner.</summary>
-    /// <remarks>A destination does not wait for a datastore that is away: the source has the machine, and can decide as well.</remarks>
-    private string? WhyNotClaimed()
-    {
-        try
-        {
-            if (!Ground.TryPublish(Qemu.Config, NextEpoch, owned: true)
-                && Ground.ReadLock(Qemu.Config) is var held && (held.Epoch != NextEpoch || held.Owner != Ground.Host))
-                return "the source took the machine back before all of it had arrived";
-        }
-        catch (FaultException e)
-        {
-            return e.Fault.Message;
-        }
-
-        Qemu.Record = Qemu.Record with { LockEpoch = NextEpoch };
-        return null;
-    }
+    // An agent that ended after winning finds itself the owner.
+    private bool Claim() => Ground.TryPublish(Qemu.Config, NextEpoch, owned: true)
+        || (Ground.ReadLock(Qemu.Config) is var held && held.Epoch == NextEpoch && held.Owner == Ground.Host);
 
     private async Task SettleAsync(TimeSpan switchTime)
     {

@@ -22,6 +22,9 @@ internal abstract class MigrationEnd(AgentMachine machine, MachineRun run, Migra
 
     public Task<HostReply> Outcome => outcome.Task;
 
+    /// <summary>Nothing is left to do: whoever asked has been told, and the machine takes part in it no more.</summary>
+    public bool IsOver => Outcome.IsCompleted && Machine.Current.Migration?.Id != Record.Id;
+
     protected MachineRun Run { get; } = run;
 
     protected SimulatedQemu Qemu => Run.Qemu;

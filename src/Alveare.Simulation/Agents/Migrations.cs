@@ -16,7 +16,7 @@ internal sealed class Migrations
     {
         this.ground = ground;
         ground.Power.EndedInMigration = async (machine, run) =>
-            known.Values.FirstOrDefault(m => m.Machine == machine && !m.Outcome.IsCompleted) is { } migration && await migration.OnProcessEndedAsync();
+            known.Values.FirstOrDefault(m => m.Machine == machine && !m.IsOver) is { } migration && await migration.OnProcessEndedAsync();
     }
 
     public async Task<IncomingReady> PrepareAsync(PrepareIncoming command)

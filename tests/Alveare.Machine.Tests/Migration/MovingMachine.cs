@@ -69,6 +69,9 @@ public abstract class MovingMachine : IAsyncLifetime
         await MachineRoom.UntilAsync(source, machine.Id, m => m.Migration?.Phase == MigrationPhase.Switch);
     }
 
+    /// <summary>Nobody sees the datastore until the answer is disposed.</summary>
+    private protected IDisposable TakeDatastoreAway() => new Absence(room.DatastorePath);
+
     private protected static async Task FailsAsync(Task<HostReply> command, string? runsOn)
     {
         var failed = await Assert.ThrowsAsync<FaultException>(() => command.WaitAsync(MachineRoom.Patience));
@@ -107,5 +110,18 @@ public abstract class MovingMachine : IAsyncLifetime
         await MachineRoom.UntilAsync(host, machine.Id, m => m is { Power: PowerState.Off, Migration: null });
         await MachineRoom.ExecuteAsync(host, new StartMachine(machine.Id, 0));
         await RunsAsync(host);
+    }
+
+    private sealed class Absence : IDisposable
+    {
+        private readonly string directory;
+
+        public Absence(string directory)
+        {
+            this.directory = directory;
+            Directory.Move(directory, directory + "-away");
+        }
+
+        public void Dispose() => Directory.Move(directory + "-away", directory);
     }
 }

@@ -1,6 +1,7 @@
 using Alveare.Machine.Tests.Room;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
 using Xunit;
 
 namespace Alveare.Machine.Tests.Migration;
@@ -63,6 +64,26 @@ public sealed class UnwritableStateTests : MovingMachine
         target = await room.OpenHostAsync("b");
 
         Assert.Equal("vm.died", (await MachineRoom.NextEventAsync(target)).Kind);
+        await IsOffAsync(target);
+    }
+
+    [Fact]
+    public async Task AMachineThatHasArrivedIsTheNextAgentsAlsoWhereItsLockCannotBeRead()
+    {
+        await TransferUnwritableAsync();
+        await sending;
+        await arriving;
+        await target.DisposeAsync();
+        Mend();
+
+        using (TakeDatastoreAway())
+        {
+            target = await room.OpenHostAsync("b", mounts: false);
+            await FailsAsync(MachineRoom.ExecuteAsync(target, new AwaitIncoming(migration)), runsOn: null);
+            MachineRoom.Kill(room.ProcessOf("b"));
+            await MachineRoom.UntilAsync(target, machine.Id, m => m.Power == PowerState.Unknown);
+        }
+
         await IsOffAsync(target);
     }
 

@@ -50,7 +50,8 @@ internal sealed class MachineRoom : IAsyncDisposable
 
     /// <summary>Starts an agent; the same <paramref name="name"/> again is the same host, restarted.</summary>
     /// <param name="adjust">What a test wants otherwise.</param>
-    public async Task<KvmHost> OpenHostAsync(string name, Func<KvmOptions, KvmOptions>? adjust = null)
+    /// <param name="mounts">False for a restarted one whose datastore is away.</param>
+    public async Task<KvmHost> OpenHostAsync(string name, Func<KvmOptions, KvmOptions>? adjust = null, bool mounts = true)
     {
         System.IO.Directory.CreateDirectory(System.IO.Path.Combine(Path, name));
         if (proof is not null)
@@ -66,7 +67,8 @@ internal sealed class MachineRoom : IAsyncDisposable
         };
         var host = await KvmHost.OpenAsync(adjust?.Invoke(options) ?? options, TestContext.Current.CancellationToken);
         hosts.Add(host);
-        await ExecuteAsync(host, new MountDatastore(Datastore, "shared", DatastorePath, Mark: true));
+        if (mounts)
+            await ExecuteAsync(host, new MountDatastore(Datastore, "shared", DatastorePath, Mark: true));
         return host;
     }
 
