@@ -80,6 +80,9 @@ public sealed class MachineRun
     /// <summary>The lock is held at <paramref name="epoch"/>. In memory alone: the lock itself tells a restarted agent, and a guest waits.</summary>
     public void Claim(long epoch) => Record = Record with { LockEpoch = epoch };
 
+    /// <summary>Whether this host has the machine, whatever a migration of it has still to do: it has published the epoch that decides.</summary>
+    public bool IsDecided => Record.Migration is not { } migration || Record.LockEpoch > migration.SourceEpoch;
+
     /// <summary>True once this agent has let go of a QEMU that runs on.</summary>
     public bool IsDetached { get; private set; }
 

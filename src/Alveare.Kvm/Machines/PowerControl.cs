@@ -60,7 +60,9 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         using (await machine.EnterAsync(cancellation))
         {
             run = machine.RequireRun();
-            RequireNoMigration(machine);
+            // One that the migration has left to this host is its own, however long its guest is kept from going on.
+            if (!run.IsDecided)
+                RequireNoMigration(machine);
             run.OnGone = onGone;
             await PullPlugAsync(run);
         }
@@ -233,8 +235,8 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
     /// <summary>Sees to the end of a QEMU: what is around it, the lock, and whoever waits.</summary>
     private async Task EndAsync(Machine machine, MachineRun run)
     {
-        // Somebody waits for one that was powered off, and why it ended is known: its exit status is not waited for.
-        var end = run.EndReason == EndReason.PoweredOff ? null : await run.Process.AwaitEndAsync();
+        // Somebody waits for one that was powered off, and why it ended is known: its exit status is not waited for, unless a migration must be told.
+        var end = run.EndReason == EndReason.PoweredOff && machine.Current.Migration is null ? null : await run.Process.AwaitEndAsync();
         if (end is null)
             await run.Process.AwaitGoneAsync();
         else if (EndedInMigration is { } migration && await migration(machine, run, end))

@@ -51,6 +51,13 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
 
     public override async Task<bool> OnProcessEndedAsync(QemuEnd end)
     {
+        // It has been taken back, and ends as any machine of this host does.
+        if (Run.Record.LockEpoch == NextEpoch)
+        {
+            Fail(Failed($"its process ended: {end.Describe()}", runsOn: null));
+            return false;
+        }
+
         using (await Machine.EnterAsync(CancellationToken.None))
         {
             Ground.Power.CleanUp(Machine, Run.Directory, Run.Record.Attachments);
@@ -232,7 +239,8 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
             return;
         }
 
-        Run.TryRemember(r => r with { LockEpoch = NextEpoch, Migration = null });
+        // The migration goes with the guest that goes on: until then an agent that ends leaves the rest of this to the next.
+        Run.TryRemember(r => r with { LockEpoch = NextEpoch });
         await Run.Qmp.ExecuteAsync("migrate_cancel");
         var began = Ground.Time.GetTimestamp();
         while (!(await ReadStatusAsync()).IsAtRest)
@@ -246,7 +254,8 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         if (await PowerControl.ReadPowerAsync(Run) != PowerState.On)
             await ContinueAsync();
         await TransferKey.RemoveAsync(Run, Record);
-        Machine.Change(m => m with { Power = PowerState.On, Migration = null, LockEpoch = NextEpoch });
+        Run.TryRemember(r => r with { Migration = null });
+        Machine.Change(m => Machine.Run != Run ? m : m with { Power = PowerState.On, Migration = null, LockEpoch = NextEpoch });
         Ground.Enforce(Machine);
         Fail(Failed(reason, Ground.HostName));
     }

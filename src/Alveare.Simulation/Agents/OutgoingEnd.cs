@@ -199,12 +199,13 @@ internal sealed class OutgoingEnd(AgentMachine machine, MachineRun run, Migratio
             return;
         }
 
-        Qemu.Record = Qemu.Record with { LockEpoch = NextEpoch, Migration = null };
+        Qemu.Record = Qemu.Record with { LockEpoch = NextEpoch };
         Qemu.CancelSending();
         await World.PauseAsync(3);
         if (Qemu.HasEnded)
             return;
         Qemu.Continue();
+        Qemu.Record = Qemu.Record with { Migration = null };
         Machine.Change(m => m with { Power = PowerState.On, Migration = null, LockEpoch = NextEpoch });
         Fail(reason, Ground.Facts.HostName);
     }

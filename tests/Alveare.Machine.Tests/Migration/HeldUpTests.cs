@@ -1,3 +1,5 @@
+using Alveare.Kvm.Machines;
+using Alveare.Kvm.Qemu;
 using Alveare.Machine.Tests.Room;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
@@ -25,6 +27,49 @@ public sealed class HeldUpTests : MovingMachine
     }
 
     [Fact]
+    public async Task AMachineThatCannotGoOnAtTheDestinationCanBePoweredOffThere()
+    {
+        await TransferAsync();
+        using (HoldDisk())
+        {
+            await FailsAsync(arriving, runsOn: "b");
+            await MachineRoom.ExecuteAsync(target, new StopMachine(machine.Id));
+        }
+
+        await IsOffAsync(target);
+    }
+
+    [Fact]
+    public async Task AMachineThatWasTakenBackAndCannotGoOnCanBePoweredOff()
+    {
+        await SwitchWithoutDestinationAgentAsync();
+        using (HoldDisk())
+        {
+            await FailsAsync(sending, runsOn: "a");
+            await MachineRoom.ExecuteAsync(source, new StopMachine(machine.Id));
+        }
+
+        target = await room.OpenHostAsync("b");
+        await IsOffAsync(source);
+    }
+
+    [Fact]
+    public async Task TheSourcesAgentDiesWhileItTakesTheMachineBackAndTheNextOneGoesOn()
+    {
+        await SwitchWithoutDestinationAgentAsync();
+        using (HoldDisk())
+        {
+            await MachineRoom.UntilAsync(() => RecordOf("a")?.LockEpoch > machine.LockEpoch, "the source has the machine again");
+            await source.DisposeAsync();
+        }
+
+        source = await room.OpenHostAsync("a");
+        await MachineRoom.UntilAsync(source, machine.Id, m => m is { Power: PowerState.On, Migration: null });
+        target = await room.OpenHostAsync("b");
+        await RunsOnlyAsync(source, "a");
+    }
+
+    [Fact]
     public async Task ADestinationThatCannotReadTheLockWaitsForIt()
     {
         await SwitchWithoutDestinationAgentAsync(Slow with { SwitchTimeout = TimeSpan.FromHours(1) });
@@ -48,4 +93,7 @@ public sealed class HeldUpTests : MovingMachine
         disk.Lock(201, 1);
         return disk;
     }
+
+    private RunRecord? RecordOf(string host) =>
+        RunRecord.Read(RunDirectory.FindAll(Path.Combine(room.Path, host, "run")).Single());
 }
