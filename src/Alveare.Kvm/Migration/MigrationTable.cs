@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Alveare.Core.Hosts;
 using Alveare.Core.Tasks;
 using Alveare.Kvm.Machines;
@@ -20,8 +19,7 @@ public sealed class MigrationTable
     private static readonly TimeSpan CheckPatience = TimeSpan.FromSeconds(1);
 
     private readonly MigrationGround ground;
-    private readonly ConcurrentDictionary<Guid, MigrationEnd> migrations = new();
-    private readonly ConcurrentQueue<Guid> oldestFirst = new();
+    private readonly KnownMigrations migrations = new(KeptOutcomes);
 
     public MigrationTable(MigrationGround ground)
     {
@@ -48,7 +46,7 @@ public sealed class MigrationTable
 
     public async Task<IncomingReady> PrepareAsync(PrepareIncoming command, CancellationToken cancellation)
     {
-        if (migrations.GetValueOrDefault(command.Migration) is IncomingMigration { Uri: { } known })
+        if (migrations.Find(command.Migration) is IncomingMigration { Uri: { } known })
             return new IncomingReady(known);
         RequireLockOfSource(command);
         var spec = ground.Ground.ReadSpec(command.Config);
@@ -76,7 +74,7 @@ public sealed class MigrationTable
         undo.Clear();
 
         var incoming = new IncomingMigration(machine, run, record, ground);
-        Track(incoming);
+        migrations.Add(incoming);
         ground.Power.Adopt(machine, run, PowerState.Off);
         try
         {
@@ -91,23 +89,22 @@ public sealed class MigrationTable
 
     public async Task<HostReply> SendAsync(SendMachine command, IProgress<HostProgress>? progress, CancellationToken cancellation)
     {
-        if (!migrations.TryGetValue(command.Migration, out var migration))
-            migration = await BeginSendAsync(command, progress, cancellation);
-        else if (migration is OutgoingMigration known && progress is not null)
+        var migration = migrations.Find(command.Migration) ?? await BeginSendAsync(command, progress, cancellation);
+        if (migration is OutgoingMigration known && progress is not null)
             known.Listener = progress;
         return await migration.Outcome.WaitAsync(cancellation);
     }
 
     public Task<HostReply> AwaitIncomingAsync(Guid migration, CancellationToken cancellation)
     {
-        if (migrations.TryGetValue(migration, out var known))
+        if (migrations.Find(migration) is { } known)
             return known.Outcome.WaitAsync(cancellation);
         var arrived = ground.Machines.All.FirstOrDefault(m => m.Run?.Record.ArrivedBy == migration)
             ?? throw new FaultException(new NotFound("migration", migration.ToString()));
         return Task.FromResult<HostReply>(new IncomingFinished(TimeSpan.Zero, arrived.Current));
     }
 
-    public Task CancelAsync(Guid migration) => migrations.TryGetValue(migration, out var known) ? known.CancelAsync() : Task.CompletedTask;
+    public Task CancelAsync(Guid migration) => migrations.Find(migration) is { } known ? known.CancelAsync() : Task.CompletedTask;
 
     /// <summary>Goes on with a migration whose QEMU a restarted agent has found. The machine's run is adopted already.</summary>
     public void Resume(Machine machine, MachineRun run, MigrationRecord record)
@@ -115,13 +112,13 @@ public sealed class MigrationTable
         if (record.Role == MigrationRole.Source)
         {
             var outgoing = new OutgoingMigration(machine, run, record, ground);
-            Track(outgoing);
+            migrations.Add(outgoing);
             outgoing.Resume();
         }
         else
         {
             var incoming = new IncomingMigration(machine, run, record, ground);
-            Track(incoming);
+            migrations.Add(incoming);
             incoming.Resume();
         }
     }
@@ -139,11 +136,11 @@ public sealed class MigrationTable
             command.Migration, MigrationRole.Source, command.TargetHost, machine.Current.LockEpoch, command.Settings);
         ground.Ground.Prepare(machine.Current.Config, record.SourceEpoch + 1);
         var outgoing = new OutgoingMigration(machine, run, record, ground) { Listener = progress };
-        Track(outgoing);
+        migrations.Add(outgoing);
         // One that ends from now on is the migration's to see to; of one that has ended already it may not have been known.
         if (run.Qmp.Closed.IsCompleted)
         {
-            migrations.TryRemove(record.Id, out _);
+            migrations.Remove(outgoing);
             throw new FaultException(new MachineDied(machine.Name, "its process ended before the migration began"));
         }
 
@@ -162,7 +159,7 @@ public sealed class MigrationTable
 
     private async Task<bool> OnProcessEndedAsync(Machine machine, MachineRun run, QemuEnd end)
     {
-        if (migrations.Values.FirstOrDefault(m => m.Machine == machine && !m.IsOver) is not { } migration)
+        if (migrations.GoingOn(machine) is not { } migration)
             return false;
         try
         {
@@ -174,13 +171,5 @@ public sealed class MigrationTable
             migration.Fail(new MigrationFailed(machine.Name, $"its process ended ({end.Describe()}), and the end of the migration could not be seen to: {e.Message}", RunsOn: null));
             return false;
         }
-    }
-
-    private void Track(MigrationEnd migration)
-    {
-        migrations[migration.Record.Id] = migration;
-        oldestFirst.Enqueue(migration.Record.Id);
-        while (oldestFirst.Count > KeptOutcomes && oldestFirst.TryDequeue(out var oldest))
-            migrations.TryRemove(oldest, out _);
     }
 }
