@@ -108,6 +108,8 @@ internal sealed class Adoption(
             run.TryRemember(r => r with { IsPoweredOff = false });
         if (run.Record.Migration is { } migration)
         {
+            // First: without it one that waits for its guest would be one that is off.
+            machine.Change(m => m with { Migration = new HostMigration(migration.Id, migration.Role, MigrationPhase.Transfer) });
             power.Adopt(machine, run, migration.Role == MigrationRole.Source ? PowerState.On : PowerState.Off);
             migrations.Resume(machine, run, migration);
             return;

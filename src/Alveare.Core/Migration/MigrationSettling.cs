@@ -90,7 +90,7 @@ internal sealed class MigrationSettling(MachineGround ground, EntityId machine, 
         try
         {
             var snapshot = await ground.Hosts.RefreshAsync(host, cancellation);
-            return new Sighting(true, snapshot.Machines.FirstOrDefault(m => m.Id == machine));
+            return Sighting.Of(snapshot.Machines.FirstOrDefault(m => m.Id == machine));
         }
         catch (FaultException)
         {

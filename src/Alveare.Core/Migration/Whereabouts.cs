@@ -4,10 +4,13 @@ using Alveare.Model.Machines;
 namespace Alveare.Core.Migration;
 
 /// <summary>What one end of a migration says of the machine.</summary>
-/// <param name="Answers">False when the host could not be asked.</param>
+/// <param name="Answers">False when the host could not be asked, or does not know.</param>
 /// <param name="Machine">Null when the host does not have it.</param>
 internal readonly record struct Sighting(bool Answers, HostMachine? Machine)
 {
+    /// <summary>What a host that answers says. One that does not know yet whether the machine runs there says no more than one that is away.</summary>
+    public static Sighting Of(HostMachine? machine) => machine is { Power: PowerState.Unknown } ? default : new(true, machine);
+
     /// <summary>The guest executes here, or would but for being paused.</summary>
     public bool Runs => Machine is { Power: PowerState.On or PowerState.Paused } && !Waits;
 

@@ -73,9 +73,20 @@ public sealed class WhereaboutsTests
         Assert.Equal(Whereabouts.OnSource, Read(other, Absent));
     }
 
+    [Fact]
+    public void AHostThatDoesNotKnowWhetherItRunsIsAsOneThatIsAway()
+    {
+        var unknown = Seen(PowerState.Unknown, 3);
+        Assert.Equal(Whereabouts.TargetAway, Read(Absent, unknown));
+        Assert.Equal(Whereabouts.SourceAway, Read(unknown, Absent));
+        Assert.Equal(Whereabouts.BothAway, Read(unknown, unknown));
+        Assert.Equal(Whereabouts.OnTarget, Read(unknown, Arrived));
+        Assert.Equal(Whereabouts.OnSource, Read(Stayed, unknown));
+    }
+
     private static Whereabouts Read(Sighting source, Sighting target) => WhereaboutsReading.Read(Migration, source, target);
 
-    private static Sighting Seen(PowerState power, long epoch, MigrationRole? role = null, MigrationPhase phase = default) => new(true, new HostMachine
+    private static Sighting Seen(PowerState power, long epoch, MigrationRole? role = null, MigrationPhase phase = default) => Sighting.Of(new HostMachine
     {
         Id = EntityId.Vm(Guid.Empty),
         Config = new DatastorePath(EntityId.Datastore(Guid.Empty), "web01/web01.vmx"),
