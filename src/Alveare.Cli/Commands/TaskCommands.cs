@@ -54,7 +54,7 @@ internal static class TaskCommands
             var records = new List<JsonElement>();
             foreach (var id in run.Value(ids).Distinct())
                 records.Add(await run.AskAsync(c => c.WaitAsync(id, 0, run.Interrupted)));
-            return await follower.FollowAsync(run, records);
+            return await follower.FollowAsync(run, records, isList: run.Value(ids).Length > 1);
         });
     }
 

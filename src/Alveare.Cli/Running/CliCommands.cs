@@ -49,31 +49,13 @@ public sealed class CliCommands(CliEnvironment environment, GlobalOptions global
         {
             return await work(run);
         }
-        catch (RestFaultException e)
+        catch (Exception e) when (e is RestFaultException or NotReachableException or FaultException or UsageException)
         {
-            await SayAsync(e.Message);
-            return e.Problem.Status is 401 or 429 ? ExitCode.NotReachable : ExitCode.Fault;
-        }
-        catch (NotReachableException e)
-        {
-            await SayAsync(e.Message);
-            return ExitCode.NotReachable;
-        }
-        catch (FaultException e)
-        {
-            await SayAsync(e.Message);
-            return ExitCode.Fault;
-        }
-        catch (UsageException e)
-        {
-            await SayAsync(e.Message);
-            return ExitCode.Usage;
+            return await run.SayAsync(e);
         }
         catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
         {
             return ExitCode.Interrupted;
         }
     }
-
-    private Task SayAsync(string message) => environment.Error.WriteLineAsync($"alveare: {message}");
 }

@@ -22,4 +22,7 @@ public sealed record CliEnvironment(TextWriter Out, TextWriter Error, Func<strin
 
     /// <summary>How long a shell that completes a name waits for the center.</summary>
     public TimeSpan CompletionTime { get; init; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>How long the center is waited for after Ctrl-C, so that it can be said what becomes of what was begun.</summary>
+    public TimeSpan ClosingTime { get; init; } = TimeSpan.FromSeconds(5);
 }

@@ -1,3 +1,5 @@
+using Alveare.Cli.Client;
+
 namespace Alveare.Cli.Running;
 
 /// <summary>What the program's exit code says.</summary>
@@ -16,6 +18,15 @@ public static class ExitCode
 
     /// <summary>Ctrl-C, as shells count it.</summary>
     public const int Interrupted = 130;
+
+    /// <summary>What a failure that has been said means.</summary>
+    public static int Of(Exception failure) => failure switch
+    {
+        RestFaultException { Problem.Status: 401 or 429 } or NotReachableException => NotReachable,
+        UsageException => Usage,
+        OperationCanceledException => Interrupted,
+        _ => Fault,
+    };
 }
 
 /// <summary>The command line is wrong in a way that only running it shows.</summary>

@@ -85,31 +85,33 @@ internal sealed class OperationCommand : Command
 
     private async Task<int> SubmitAsync(Run run, IReadOnlyList<string> ids, JsonObject? body)
     {
+        run.Interrupted.ThrowIfCancellationRequested();
+        // Ctrl-C leaves an answer that is on its way some time: it brings the task's id, without which nobody can say what runs on, or cancel it.
+        using var late = new CancellationTokenSource();
+        using var onInterrupt = run.Interrupted.Register(() => late.CancelAfter(run.Environment.ClosingTime));
         var wait = _follower.WaitOf(run);
-        var submissions = ids.Distinct().Select(id => TryAsync(run, id, body, wait)).ToList();
-        var answers = await Task.WhenAll(submissions);
-        var followed = await _follower.FollowAsync(run, [.. answers.Where(a => a.Accepted is not null).Select(a => a.Accepted!.Value)], _afterwards);
-        // One refusal among several is said and counted, and the others are carried out.
-        foreach (var refusal in answers.Select(a => a.Refusal).OfType<RestFaultException>())
-        {
-            if (ids.Count == 1)
-                throw refusal;
-            await run.Environment.Error.WriteLineAsync($"alveare: {refusal.Message}");
-            followed = Math.Max(followed, ExitCode.Fault);
-        }
-
-        return followed;
+        var answers = await Task.WhenAll(ids.Distinct().Select(id => TryAsync(run, id, body, wait, late.Token)).ToList());
+        var code = await _follower.FollowAsync(
+            run, [.. answers.Where(a => a.Accepted is not null).Select(a => a.Accepted!.Value)], isList: ids.Count > 1, _afterwards);
+        // One failure among several is said and counted, and the others are carried out.
+        foreach (var failure in answers.Select(a => a.Failure).OfType<Exception>().DistinctBy(f => f.Message))
+            code = Math.Max(code, await run.SayAsync(failure));
+        return code;
     }
 
-    private async Task<(JsonElement? Accepted, RestFaultException? Refusal)> TryAsync(Run run, string id, JsonObject? body, int wait)
+    private async Task<(JsonElement? Accepted, Exception? Failure)> TryAsync(Run run, string id, JsonObject? body, int wait, CancellationToken late)
     {
         try
         {
-            return (await run.AskAsync(c => c.SubmitAsync(Operation, id, body, wait, run.Interrupted)), null);
+            return (await run.AskAsync(c => c.SubmitAsync(Operation, id, body, wait, late)), null);
         }
-        catch (RestFaultException e)
+        catch (Exception e) when (e is RestFaultException or NotReachableException)
         {
             return (null, e);
+        }
+        catch (OperationCanceledException e) when (run.Interrupted.IsCancellationRequested)
+        {
+            return (null, new OperationCanceledException($"The center has not answered yet; 'alveare task list' shows whether it began {Operation}.", e));
         }
     }
 }

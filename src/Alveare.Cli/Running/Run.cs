@@ -123,5 +123,12 @@ public sealed class Run : IDisposable
         Environment.Out.WriteLine(System.Text.Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length));
     }
 
+    /// <summary>Says why something failed; the exit code that it means.</summary>
+    public async Task<int> SayAsync(Exception failure)
+    {
+        await Environment.Error.WriteLineAsync($"alveare: {failure.Message}");
+        return ExitCode.Of(failure);
+    }
+
     public void Dispose() => _client?.Dispose();
 }

@@ -25,8 +25,9 @@ public sealed class TaskFollower
     public void WaitInSubmission() => _quick = RestClient.LongestWait;
 
     /// <summary>Follows tasks that were accepted until all have ended, unless the command line says not to.</summary>
+    /// <param name="isList">Several were asked for, whatever became of them.</param>
     /// <param name="afterwards">Called with each task that succeeded.</param>
-    public async Task<int> FollowAsync(Run run, IReadOnlyList<JsonElement> accepted, Func<Run, TaskDto, Task>? afterwards = null)
+    public async Task<int> FollowAsync(Run run, IReadOnlyList<JsonElement> accepted, bool isList, Func<Run, TaskDto, Task>? afterwards = null)
     {
         var records = accepted.ToDictionary(r => r.GetProperty("id").GetString()!);
         if (!run.Value(NoWait) && records.Values.Any(r => !RestClient.As<TaskDto>(r).HasEnded))
@@ -35,14 +36,20 @@ public sealed class TaskFollower
             {
                 await WaitForAllAsync(run, records);
             }
-            catch (OperationCanceledException) when (run.Interrupted.IsCancellationRequested)
+            catch (Exception e) when (e is (OperationCanceledException or NotReachableException) && run.Interrupted.IsCancellationRequested)
             {
-                await LeaveAsync(run, records);
+                await LeaveAsync(run, records, isList, cancels: run.Value(CancelOnInterrupt));
                 return ExitCode.Interrupted;
+            }
+            catch (Exception e) when (e is RestFaultException or NotReachableException)
+            {
+                // The tasks go on without us, and their ids are all that leads back to them.
+                await LeaveAsync(run, records, isList, cancels: false);
+                return await run.SayAsync(e);
             }
         }
 
-        var code = Say(run, [.. records.Values]);
+        var code = Say(run, records.Values, isList);
         foreach (var task in afterwards is null ? [] : records.Values.Select(RestClient.As<TaskDto>).Where(t => t.State == "succeeded"))
             await afterwards!(run, task);
         return code;
@@ -75,17 +82,24 @@ public sealed class TaskFollower
     }
 
     // The token of this run is used up: what is said to the center now has one of its own, and little time.
-    private async Task LeaveAsync(Run run, Dictionary<string, JsonElement> records)
+    private static async Task LeaveAsync(Run run, Dictionary<string, JsonElement> records, bool isList, bool cancels)
     {
-        foreach (var task in records.Values.Select(RestClient.As<TaskDto>).Where(t => !t.HasEnded))
+        WriteJson(run, records.Values, isList);
+        foreach (var task in records.Values.Select(RestClient.As<TaskDto>))
         {
-            if (!run.Value(CancelOnInterrupt))
+            if (task.HasEnded)
+            {
+                SayOutcome(run, task);
+                continue;
+            }
+
+            if (!cancels)
             {
                 await run.Environment.Error.WriteLineAsync($"{TaskText.Title(task)} runs on as {task.Id}; 'alveare task wait {task.Id}' waits for it.");
                 continue;
             }
 
-            using var soon = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+            using var soon = new CancellationTokenSource(run.Environment.ClosingTime);
             try
             {
                 await run.Open().CancelAsync(task.Id, soon.Token);
@@ -98,20 +112,28 @@ public sealed class TaskFollower
         }
     }
 
-    private static int Say(Run run, IReadOnlyList<JsonElement> records)
+    private static int Say(Run run, IReadOnlyCollection<JsonElement> records, bool isList)
     {
+        WriteJson(run, records, isList);
         var tasks = records.Select(RestClient.As<TaskDto>).ToList();
-        if (run.IsJson && records.Count == 1)
-            run.WriteRecord(records[0]);
-        else if (run.IsJson)
-            run.WriteList<TaskDto>(records);
         foreach (var task in tasks)
-        {
-            var isBad = task.State is "failed" or "cancelled";
-            if (!run.IsJson || isBad)
-                (isBad ? run.Environment.Error : run.Environment.Out).WriteLine(TaskText.Outcome(task));
-        }
-
-        return tasks.Any(t => t.State is "failed" or "cancelled") ? ExitCode.Fault : ExitCode.Done;
+            SayOutcome(run, task);
+        return tasks.Any(IsBad) ? ExitCode.Fault : ExitCode.Done;
     }
+
+    private static void WriteJson(Run run, IReadOnlyCollection<JsonElement> records, bool isList)
+    {
+        if (run.IsJson && isList)
+            run.WriteList<TaskDto>([.. records]);
+        else if (run.IsJson && records.Count > 0)
+            run.WriteRecord(records.First());
+    }
+
+    private static void SayOutcome(Run run, TaskDto task)
+    {
+        if (!run.IsJson || IsBad(task))
+            (IsBad(task) ? run.Environment.Error : run.Environment.Out).WriteLine(TaskText.Outcome(task));
+    }
+
+    private static bool IsBad(TaskDto task) => task.State is "failed" or "cancelled";
 }

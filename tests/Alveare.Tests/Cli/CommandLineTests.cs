@@ -128,28 +128,6 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public async Task CtrlCStopsTheWaitingAndSaysThatTheTaskRunsOn()
-    {
-        using var interrupt = new CancellationTokenSource();
-        await using var center = await ScriptedCenter.OpenAsync(asked => Migration(asked, interrupt));
-        var run = await CommandRun.OfAsync(center.Variables, interrupt.Token, "vm", "migrate", "web01");
-        Assert.Equal(ExitCode.Interrupted, run.Code);
-        Assert.Contains("runs on as task-7; 'alveare task wait task-7'", run.Error, StringComparison.Ordinal);
-        Assert.DoesNotContain(center.Asked, a => a.Contains(":cancel", StringComparison.Ordinal));
-    }
-
-    [Fact]
-    public async Task CtrlCCancelsTheTaskWhenThatWasAskedFor()
-    {
-        using var interrupt = new CancellationTokenSource();
-        await using var center = await ScriptedCenter.OpenAsync(asked => Migration(asked, interrupt));
-        var run = await CommandRun.OfAsync(center.Variables, interrupt.Token, "vm", "migrate", "web01", "--cancel-on-interrupt");
-        Assert.Equal(ExitCode.Interrupted, run.Code);
-        Assert.Contains("was asked to stop", run.Error, StringComparison.Ordinal);
-        Assert.Contains("POST /api/tasks/task-7:cancel", center.Asked);
-    }
-
-    [Fact]
     public async Task AFailedTaskIsAFaultAndItsReasonIsSaid()
     {
         await using var center = await ScriptedCenter.OpenAsync(asked => asked.StartsWith("GET /api/lookup", StringComparison.Ordinal)
@@ -172,15 +150,6 @@ public sealed class CommandLineTests
         Assert.Equal(["POST /api/session", $"POST /api/site:{verb}?wait=60"], center.Asked);
     }
 
-    [Fact]
-    public async Task NoWaitPrintsTheTaskAndGoes()
-    {
-        await using var center = await ScriptedCenter.OpenAsync(asked => Migration(asked, null));
-        var run = await CommandRun.OfAsync(center.Variables, Cancellation, "vm", "migrate", "web01", "--no-wait");
-        Assert.Equal((ExitCode.Done, "vm.migrate web01: running (task-7)\n"), (run.Code, run.Out));
-        Assert.DoesNotContain(center.Asked, a => a.StartsWith("GET /api/tasks", StringComparison.Ordinal));
-    }
-
     [Theory]
     [InlineData("on", true)]
     [InlineData("paused", true)]
@@ -201,15 +170,6 @@ public sealed class CommandLineTests
             Assert.Equal(170 << 20, last.GetProperty("memoryBallooned").GetInt64());
 
         static string Sample(long mib) => $$"""{"at":"2026-01-01T00:00:00Z","cpuPercent":12.345,"memoryBallooned":{{mib << 20}},"diskReadBytesPerSecond":1536}""";
-    }
-
-    private static (int Status, string Json) Migration(string asked, CancellationTokenSource? interrupt)
-    {
-        if (asked.StartsWith("GET /api/lookup", StringComparison.Ordinal))
-            return (200, """{"path":"/north/web01","object":{"id":"vm-1","kind":"vm","name":"web01"}}""");
-        if (asked.StartsWith("GET /api/tasks/", StringComparison.Ordinal))
-            interrupt?.Cancel();
-        return (202, ScriptedCenter.Task("running"));
     }
 
     private static RootCommand Tree() => CommandLineProgram.Create(new CliEnvironment(TextWriter.Null, TextWriter.Null, _ => null));

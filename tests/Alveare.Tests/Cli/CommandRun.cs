@@ -18,6 +18,7 @@ internal sealed record CommandRun(int Code, string Out, string Error)
         {
             CacheDirectory = variables.GetValueOrDefault(CacheVariable),
             CompletionTime = Patience.Longest,
+            ClosingTime = Patience.Longest,
         };
         var code = await CommandLineProgram.RunAsync(arguments, environment, interrupted).WaitAsync(Patience.Longest, CancellationToken.None);
         return new CommandRun(code, output.ToString(), error.ToString());

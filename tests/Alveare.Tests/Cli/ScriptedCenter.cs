@@ -11,6 +11,9 @@ namespace Alveare.Tests.Cli;
 /// <summary>A web server that answers as a test says: for what a real center cannot be made to say at will.</summary>
 internal sealed class ScriptedCenter : IAsyncDisposable
 {
+    /// <summary>A status: the answer begins well, and the connection breaks off in the middle of its body.</summary>
+    public const int Cut = -1;
+
     private readonly WebApplication _server;
 
     private ScriptedCenter(WebApplication server) => _server = server;
@@ -39,8 +42,10 @@ internal sealed class ScriptedCenter : IAsyncDisposable
                 "GET /api/lookup" when locate?.Invoke(http.Request.QueryString.Value!) is { } located => (200, located),
                 _ => answer(asked),
             };
-            http.Response.StatusCode = status;
+            http.Response.StatusCode = status == Cut ? 200 : status;
             http.Response.ContentType = status < 400 ? "application/json" : "application/problem+json";
+            // A byte that never comes, so that what there is arrives first: an aborted connection may lose it.
+            http.Response.ContentLength = status == Cut ? json.Length + 1 : null;
             await http.Response.WriteAsync(json);
         });
         await server.StartAsync();
@@ -48,8 +53,8 @@ internal sealed class ScriptedCenter : IAsyncDisposable
         return center;
     }
 
-    public static string Task(string state, string more = "") =>
-        $$"""{"id":"task-7","operation":"vm.migrate","target":"vm-1","targetName":"web01","user":"anna","state":"{{state}}","queuedAt":"2026-01-01T00:00:00+00:00","startedAt":"2026-01-01T00:00:00+00:00","cancelRequested":false,"version":1,"hasEnded":{{(state is "running" or "queued" ? "false" : "true")}}{{more}}}""";
+    public static string Task(string state, string more = "", string id = "task-7", string name = "web01") =>
+        $$"""{"id":"{{id}}","operation":"vm.migrate","target":"vm-1","targetName":"{{name}}","user":"anna","state":"{{state}}","queuedAt":"2026-01-01T00:00:00+00:00","startedAt":"2026-01-01T00:00:00+00:00","cancelRequested":false,"version":1,"hasEnded":{{(state is "running" or "queued" ? "false" : "true")}}{{more}}}""";
 
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 }
