@@ -37,18 +37,25 @@ internal static class EventCommands
     private static Command Follow(CliCommands commands) =>
         commands.New("follow", "Print events as they happen, until Ctrl-C", [], async run =>
         {
-            string? after = null;
+            string? after = null, said = null;
             while (true)
             {
-                // A session that ended, or a center that was started again, begins a new stream.
-                var stream = await run.AskAsync(c => OpenAsync(c, after, run.Interrupted));
-                await using (stream)
+                try
                 {
+                    // A session that ended, or a center that was started again, begins a new stream.
+                    await using var stream = await run.AskAsync(c => OpenAsync(c, after, run.Interrupted));
+                    said = null;
                     do
                     {
                         after = await SayAsync(run, stream.Current);
                     }
                     while (await stream.MoveNextAsync());
+                }
+                catch (NotReachableException e) when (after is not null)
+                {
+                    // It was there before: a center that is started again is away for a moment.
+                    if (e.Message != said)
+                        await run.Environment.Error.WriteLineAsync($"alveare: {said = e.Message} Trying again until Ctrl-C.");
                 }
 
                 await Task.Delay(Pause, run.Interrupted);

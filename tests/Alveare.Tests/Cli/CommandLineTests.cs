@@ -150,6 +150,35 @@ public sealed class CommandLineTests
         Assert.Equal(["POST /api/session", $"POST /api/site:{verb}?wait=60"], center.Asked);
     }
 
+    [Fact]
+    public async Task EventsAreFollowedOverARestartOfTheCenter()
+    {
+        using var interrupt = new CancellationTokenSource();
+        var streams = 0;
+        await using var center = await ScriptedCenter.OpenAsync(_ =>
+        {
+            switch (++streams)
+            {
+                case 1:
+                    return (200, "id: 1\nevent: start\ndata: {}\n\n" + """
+                        id: 2
+                        event: event
+                        data: {"id":1,"at":"2026-01-01T00:00:00+00:00","severity":"info","kind":"vm.died","subject":null,"user":null,"message":"It died."}
+
+
+                        """);
+                case 2:
+                    return (502, "<html>");
+                default:
+                    interrupt.Cancel();
+                    return (200, "");
+            }
+        });
+        var run = await CommandRun.OfAsync(center.Variables, interrupt.Token, "event", "follow");
+        Assert.Equal((ExitCode.Interrupted, true), (run.Code, run.Out.Contains("It died.", StringComparison.Ordinal)));
+        Assert.Contains("Trying again", run.Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("on", true)]
     [InlineData("paused", true)]
