@@ -82,6 +82,15 @@ public sealed class RestClient : IDisposable
         return await answer.Content.ReadAsStreamAsync(cancellation);
     }
 
+    /// <summary>Copies a text that was opened, as it comes. A connection that drops is not taken for a failure to write.</summary>
+    public static async Task CopyAsync(Stream text, TextWriter to, CancellationToken cancellation)
+    {
+        using var reader = new StreamReader(text);
+        var buffer = new char[8192];
+        while (await ReadAsync(reader, buffer, cancellation) is > 0 and var read)
+            await to.WriteAsync(buffer.AsMemory(0, read), cancellation);
+    }
+
     /// <summary>Opens a WebSocket. What the server refuses is a fault as everywhere, which the runtime's own client would not hand on.</summary>
     public async Task<WebSocket> OpenSocketAsync(string path, CancellationToken cancellation)
     {
@@ -230,6 +239,18 @@ public sealed class RestClient : IDisposable
         catch (NotReachableException)
         {
             return new NotReachableException($"{answer.RequestMessage!.RequestUri} answered {(int)answer.StatusCode}, and not in this API's form: is it an Alveare center?");
+        }
+    }
+
+    private static async Task<int> ReadAsync(StreamReader reader, char[] buffer, CancellationToken cancellation)
+    {
+        try
+        {
+            return await reader.ReadAsync(buffer, cancellation);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            throw new NotReachableException($"The center's answer broke off: {e.Message}", e);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using Alveare.Cli.Client;
 using Alveare.Cli.Output;
 using Alveare.Cli.Running;
 using Alveare.Wire.Rest;
@@ -106,7 +107,7 @@ internal static class BalanceCommands
             if (run.Value(file) is { } path)
                 await WriteAsync(snapshot, path, run.Interrupted);
             else
-                await run.Environment.Out.WriteAsync(await new StreamReader(snapshot).ReadToEndAsync(run.Interrupted));
+                await RestClient.CopyAsync(snapshot, run.Environment.Out, run.Interrupted);
             return ExitCode.Done;
         });
     }
@@ -115,8 +116,8 @@ internal static class BalanceCommands
     {
         try
         {
-            await using var file = File.Create(path);
-            await snapshot.CopyToAsync(file, cancellation);
+            await using var file = File.CreateText(path);
+            await RestClient.CopyAsync(snapshot, file, cancellation);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {

@@ -84,11 +84,7 @@ internal static class VmListing
         {
             var id = await run.IdOfAsync("vm", run.Value(vm));
             await using var log = await run.AskAsync(c => c.OpenAsync($"vms/{id}/log", run.Interrupted));
-            using var reader = new StreamReader(log);
-            var buffer = new char[8192];
-            int read;
-            while ((read = await reader.ReadAsync(buffer, run.Interrupted)) > 0)
-                await run.Environment.Out.WriteAsync(buffer.AsMemory(0, read), run.Interrupted);
+            await RestClient.CopyAsync(log, run.Environment.Out, run.Interrupted);
             return ExitCode.Done;
         });
     }

@@ -151,6 +151,17 @@ public sealed class CommandLineTests
     }
 
     [Fact]
+    public async Task ALogWhoseConnectionDropsIsNotTakenForAnOutputThatCannotBeWritten()
+    {
+        await using var center = await ScriptedCenter.OpenAsync(asked => asked.EndsWith("/log", StringComparison.Ordinal)
+            ? (ScriptedCenter.Cut, "started\n")
+            : (200, """{"path":"/north/web01","object":{"id":"vm-1","kind":"vm","name":"web01"}}"""));
+        var run = await CommandRun.OfAsync(center.Variables, Cancellation, "vm", "log", "web01");
+        Assert.Equal((ExitCode.NotReachable, "started\n"), (run.Code, run.Out));
+        Assert.Contains("The center's answer broke off", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task EventsAreFollowedOverARestartOfTheCenter()
     {
         using var interrupt = new CancellationTokenSource();
