@@ -23,10 +23,11 @@ public static class Amounts
         };
         if (unit == 0 || !decimal.TryParse(text.AsSpan(0, digits), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number))
             return false;
-        var value = number * (1L << (10 * unit));
-        if (value > long.MaxValue || value != decimal.Truncate(value))
+        // Compared before it is multiplied: a product that no decimal holds throws.
+        var size = 1L << (10 * unit);
+        if (number > (decimal)long.MaxValue / size || number * size != decimal.Truncate(number * size))
             return false;
-        bytes = (long)value;
+        bytes = (long)(number * size);
         return true;
     }
 

@@ -11,6 +11,7 @@ public sealed class AmountsTests
     [InlineData("2G", 2L << 30)]
     [InlineData("1.5T", 3L << 39)]
     [InlineData("64k", 64L << 10)]
+    [InlineData("8388607.5T", (8388607L << 40) + (1L << 39))]
     [InlineData("1MiB", 1L << 20)]
     [InlineData("1mb", 1L << 20)]
     public void ASizeIsReadWithItsUnit(string text, long bytes)
@@ -30,6 +31,8 @@ public sealed class AmountsTests
     [InlineData("0.0001K")]
     [InlineData("1E3M")]
     [InlineData("99999999999999T")]
+    [InlineData("999999999999999999T")]
+    [InlineData("8388608T")]
     [InlineData("1X")]
     public void WhatIsNoSizeIsRefused(string text) => Assert.False(Amounts.TryParseSize(text, out _));
 
