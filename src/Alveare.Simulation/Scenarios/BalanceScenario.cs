@@ -109,6 +109,8 @@ public sealed class BalanceScenario : ClusterScenario
         foreach (var rule in drawn.OfType<CreateRule>().Where(_ => defect == ClusterDefect.RulesAreIgnored))
             await DoAsync(new RemoveRule { Target = Cluster, Name = rule.Name });
         await pools.SetUpAsync(DoAsync);
+        foreach (var pool in Engines.Current!.Engine.Inventory.Current.OfType<ResourcePool>().Where(_ => defect == ClusterDefect.PoolsExpand))
+            await DoAsync(new UpdatePool { Target = pool.Id, CpuExpandable = true });
     }
 
     /// <summary>All machines together are promised about what all hosts have, each as much as it could use at most.</summary>

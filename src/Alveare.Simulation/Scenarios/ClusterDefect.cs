@@ -1,6 +1,7 @@
 namespace Alveare.Simulation.Scenarios;
 
-/// <summary>A mistake that a cluster could be balanced with: proof that the watchers of a <see cref="BalanceScenario"/> notice.</summary>
+/// <summary>A mistake that a cluster could be balanced with, or save power with: proof that the watchers of a <see cref="BalanceScenario"/> and of a
+/// <see cref="PowerScenario"/> notice.</summary>
 public enum ClusterDefect
 {
     None,
@@ -19,4 +20,13 @@ public enum ClusterDefect
 
     /// <summary>Machines are started on a host that is in maintenance.</summary>
     MaintenanceIsIgnored,
+
+    /// <summary>A resource pool that may not expand does.</summary>
+    PoolsExpand,
+
+    /// <summary>One host after the other is put to standby, and none is woken, whatever is needed.</summary>
+    HostsAreNotWoken,
+
+    /// <summary>A host is put to standby as soon as it is up, and woken as soon as it sleeps.</summary>
+    HostsGoBackAndForth,
 }

@@ -35,16 +35,18 @@ public sealed class PowerScenario : ClusterScenario
     private readonly PowerWatch watch;
     private readonly RuleWatch rules;
     private readonly int days;
+    private readonly ClusterDefect defect;
 
-    private PowerScenario(int seed, int days, bool keepHistory)
+    private PowerScenario(int seed, int days, ClusterDefect defect, bool keepHistory)
         : base(seed, DemandWaves.WithNights(seed, Day), Shape, MaxTurns, keepHistory) =>
-        (this.days, watch, rules) = (
-            days, new PowerWatch(World, Site, Engines, Demand, LongestNeed, Day, MostStandbysPerDay), new RuleWatch(World, Site, Engines));
+        (this.days, this.defect, watch, rules) = (
+            days, defect, new PowerWatch(World, Site, Engines, Demand, LongestNeed, Day, MostStandbysPerDay), new RuleWatch(World, Site, Engines));
 
     /// <summary>Runs one seed on the caller's thread. The same seed gives the same history, always.</summary>
-    public static ScenarioResult Run(int seed, int days = 2, bool keepHistory = false)
+    /// <param name="defect">What is made wrong on purpose.</param>
+    public static ScenarioResult Run(int seed, int days = 2, ClusterDefect defect = ClusterDefect.None, bool keepHistory = false)
     {
-        var scenario = new PowerScenario(seed, days, keepHistory);
+        var scenario = new PowerScenario(seed, days, defect, keepHistory);
         return scenario.Run(" --power", () => scenario.watch.Standbys);
     }
 
@@ -62,6 +64,7 @@ public sealed class PowerScenario : ClusterScenario
                 Operators.StopSomething();
             if (World.Dice.Next(20) == 0)
                 Misfortune.Strike();
+            Err();
             await PassAsync(Round, Interval);
             LookAtHostsAndTasks();
             watch.Look();
@@ -94,7 +97,7 @@ public sealed class PowerScenario : ClusterScenario
         var settings = new SetPowerSaving
         {
             Target = Cluster,
-            Mode = PowerSavingMode.Automatic,
+            Mode = defect == ClusterDefect.HostsAreNotWoken ? PowerSavingMode.Off : PowerSavingMode.Automatic,
             KeepsSpare = World.Dice.Next(2) == 0,
             LeastHosts = World.Dice.Next(1, 3),
             StandbyAfter = TimeSpan.FromMinutes(World.Dice.Next(20, 61)),
@@ -110,6 +113,18 @@ public sealed class PowerScenario : ClusterScenario
     private SetHostPower WayToWake(SimulatedHost host) => World.Dice.Next(2) == 0
         ? new() { Target = host.Id, WakeOnLan = new(host.Card) }
         : new() { Target = host.Id, Redfish = new(SimulatedSite.ControllerOf(host), SimulatedSite.User, host.Fingerprint[..64]), Password = SimulatedSite.Password };
+
+    /// <summary>Does now what the defect does again and again.</summary>
+    private void Err()
+    {
+        if (Engines.Current is not { } run)
+            return;
+        var hosts = run.Engine.Inventory.Current.Children<Host>(Cluster).OrderBy(h => h.Id).ToList();
+        if (defect == ClusterDefect.HostsAreNotWoken && hosts[World.Dice.Next(hosts.Count)] is { Standby: HostStandby.None } awake)
+            Operators.Ask(new EnterStandby { Target = awake.Id });
+        if (defect == ClusterDefect.HostsGoBackAndForth)
+            Operators.Ask(hosts[0].Standby == HostStandby.In ? new ExitStandby { Target = hosts[0].Id } : new EnterStandby { Target = hosts[0].Id });
+    }
 
     /// <summary>Nothing is saved any more, and every host that sleeps is woken: it comes, or its task says that it does not.</summary>
     private async Task EndAsync()

@@ -33,6 +33,7 @@ public sealed class BalanceScenarioTests
     [InlineData(ClusterDefect.RoomIsOverpromised, "promises its machines")]
     [InlineData(ClusterDefect.NothingIsMoved, "are not as even")]
     [InlineData(ClusterDefect.MaintenanceIsIgnored, "is in maintenance, and")]
+    [InlineData(ClusterDefect.PoolsExpand, "Resource pool 'guarded' has")]
     public void AProgrammedMistakeIsFoundBySomeSeed(ClusterDefect defect, string how) => Assert.Contains(
         Enumerable.Range(0, 200),
         seed => BalanceScenario.Run(seed, defect: defect).Violations.Any(v => v.Contains(how, StringComparison.OrdinalIgnoreCase)));

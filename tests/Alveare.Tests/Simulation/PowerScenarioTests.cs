@@ -16,6 +16,13 @@ public sealed class PowerScenarioTests
         Assert.True(broken is null, broken?.ToString());
     }
 
+    [Theory]
+    [InlineData(ClusterDefect.HostsAreNotWoken, "could be woken")]
+    [InlineData(ClusterDefect.HostsAreNotWoken, "found no room while")]
+    [InlineData(ClusterDefect.HostsGoBackAndForth, "times in a day")]
+    public void AProgrammedMistakeIsFoundBySomeSeed(ClusterDefect defect, string how) => Assert.Contains(
+        Enumerable.Range(0, Seeds), seed => PowerScenario.Run(seed, defect: defect).Violations.Any(v => v.Contains(how, StringComparison.Ordinal)));
+
     [Fact]
     public void TheSameSeedGivesTheSameHistory()
     {
