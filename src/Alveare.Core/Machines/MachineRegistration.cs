@@ -86,35 +86,20 @@ internal sealed class MachineRegistration(MachineGround ground, ArrivalPlacement
         var vm = ground.Now.Get<VirtualMachine>(operation.Target);
         var isOn = vm.Power != PowerState.Off;
         context.Report(null, isOn ? "powering it off and deleting its files" : "deleting its files");
-        var host = MachineGround.HostOf(vm);
         using var expected = ground.Hosts.Expect(vm.Id);
-        // First, so that whoever completes this knows which files are meant: others of the same identity may be found once these are gone.
-        context.Undo.Push(() => destroyed.RemoveAsync(vm.Id));
-        await destroyed.AddAsync(vm.Id, vm.Config);
-        await ground.ExecuteAsync(host, vm.Id, new DestroyMachine(vm.Id, PowerOff: isOn), m => m is null);
-        await RemoveDestroyedAsync(vm.Id, context);
+        await ground.ExecuteAsync(MachineGround.HostOf(vm), vm.Id, new DestroyMachine(vm.Id, PowerOff: isOn), m => m is null);
+        await BuryAsync(vm.Id, vm.Config, context);
     }
 
     /// <summary>Completes what an earlier run of the engine was asked to destroy. How far the host had come cannot be seen: told again, it
-    /// does the rest, or says what is in the way.</summary>
+    /// does the rest, or says what is in the way. Other files of the same identity, which may have been found meanwhile, are not meant.</summary>
     public async Task<LeftoverOutcome> FinishDestroyingAsync(TaskRecord task, TaskContext context, CancellationToken cancellation)
     {
-        if (destroyed.All.GetValueOrDefault(task.Target) is not { } doomed)
-            return new LeftoverOutcome(TaskState.Failed, new Interrupted($"Destroying '{task.TargetName}'", "the center was restarted before anything was deleted"));
-        try
-        {
-            if (ground.Now.Find(task.Target) is VirtualMachine { Host: { } believed })
-                await ground.Hosts.ObserveUntilKnownAsync(believed, $"Destroying '{task.TargetName}'", cancellation);
-            if (ground.Now.Find(task.Target) is VirtualMachine { Host: { } host } vm && vm.Config == doomed.Config)
-                await ground.ExecuteAsync(host, vm.Id, new DestroyMachine(vm.Id), m => m is null, null, cancellation);
-        }
-        catch (FaultException)
-        {
-            await destroyed.RemoveAsync(task.Target);
-            throw;
-        }
-
-        await RemoveDestroyedAsync(task.Target, context);
+        if (ground.Now.Find(task.Target) is VirtualMachine { Host: { } believed })
+            await ground.Hosts.ObserveUntilKnownAsync(believed, $"Destroying '{task.TargetName}'", cancellation);
+        if (ground.Now.Find(task.Target) is VirtualMachine { Host: { } host } vm && vm.Config == task.TargetFiles)
+            await ground.ExecuteAsync(host, vm.Id, new DestroyMachine(vm.Id), m => m is null, null, cancellation);
+        await BuryAsync(task.Target, task.TargetFiles, context);
         return new LeftoverOutcome(TaskState.Succeeded);
     }
 
@@ -182,9 +167,12 @@ internal sealed class MachineRegistration(MachineGround ground, ArrivalPlacement
     }
 
     // Another host that has it registered, now or when it comes back, has not found a machine; one that has other files of its identity has.
-    private async Task RemoveDestroyedAsync(EntityId machine, TaskContext context)
+    private async Task BuryAsync(EntityId machine, DatastorePath? files, TaskContext context)
     {
+        // Both go to the disk together.
+        var known = files is null ? Task.CompletedTask : ground.InsistAsync(() => destroyed.AddAsync(machine, files));
         await RemoveAsync(machine, context);
+        await known;
         await ground.Hosts.ReconcileAsync([machine]);
     }
 

@@ -92,6 +92,7 @@ public sealed class TaskEngine(
             Operation = declaration.Name,
             Target = target.Id,
             TargetName = target.Name,
+            TargetFiles = (target as VirtualMachine)?.Config,
             User = session.User,
             Reason = reason,
             State = TaskState.Running,

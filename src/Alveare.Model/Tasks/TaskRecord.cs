@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
+using Alveare.Model.Machines;
 
 namespace Alveare.Model.Tasks;
 
@@ -26,6 +27,9 @@ public sealed record TaskRecord
     public required EntityId Target { get; init; }
 
     public required string TargetName { get; init; }
+
+    /// <summary>The files of the machine that it is about, as they were when it was accepted: another with the same identity may be found meanwhile.</summary>
+    public DatastorePath? TargetFiles { get; init; }
 
     public required string User { get; init; }
 
