@@ -4,6 +4,7 @@ using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 using Alveare.Simulation.Storage;
+using Alveare.Simulation.Worlds;
 
 namespace Alveare.Simulation.Agents;
 
@@ -136,7 +137,8 @@ internal sealed class MachineFiles(Ground ground, MachineTable machines)
             throw new FaultException(new FileExists(taken));
         foreach (var (path, disk) in added)
             ground.Store(config).Write(path, new DiskFile(disk.Capacity, EmptyDisk), "adding a disk");
-        ground.Store(config).Write(config.Path, new ConfigFile(spec), "writing the configuration");
+        if (ground.World.Defect != Defect.ChangeIsNotWritten)
+            ground.Store(config).Write(config.Path, new ConfigFile(spec), "writing the configuration");
         machine.Change(m => m with { Spec = spec });
     }
 

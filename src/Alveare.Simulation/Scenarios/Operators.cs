@@ -158,10 +158,8 @@ internal sealed class Operators(World world, ScenarioSite site, EngineRuns engin
         var name = operation.Declaration().Name;
         var target = run.Engine.Inventory.Current.Find(operation.Target)?.Name;
         var mark = promises.Disturb(operation.Target);
-        if (operation is DestroyVm)
-            promises.Endanger(operation.Target);
-        if (operation is RenameVm rename && run.Engine.Inventory.Current.Find(rename.Target) is VirtualMachine renamed)
-            promises.Rename(renamed, rename.Name);
+        if (run.Engine.Inventory.Current.Find(operation.Target) is VirtualMachine vm)
+            promises.Asked(operation, vm);
         try
         {
             world.Tell($"{name} {target}: asked for{Details(operation)}");

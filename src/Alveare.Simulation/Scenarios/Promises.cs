@@ -4,6 +4,7 @@ using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
 using Alveare.Model.Tasks;
+using Alveare.Simulation.Storage;
 using Alveare.Simulation.Worlds;
 
 namespace Alveare.Simulation.Scenarios;
@@ -15,7 +16,9 @@ internal sealed class Promises(World world, ScenarioSite site)
     private readonly SortedSet<EntityId> made = [];
     private readonly SortedSet<EntityId> endangered = [];
     private readonly SortedSet<EntityId> destroyed = [];
-    private readonly SortedDictionary<EntityId, List<string>> names = [];
+    private readonly Wanted<string> names = new();
+    private readonly Wanted<int> cpus = new();
+    private readonly Wanted<bool> templates = new();
 
     /// <summary>Ids of the tasks that were accepted.</summary>
     public SortedSet<string> Accepted { get; } = new(StringComparer.Ordinal);
@@ -29,15 +32,24 @@ internal sealed class Promises(World world, ScenarioSite site)
 
     public int Mark(EntityId machine) => disturbances.GetValueOrDefault(machine);
 
-    /// <summary>A machine may be gone from now on: somebody asked for that.</summary>
-    public void Endanger(EntityId machine) => endangered.Add(machine);
-
-    /// <summary>A machine may be called something else from now on: somebody asked for that.</summary>
-    public void Rename(VirtualMachine vm, string name)
+    /// <summary>A machine may be gone from now on, or be otherwise: somebody asked for that.</summary>
+    public void Asked(Operation operation, VirtualMachine vm)
     {
-        if (!names.TryGetValue(vm.Id, out var possible))
-            names[vm.Id] = possible = [vm.Name];
-        possible.Add(name);
+        switch (operation)
+        {
+            case DestroyVm:
+                endangered.Add(vm.Id);
+                break;
+            case RenameVm rename:
+                names.Ask(vm.Id, vm.Name, rename.Name);
+                break;
+            case ReconfigureVm { Cpus: { } wanted } when vm.Spec is { } spec:
+                cpus.Ask(vm.Id, spec.Cpus, wanted);
+                break;
+            case MarkTemplate or MarkVm when vm.Spec is { } spec:
+                templates.Ask(vm.Id, spec.IsTemplate, operation is MarkTemplate);
+                break;
+        }
     }
 
     /// <summary>The engine says how a task ended.</summary>
@@ -55,11 +67,7 @@ internal sealed class Promises(World world, ScenarioSite site)
         Succeeded++;
         if (operation is CreateVm or CloneVm && task.Result is { } result)
             made.Add(result);
-        if (operation is DestroyVm)
-            destroyed.Add(operation.Target);
-        // What was asked for since may still come.
-        if (operation is RenameVm rename && names[rename.Target] is var possible)
-            possible.RemoveRange(0, possible.IndexOf(rename.Name));
+        Acknowledge(operation);
         if (mark == Mark(operation.Target))
             CheckNow(engine, operation, task);
     }
@@ -84,14 +92,42 @@ internal sealed class Promises(World world, ScenarioSite site)
                 world.Break($"'{vm.Name}' was made, nobody removed it, and its files are gone.");
         }
 
-        foreach (var (id, possible) in names)
-        {
-            if (run.Engine.Inventory.Current.Find(id) is VirtualMachine vm && !possible.Contains(vm.Name))
-                world.Break($"{id} was named '{possible[0]}'{string.Concat(possible.Skip(1).Select(n => $", perhaps '{n}' since"))}, and is called '{vm.Name}'.");
-        }
-
+        foreach (var vm in run.Engine.Inventory.Current.OfType<VirtualMachine>())
+            CheckFiles(vm);
         foreach (var id in destroyed.Where(d => run.Engine.Inventory.Current.Find(d) is not null))
             world.Break($"{id} was destroyed and is in the inventory.");
+    }
+
+    private void Acknowledge(Operation operation)
+    {
+        switch (operation)
+        {
+            case DestroyVm:
+                destroyed.Add(operation.Target);
+                break;
+            case RenameVm rename:
+                names.Acknowledge(rename.Target, rename.Name);
+                break;
+            case ReconfigureVm { Cpus: { } wanted }:
+                cpus.Acknowledge(operation.Target, wanted);
+                break;
+            case MarkTemplate or MarkVm:
+                templates.Acknowledge(operation.Target, operation is MarkTemplate);
+                break;
+        }
+    }
+
+    // The inventory and the host may both believe what was never written.
+    private void CheckFiles(VirtualMachine vm)
+    {
+        if (names.Against(vm.Id, vm.Name) is { } named)
+            world.Break($"{vm.Id} was named {named}, and is called '{vm.Name}'.");
+        if (Files(vm.Config) is not ConfigFile { Spec: { } spec })
+            return;
+        if (cpus.Against(vm.Id, spec.Cpus) is { } counted)
+            world.Break($"'{vm.Name}' was given {counted} CPUs, and has {spec.Cpus} by its files.");
+        if (templates.Against(vm.Id, spec.IsTemplate) is { } marked)
+            world.Break($"Whether '{vm.Name}' is a template was made {marked}, and is '{spec.IsTemplate}' by its files.");
     }
 
     private void CheckNow(Engine engine, Operation operation, TaskRecord task)
@@ -121,6 +157,7 @@ internal sealed class Promises(World world, ScenarioSite site)
         }
     }
 
-    private bool HasFiles(DatastorePath config) =>
-        site.Site.Datastores.FirstOrDefault(d => d.Id == config.Datastore)?.Find(config.Path) is not null;
+    private bool HasFiles(DatastorePath config) => Files(config) is not null;
+
+    private SimulatedFile? Files(DatastorePath config) => site.Site.Datastores.FirstOrDefault(d => d.Id == config.Datastore)?.Find(config.Path);
 }

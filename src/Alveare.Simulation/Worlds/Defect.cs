@@ -26,6 +26,9 @@ public enum Defect
     /// <summary>A host does not say that a QEMU has died.</summary>
     DeathIsNotReported,
 
+    /// <summary>A host says that it has reconfigured a machine, and has written nothing.</summary>
+    ChangeIsNotWritten,
+
     /// <summary>The engine's store acknowledges before it has written.</summary>
     StoreForgets,
 }

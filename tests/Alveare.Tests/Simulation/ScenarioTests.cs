@@ -25,6 +25,11 @@ public sealed class ScenarioTests
         Assert.Contains(Enumerable.Range(0, 1_000), seed => !Scenario.Run(seed, defect: defect).IsSound);
 
     [Fact]
+    public void AChangeThatWasAcknowledgedAndNotWrittenIsFoundInTheFiles() => Assert.Contains(
+        Enumerable.Range(0, 1_000),
+        seed => Scenario.Run(seed, defect: Defect.ChangeIsNotWritten).Violations.Any(v => v.Contains("by its files", StringComparison.Ordinal)));
+
+    [Fact]
     public void TheSameSeedGivesTheSameHistory()
     {
         foreach (var seed in Enumerable.Range(0, 20))
