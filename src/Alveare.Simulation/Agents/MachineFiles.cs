@@ -19,7 +19,7 @@ internal sealed class MachineFiles(Ground ground, MachineTable machines)
         RequireFree(create.Config);
         await ground.World.PauseAsync(20);
         Write(create.Config, create.Spec, _ => (EmptyDisk, null), "creating a virtual machine");
-        return Register(create.Config);
+        return await RegisterMadeAsync(create.Config);
     }
 
     public AgentMachine Register(DatastorePath config)
@@ -67,7 +67,14 @@ internal sealed class MachineFiles(Ground ground, MachineTable machines)
         RequireFree(clone.Target);
         var from = ground.Store(clone.Source);
         Write(clone.Target, clone.Spec, index => DiskOf(clone, source, from, index), "cloning a virtual machine");
-        return Register(clone.Target);
+        return await RegisterMadeAsync(clone.Target);
+    }
+
+    // An agent that is killed here has made files that it does not know.
+    private async Task<AgentMachine> RegisterMadeAsync(DatastorePath config)
+    {
+        await ground.World.PauseAsync(20);
+        return Register(config);
     }
 
     public async Task SetResourcesAsync(AgentMachine machine, SetMachineResources set)
