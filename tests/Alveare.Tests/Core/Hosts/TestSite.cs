@@ -30,6 +30,9 @@ internal sealed class TestSite(TimeProvider clock) : IHostConnector, IAsyncDispo
     /// <summary>What joining is refused with.</summary>
     public Fault? Refusal { get; set; }
 
+    /// <summary>Hosts are claimed only when this has ended.</summary>
+    public Task Claiming { get; set; } = Task.CompletedTask;
+
     public Engine Engine { get; private set; } = null!;
 
     public EntityId Datacenter { get; private set; }
@@ -109,12 +112,13 @@ internal sealed class TestSite(TimeProvider clock) : IHostConnector, IAsyncDispo
         return Engine.Events.Since(0).First(e => e.Kind == kind).Message;
     }
 
-    public Task<JoinedHost> JoinAsync(HostInvitation invitation, CancellationToken cancellation)
+    public async Task<JoinedHost> JoinAsync(HostInvitation invitation, CancellationToken cancellation)
     {
+        await Claiming;
         if (Refusal is { } refusal)
             throw new FaultException(refusal);
         var host = Hosts[invitation.Address];
-        return Task.FromResult(new JoinedHost(host.Id, host.Name, invitation.Fingerprint));
+        return new JoinedHost(host.Id, host.Name, invitation.Fingerprint);
     }
 
     public IHost Connect(Host host) => host.Address == Unreadable
