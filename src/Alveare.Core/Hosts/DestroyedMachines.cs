@@ -38,7 +38,7 @@ public sealed class DestroyedMachines(IStore store, TimeProvider clock)
         }
     }
 
-    /// <summary>A machine is not destroyed after all, or is there again.</summary>
+    /// <summary>A machine that was destroyed is there again, and wanted.</summary>
     public Task RemoveAsync(EntityId machine)
     {
         lock (_gate)

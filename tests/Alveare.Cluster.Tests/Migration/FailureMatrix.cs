@@ -37,6 +37,9 @@ public sealed class FailureMatrix(TestCluster cluster)
     // Some 40 MB of a guest are not zero: at this rate the transfer lasts long enough for anything to be done in the middle of it.
     private const long Slow = 7_000_000;
 
+    // Where it is only to be seen before it ends.
+    private const long Brisk = 2 * Slow;
+
     public static TheoryData<Failure, Moment> Cases
     {
         get
@@ -61,7 +64,7 @@ public sealed class FailureMatrix(TestCluster cluster)
         var source = await cluster.HostOfMachineAsync();
         var target = cluster.Plan.Hosts.First(h => h != source);
         var move = new Move(cluster, machine, source, target);
-        var task = await move.StartAsync(Slow);
+        var task = await move.StartAsync(moment == Moment.Transfer ? Slow : Brisk);
         await move.ReachAsync(task, moment);
 
         await move.BreakAsync(failure);
