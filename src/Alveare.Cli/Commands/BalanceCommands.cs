@@ -114,10 +114,12 @@ internal static class BalanceCommands
 
     private static async Task WriteAsync(Stream snapshot, string path, CancellationToken cancellation)
     {
+        // Read first: where the connection drops, a file that was there stays as it was.
+        await using var text = new StringWriter();
+        await RestClient.CopyAsync(snapshot, text, cancellation);
         try
         {
-            await using var file = File.CreateText(path);
-            await RestClient.CopyAsync(snapshot, file, cancellation);
+            await File.WriteAllTextAsync(path, text.ToString(), cancellation);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {

@@ -53,7 +53,7 @@ internal sealed class MoveTargets(MachineGround ground)
         var specs = group.Select(MachineGround.RunningSpec).ToImmutableArray();
         IEnumerable<Host> Others(InventorySnapshot now) => MachinePlacement.Neighbours(now, group[0]).Where(h => h.Id != source && h.Id != named);
         ImmutableArray<MigrationCandidate> Candidates(ImmutableArray<HostRoom> rooms) =>
-            [.. group.Select((vm, n) => new MigrationCandidate(specs[n], vm.Config, ground.NameOf(vm.Config.Datastore), rooms[0], rooms[^1]))];
+            [.. group.Select((vm, n) => new MigrationCandidate(specs[n], vm.Config, ground.NameOf(vm.Config.Datastore), rooms[0], rooms[^1]) { Entering = Entering(vm, source, rooms[^1].Id) })];
         ImmutableArray<RoomShare> shares = [.. group.Select((vm, n) => new RoomShare(vm.Id, specs[n].Memory, specs[n].Resources))];
         try
         {
@@ -65,6 +65,11 @@ internal sealed class MoveTargets(MachineGround ground)
             throw e.NamingOthers(ground.Rooms.Ask(shares, now => [now.Get<Host>(source), .. Others(now)], rooms => MigrationPlacer.Choose(Candidates(rooms), rooms[1..])));
         }
     }
+
+    private ClusterBaseline? Entering(VirtualMachine vm, EntityId source, EntityId target) =>
+        vm.Spec?.CpuModel is null && ground.Now.ClusterOf(target) is { CpuBaseline: { } model } into && into.Id != ground.Now.ClusterOf(source)?.Id
+            ? new ClusterBaseline(into.Name, model)
+            : null;
 
     private static EntityId ChooseTarget(ImmutableArray<MigrationCandidate> group, ImmutableArray<HostRoom> others, bool isNamed)
     {

@@ -96,6 +96,8 @@ public sealed class DiskUsers(string directory)
         {
             using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
             var user = JsonSerializer.Deserialize<DiskUser>(file, ModelJson.Options);
+            if (user is { Disks.IsDefault: true })
+                throw new JsonException("It names no disks.");
             if (user is not null && user.Disks.Any(Stands))
                 return user;
             File.Delete(path);

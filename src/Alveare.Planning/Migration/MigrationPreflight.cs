@@ -15,7 +15,7 @@ public static class MigrationPreflight
     {
         if (candidate.Source.Id == candidate.Target.Id)
             return [new InvalidArgument($"Virtual machine '{candidate.Machine.Name}'", "the target host", $"'{candidate.Target.Name}', where it already is", "another host")];
-        return [.. Source(candidate), .. HostFit.Check(Needs(candidate), candidate.Target), .. SameAccelerator(candidate), .. Devices(candidate)];
+        return [.. Source(candidate), .. HostFit.Check(Needs(candidate), candidate.Target), .. SameAccelerator(candidate), .. Baseline(candidate), .. Devices(candidate)];
     }
 
     /// <summary>The needs of a machine that runs: a guest that was shown its host's own CPU relies on all of it.</summary>
@@ -41,6 +41,13 @@ public static class MigrationPreflight
                 : "software emulation (the guest was started with it)";
             yield return new CpuIncompatible(candidate.Machine.Name, candidate.Target.Name, [needed]);
         }
+    }
+
+    // It would come there, and could go no further.
+    private static IEnumerable<Fault> Baseline(MigrationCandidate candidate)
+    {
+        if (candidate.Entering is { } entering && !CpuBaselines.Covers(entering.Model, candidate.Machine.CpuModel))
+            yield return new MachinesAboveBaseline(entering.Cluster, entering.Model, [candidate.Machine.Name]);
     }
 
     private static IEnumerable<Fault> Devices(MigrationCandidate candidate) => candidate.Machine.Disks

@@ -162,6 +162,25 @@ public sealed class CommandLineTests
     }
 
     [Fact]
+    public async Task ASnapshotWhoseConnectionDropsLeavesTheFileAsItWas()
+    {
+        await using var center = await ScriptedCenter.OpenAsync(asked => asked.EndsWith("/snapshot", StringComparison.Ordinal)
+            ? (ScriptedCenter.Cut, "{\"name\":")
+            : (200, """{"path":"/north/prod","object":{"id":"cluster-1","kind":"cluster","name":"prod"}}"""));
+        var file = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(file, "before", Cancellation);
+            var run = await CommandRun.OfAsync(center.Variables, Cancellation, "cluster", "export-snapshot", "prod", file);
+            Assert.Equal((ExitCode.NotReachable, "before"), (run.Code, await File.ReadAllTextAsync(file, Cancellation)));
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
     public async Task EventsAreFollowedOverARestartOfTheCenter()
     {
         using var interrupt = new CancellationTokenSource();

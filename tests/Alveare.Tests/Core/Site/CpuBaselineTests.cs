@@ -85,4 +85,18 @@ public sealed class CpuBaselineTests
         Assert.Contains("avx2", fault.Missing);
         await site.SucceedAsync(new MigrateVm { Target = id, Host = site.Host(2) });
     }
+
+    [Fact]
+    public async Task AMachineWithMoreThanTheBaselineOfAnotherClusterIsNotMovedThere()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2);
+        var other = (await site.SucceedAsync(new CreateCluster { Target = site.Datacenter, Name = "other" })).Result!.Value;
+        await site.SucceedAsync(new Move { Target = Alveare.Model.EntityId.Root, Object = site.Host(2), Into = other });
+        var id = await site.CreateAsync("web01", on: true);
+        await site.SucceedAsync(new SetCpuBaseline { Target = other, Baseline = "x86-64-v1" });
+        var fault = await site.FailAsync<MachinesAboveBaseline>(new MigrateVm { Target = id, Host = site.Host(2) });
+        Assert.Equal(("other", "web01"), (fault.Cluster, Assert.Single(fault.Machines)));
+        await site.SucceedAsync(new SetCpuBaseline { Target = other, Baseline = null });
+        await site.SucceedAsync(new MigrateVm { Target = id, Host = site.Host(2) });
+    }
 }

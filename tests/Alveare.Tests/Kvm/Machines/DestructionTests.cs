@@ -91,6 +91,23 @@ public sealed class DestructionTests : IAsyncLifetime
         Assert.False(Directory.Exists(Path.Combine(Storage, "web")));
     }
 
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("[]")]
+    [InlineData("{\"disks\":")]
+    public async Task AnEntryThatCannotBeReadStandsForAClone(string entry)
+    {
+        var machine = Register("web");
+        var entries = Directory.CreateDirectory(Path.Combine(Storage, "web", "clones")).FullName;
+        var file = Path.Combine(entries, $"{Guid.NewGuid():N}.json");
+        File.WriteAllText(file, entry);
+
+        var refused = await Assert.ThrowsAsync<FaultException>(() => DestroyAsync(machine));
+
+        Assert.Contains(Path.GetFileName(file), refused.Message, StringComparison.Ordinal);
+        Assert.True(File.Exists(Path.Combine(Storage, "web", "web.raw")));
+    }
+
     [Fact]
     public async Task ADiskThatAnotherProcessHasOpenIsNotDeleted()
     {
