@@ -1,6 +1,7 @@
 # An emulated Debian 12 with systemd 252 and version 2 of control groups; tests/run-on-v2 and tests/try-units source this file.
 # Needs root, debootstrap and 3 GiB of memory. The system is made once and kept; what is run there comes on a second disk, as /work/run.
 # shellcheck shell=bash
+cpu=max
 cache=${ALVEARE_GUEST_CACHE:-/var/cache/alveare}/v2-host
 packages=systemd,systemd-sysv,udev,dbus,linux-image-cloud-amd64,qemu-system-x86,qemu-utils,seabios,ovmf,libicu72,iproute2,util-linux,procps,e2fsprogs,mtools,openssl,kmod
 die() { echo "$(basename "$0"): $1" >&2; exit 1; }
@@ -52,7 +53,7 @@ make_disks() {
 boot() {
   local work=$1
   shift
-  qemu-system-x86_64 -machine q35 -cpu max -smp 2 -m 2560 -accel tcg,thread=multi,tb-size=256 -nodefaults -display none -no-reboot \
+  qemu-system-x86_64 -machine q35 -cpu "$cpu" -smp 2 -m 2560 -accel tcg,thread=multi,tb-size=256 -nodefaults -display none -no-reboot \
     -kernel "$cache/kernel" -initrd "$cache/initrd" -device virtio-rng-pci -serial stdio \
     -append "root=/dev/vda rw console=ttyS0 quiet mitigations=off random.trust_cpu=on net.ifnames=0 systemd.default_timeout_start_sec=300" \
     -drive "file=$work/system.qcow2,if=none,id=system,format=qcow2,cache=unsafe" -device virtio-blk-pci,drive=system \

@@ -109,12 +109,19 @@ internal static class PowerMeasure
         return [Line.Of($"{Many} machines created and started, {AtOnce} at once", ours, bare, 1.5)];
     }
 
-    /// <summary>Copies a directory beside itself, for QEMU by hand to have files to destroy like a machine of a host's.</summary>
+    /// <summary>Copies a directory beside itself, for QEMU by hand to have files to destroy like a machine of a host's: on disk, so that there are blocks to
+    /// give back.</summary>
     private static string CopyOf(string directory)
     {
         var copy = Directory.CreateDirectory($"{directory}-bare").FullName;
         foreach (var file in Directory.GetFiles(directory))
-            File.Copy(file, Path.Combine(copy, Path.GetFileName(file)));
+        {
+            var beside = Path.Combine(copy, Path.GetFileName(file));
+            File.Copy(file, beside);
+            using var handle = File.OpenHandle(beside, access: FileAccess.ReadWrite);
+            RandomAccess.FlushToDisk(handle);
+        }
+
         return copy;
     }
 

@@ -24,8 +24,8 @@ public sealed class DestroyedMachines(IStore store, TimeProvider clock)
     public void Load() => All = store.Load(StoreKind.Destroyed)
         .ToImmutableDictionary(r => EntityId.Parse(r.Key), r => ModelJson.Read<DestroyedMachine>(r.Json));
 
-    /// <summary>Adds one; it is on disk when this ends.</summary>
-    public Task AddAsync(EntityId machine, DatastorePath config)
+    /// <summary>Adds one; answers what the caller is to store with the machine's end.</summary>
+    public IReadOnlyList<StoreCompanion> Add(EntityId machine, DatastorePath config)
     {
         lock (_gate)
         {
@@ -34,7 +34,8 @@ public sealed class DestroyedMachines(IStore store, TimeProvider clock)
             List<StoreWrite> writes = [Write(machine, added)];
             if (All.Count > Kept)
                 writes.Add(Drop(All.MinBy(m => m.Value.At).Key));
-            return store.CommitAsync(writes);
+            // Nothing takes it back: its files are gone whatever becomes of the record.
+            return [.. writes.Select(w => new StoreCompanion(w, Otherwise: w))];
         }
     }
 

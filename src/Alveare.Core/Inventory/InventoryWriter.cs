@@ -40,20 +40,20 @@ public sealed class InventoryWriter(IStore store, Feed feed)
 
     /// <summary>Applies one edit and answers the snapshot that has it. The function may throw a fault: then nothing changes.
     /// It sees edits before it that are not yet on disk; should those fail, this one fails with them.</summary>
-    /// <param name="companion">Stored with the edit, also with one that changes nothing.</param>
-    public Task<InventorySnapshot> ApplyAsync(Func<InventorySnapshot, InventoryEdit> edit, StoreCompanion? companion = null)
+    /// <param name="companions">Stored with the edit, also with one that changes nothing.</param>
+    public Task<InventorySnapshot> ApplyAsync(Func<InventorySnapshot, InventoryEdit> edit, params IReadOnlyList<StoreCompanion> companions)
     {
         lock (_gate)
         {
             var before = _head;
             var change = edit(before);
-            if (change.IsEmpty && companion is null)
+            if (change.IsEmpty && companions.Count == 0)
                 return AfterAsync(_tail, before);
             var next = change.IsEmpty ? before : before.With(change.Put, change.Removed);
             _head = next;
-            var writes = Writes(change, companion);
+            var writes = Writes(change, companions);
             var commit = writes.Count == 0 ? Task.CompletedTask : store.CommitAsync(writes);
-            var published = PublishAsync(_tail, commit, before, next, change, companion, _generation);
+            var published = PublishAsync(_tail, commit, before, next, change, companions, _generation);
             _tail = published;
             return AfterAsync(published, next);
         }
@@ -80,7 +80,7 @@ public sealed class InventoryWriter(IStore store, Feed feed)
         return snapshot;
     }
 
-    private async Task PublishAsync(Task previous, Task commit, InventorySnapshot before, InventorySnapshot next, InventoryEdit change, StoreCompanion? companion, int generation)
+    private async Task PublishAsync(Task previous, Task commit, InventorySnapshot before, InventorySnapshot next, InventoryEdit change, IReadOnlyList<StoreCompanion> companions, int generation)
     {
         try
         {
@@ -94,7 +94,7 @@ public sealed class InventoryWriter(IStore store, Feed feed)
             {
                 if (generation == _generation)
                     (_head, _tail, _generation) = (Current, Task.CompletedTask, generation + 1);
-                TakeBack(commit, change, companion);
+                TakeBack(commit, change, companions);
             }
 
             throw;
@@ -113,17 +113,17 @@ public sealed class InventoryWriter(IStore store, Feed feed)
 
     // The commit of a void edit was already on its way and may succeed: what it wrote is put back to what is true now. Called under the
     // gate, so that no newer commit of the same objects can come before.
-    private void TakeBack(Task commit, InventoryEdit change, StoreCompanion? companion)
+    private void TakeBack(Task commit, InventoryEdit change, IReadOnlyList<StoreCompanion> companions)
     {
         if (commit.IsFaulted)
             return;
         var written = change.IsObserved ? [] : change.Put.Select(e => e.Id).Concat(change.Removed).Distinct();
         var truth = written.Select(id => new StoreWrite(
             StoreKind.Entity, id.ToString(), _head.Find(id) is { } entity ? ModelJson.Write(entity) : null));
-        store.CommitUnwatched(companion is { } with ? [.. truth, with.Otherwise] : [.. truth]);
+        store.CommitUnwatched([.. truth, .. companions.Select(c => c.Otherwise)]);
     }
 
-    private static List<StoreWrite> Writes(InventoryEdit change, StoreCompanion? companion)
+    private static List<StoreWrite> Writes(InventoryEdit change, IReadOnlyList<StoreCompanion> companions)
     {
         var writes = new List<StoreWrite>();
         if (!change.IsObserved)
@@ -132,8 +132,7 @@ public sealed class InventoryWriter(IStore store, Feed feed)
             writes.AddRange(change.Put.Select(e => new StoreWrite(StoreKind.Entity, e.Id.ToString(), ModelJson.Write(e))));
         }
 
-        if (companion is { } with)
-            writes.Add(with.Write);
+        writes.AddRange(companions.Select(c => c.Write));
         return writes;
     }
 }

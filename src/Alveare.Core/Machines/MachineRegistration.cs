@@ -2,6 +2,7 @@ using System.Globalization;
 using Alveare.Core.Hosts;
 using Alveare.Core.Inventory;
 using Alveare.Core.Placement;
+using Alveare.Core.Store;
 using Alveare.Core.Tasks;
 using Alveare.Model;
 using Alveare.Model.Faults;
@@ -169,16 +170,13 @@ internal sealed class MachineRegistration(MachineGround ground, ArrivalPlacement
     // Another host that has it registered, now or when it comes back, has not found a machine; one that has other files of its identity has.
     private async Task BuryAsync(EntityId machine, DatastorePath? files, TaskContext context)
     {
-        // Both go to the disk together.
-        var known = files is null ? Task.CompletedTask : ground.InsistAsync(() => destroyed.AddAsync(machine, files));
-        await RemoveAsync(machine, context);
-        await known;
+        await RemoveAsync(machine, context, files is null ? [] : destroyed.Add(machine, files));
         await ground.Hosts.ReconcileAsync([machine]);
     }
 
-    private async Task RemoveAsync(EntityId machine, TaskContext context)
+    private async Task RemoveAsync(EntityId machine, TaskContext context, params IReadOnlyList<StoreCompanion> companions)
     {
-        await ground.InsistAsync(() => context.ConcludeAsync(_ => InventoryEdit.Remove(machine)));
+        await ground.InsistAsync(() => context.ConcludeAsync(_ => InventoryEdit.Remove(machine), companions));
         ground.Statistics.Forget(machine);
     }
 }

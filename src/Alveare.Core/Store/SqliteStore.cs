@@ -19,6 +19,10 @@ public sealed class SqliteStore : IStore
 
     private readonly string _connectionString;
     private readonly SqliteConnection _connection;
+
+    // Prepared once: of a small commit their preparation would be a third. Used by the loop that writes alone.
+    private readonly SqliteCommand _put;
+    private readonly SqliteCommand _delete;
     private readonly Channel<Commit> _queue = Channel.CreateUnbounded<Commit>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Task _writer;
 
@@ -40,6 +44,7 @@ public sealed class SqliteStore : IStore
             throw new FaultException(new HostOperationFailed($"Opening the store '{path}'", e.Message), e);
         }
 
+        (_put, _delete) = (Prepare(Put), Prepare(Delete));
         _writer = Task.Run(WriteLoopAsync);
     }
 
@@ -69,6 +74,8 @@ public sealed class SqliteStore : IStore
     {
         _queue.Writer.TryComplete();
         await _writer;
+        await _put.DisposeAsync();
+        await _delete.DisposeAsync();
         await _connection.DisposeAsync();
     }
 
@@ -109,11 +116,18 @@ public sealed class SqliteStore : IStore
             commit.Done.SetResult();
     }
 
+    private SqliteCommand Prepare(string sql)
+    {
+        var command = _connection.CreateCommand();
+        command.CommandText = sql;
+        return command;
+    }
+
     private void Write(SqliteTransaction transaction, StoreWrite write)
     {
-        using var command = _connection.CreateCommand();
+        var command = write.Json is null ? _delete : _put;
         command.Transaction = transaction;
-        command.CommandText = write.Json is null ? Delete : Put;
+        command.Parameters.Clear();
         command.Parameters.AddWithValue("@kind", write.Kind);
         command.Parameters.AddWithValue("@key", write.Key);
         if (write.Json is not null)
@@ -123,8 +137,7 @@ public sealed class SqliteStore : IStore
 
     private void Execute(string sql)
     {
-        using var command = _connection.CreateCommand();
-        command.CommandText = sql;
+        using var command = Prepare(sql);
         command.ExecuteNonQuery();
     }
 

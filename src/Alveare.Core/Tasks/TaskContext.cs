@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Alveare.Core.Hosts;
 using Alveare.Core.Inventory;
 using Alveare.Core.Security;
+using Alveare.Core.Store;
 using Alveare.Model;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -14,7 +15,7 @@ public sealed class TaskContext : IDisposable
 {
     private readonly Action<Func<TaskRecord, TaskRecord>> _update;
     private readonly Func<Task> _remember;
-    private readonly Func<Func<InventorySnapshot, InventoryEdit>, Task> _conclude;
+    private readonly Func<Func<InventorySnapshot, InventoryEdit>, IReadOnlyList<StoreCompanion>, Task> _conclude;
     private readonly CancellationTokenSource _cancellation = new();
     private readonly Lock _gate = new();
     private bool _hasEnded;
@@ -24,7 +25,7 @@ public sealed class TaskContext : IDisposable
         Session session,
         Action<Func<TaskRecord, TaskRecord>> update,
         Func<Task> remember,
-        Func<Func<InventorySnapshot, InventoryEdit>, Task> conclude) =>
+        Func<Func<InventorySnapshot, InventoryEdit>, IReadOnlyList<StoreCompanion>, Task> conclude) =>
         (Id, Session, _update, _remember, _conclude, Cancellation) = (id, session, update, remember, conclude, _cancellation.Token);
 
     public string Id { get; }
@@ -63,7 +64,8 @@ public sealed class TaskContext : IDisposable
 
     /// <summary>Makes the operation's last change of the inventory and stores with it that the task has succeeded. Fails as
     /// <see cref="InventoryWriter.ApplyAsync"/> does, having changed nothing; once it has not, nothing that the handler does takes the success back.</summary>
-    public Task ConcludeAsync(Func<InventorySnapshot, InventoryEdit> edit) => _conclude(edit);
+    /// <param name="companions">Stored with both.</param>
+    public Task ConcludeAsync(Func<InventorySnapshot, InventoryEdit> edit, params IReadOnlyList<StoreCompanion> companions) => _conclude(edit, companions);
 
     public void SetFigures(MigrationFigures figures) => _update(r => r with { Figures = figures });
 

@@ -210,7 +210,7 @@ public sealed class TaskEngine(
             session,
             change => Update(entry, change),
             () => store.CommitAsync([TaskBook.Write(entry.Record)]),
-            edit => ConcludeAsync(entry, edit));
+            (edit, companions) => ConcludeAsync(entry, edit, companions));
 
     private async Task RunAsync(TaskEntry entry, Func<Operation, TaskContext, Task> handler, Operation operation)
     {
@@ -298,11 +298,11 @@ public sealed class TaskEngine(
         Version = entry.Record.Version + 1,
     };
 
-    // One commit for both: half as long as two, and nobody who starts again finds the one without the other.
-    private async Task ConcludeAsync(TaskEntry entry, Func<InventorySnapshot, InventoryEdit> edit)
+    // One commit for all: half as long as two, and nobody who starts again finds the one without the other.
+    private async Task ConcludeAsync(TaskEntry entry, Func<InventorySnapshot, InventoryEdit> edit, IReadOnlyList<StoreCompanion> companions)
     {
         var ended = Ended(entry, TaskState.Succeeded, null, entry.Record.Result);
-        await inventory.ApplyAsync(edit, new StoreCompanion(TaskBook.Write(ended), TaskBook.Write(entry.Record)));
+        await inventory.ApplyAsync(edit, [new StoreCompanion(TaskBook.Write(ended), TaskBook.Write(entry.Record)), .. companions]);
         entry.Concluded = ended;
         entry.Context!.Undo.Clear();
         store.CommitUnwatched(_book.BeginEnd(entry));

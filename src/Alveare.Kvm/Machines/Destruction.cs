@@ -33,7 +33,8 @@ public sealed class Destruction(MachineTable machines, Ground ground)
             Delete(config, VmxFile.Read(config.FileName, content), directory, held);
         if (directory.Exists)
             DeleteRest(config, directory);
-        machines.Remove(machine);
+        // Its files need not be gone after a loss of power either.
+        machines.Remove(machine, survives: false);
     }
 
     /// <remarks>The configuration goes last: a destruction that was cut off can be repeated.</remarks>

@@ -62,9 +62,10 @@ public sealed class MachineTable(HostState state, Registry registry) : IDisposab
         }
     }
 
-    public void Remove(Machine machine)
+    /// <param name="survives">As of <see cref="Registry.Remove"/>.</param>
+    public void Remove(Machine machine, bool survives = true)
     {
-        registry.Remove(machine.Id);
+        registry.Remove(machine.Id, survives);
         machine.IsRemoved = true;
         if (machines.TryRemove(machine.Id, out _))
             state.Publish(new MachineRemoved(machine.Id));

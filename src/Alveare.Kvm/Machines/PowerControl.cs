@@ -52,8 +52,8 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
         Adopted?.Invoke(machine, run);
     }
 
-    /// <param name="onGone">Called with the machine entered and off and its lock still held, at the epoch that it is given. What it throws is thrown
-    /// here, and then the lock is released.</param>
+    /// <param name="onGone">Deletes what the machine has: called with the machine entered and off and its lock still held, at the epoch that it is given. What it
+    /// throws is thrown here, and then the lock is released.</param>
     public static async Task StopAsync(Machine machine, CancellationToken cancellation, Action<long>? onGone = null)
     {
         MachineRun run;
@@ -64,7 +64,7 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
             if (!run.IsDecided)
                 RequireNoMigration(machine);
             run.OnGone = onGone;
-            await PullPlugAsync(run);
+            await PullPlugAsync(run, drain: onGone is null);
         }
 
         await run.Ended.WaitAsync(cancellation);
@@ -74,10 +74,11 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
     /// <remarks>QEMU's <c>stop</c> waits for requests in flight and flushes every disk (7.2: vm_stop, bdrv_drain_all, bdrv_flush_all), so that
     /// images are whole and no late write meets the lock's next owner. Its <c>quit</c> does the same and then takes itself down piece by piece;
     /// the kernel does that faster.</remarks>
-    private static async Task PullPlugAsync(MachineRun run)
+    /// <param name="drain">Whether what its guest has written is wanted. If not, the kernel ends the requests in flight with the process.</param>
+    private static async Task PullPlugAsync(MachineRun run, bool drain)
     {
         run.EndReason = EndReason.PoweredOff;
-        var stopped = run.Qmp.ExecuteAsync("stop", timeout: DrainTimeout);
+        var stopped = drain ? run.Qmp.ExecuteAsync("stop", timeout: DrainTimeout) : Task.CompletedTask;
         // Should this agent end now, the next one must not take it for a machine that died.
         run.TryRemember(r => r with { IsPoweredOff = true });
         try
@@ -253,7 +254,8 @@ public sealed class PowerControl(HostState state, Launcher launcher, Ground grou
             }
 
             run.MarkEnded(failure);
-            // Whoever waited for the end goes on; nobody starts the machine again before the rest is done.
+            // Whoever waited for the end goes on, at once; nobody starts the machine again before the rest is done.
+            await Task.Yield();
             if (!machine.IsRemoved)
                 Announce(machine, run, end);
             // The shim is about to write into the directory.

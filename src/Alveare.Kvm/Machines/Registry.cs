@@ -22,7 +22,7 @@ public sealed record RegistryContent
 public sealed record RegisteredMachine(EntityId Id, DatastorePath Config);
 
 /// <summary>What this host knows over restarts, in a directory: <see cref="RegistryContent"/> in one file, and one file per machine, so that
-/// a machine comes and goes at the cost of itself. Every change is on disk when the call returns.</summary>
+/// a machine comes and goes at the cost of itself. Every change is on disk when the call returns, unless it says otherwise.</summary>
 public sealed class Registry
 {
     private const string Extension = ".json";
@@ -147,14 +147,16 @@ public sealed class Registry
         }
     }
 
-    public void Remove(EntityId id)
+    /// <param name="survives">Whether it is to stay removed after a loss of power.</param>
+    public void Remove(EntityId id, bool survives)
     {
         lock (SyncOf(id))
         {
             if (Find(machines, id) is null)
                 return;
             File.Delete(PathOf(id));
-            WholeFile.FlushDirectory(directory);
+            if (survives)
+                WholeFile.FlushDirectory(directory);
             lock (sync)
                 machines.Remove(id);
         }

@@ -232,7 +232,7 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
     {
         var began = Ground.Time.GetTimestamp();
         var connected = false;
-        while (true)
+        while (!HasSaidCompleted)
         {
             var status = await ReadStatusAsync();
             if (status.IsCompleted)
@@ -251,6 +251,8 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
                 return "the source took the machine back";
             await WaitAsync(LockInterval);
         }
+
+        return null;
     }
 
     /// <summary>Wins or loses the machine. An agent that ended after winning finds itself the owner.</summary>

@@ -36,6 +36,7 @@ public abstract class MigrationEnd(Machine machine, MachineRun run, MigrationRec
 {
     private readonly TaskCompletionSource<HostReply> outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Channel<bool> changed = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private volatile bool hasSaidCompleted;
 
     public MigrationRecord Record { get; } = record;
 
@@ -90,6 +91,9 @@ public abstract class MigrationEnd(Machine machine, MachineRun run, MigrationRec
         changed.Reader.TryRead(out _);
     }
 
+    /// <summary>Whether QEMU has said that it has all, which a look at its status need not repeat.</summary>
+    protected bool HasSaidCompleted => hasSaidCompleted;
+
     protected void Wake() => changed.Writer.TryWrite(true);
 
     protected async Task<TransferStatus> ReadStatusAsync() => TransferStatus.Parse(await Run.Qmp.ExecuteAsync("query-migrate"));
@@ -110,10 +114,13 @@ public abstract class MigrationEnd(Machine machine, MachineRun run, MigrationRec
         var deadline = Ground.Time.GetTimestamp();
         while (true)
         {
+            // Sent before it and not waited for: what others send is on its way here when the guest wakes, as with a QEMU that goes on by itself.
+            var announced = AnnounceAsync();
             try
             {
                 await Run.Qmp.ExecuteAsync("cont");
-                break;
+                await announced;
+                return;
             }
             catch (QmpException) when (Ground.Time.GetElapsedTime(deadline) < TimeSpan.FromSeconds(5))
             {
@@ -121,8 +128,6 @@ public abstract class MigrationEnd(Machine machine, MachineRun run, MigrationRec
                 await Task.Delay(TimeSpan.FromMilliseconds(20));
             }
         }
-
-        await AnnounceAsync();
     }
 
     /// <summary>Switches between the hosts learn at once where the machine's addresses are now; without it, from what the guest sends.</summary>
@@ -140,6 +145,8 @@ public abstract class MigrationEnd(Machine machine, MachineRun run, MigrationRec
 
     private void OnEvent(QmpEvent happened)
     {
+        if (happened.Name == "MIGRATION" && happened.Text("status") == "completed")
+            hasSaidCompleted = true;
         if (happened.Name is "MIGRATION" or "STOP" or "RESUME" or QmpConnection.Reconnected)
             Wake();
     }
