@@ -9,9 +9,11 @@ namespace Alveare.Machine.Tests.Migration;
 internal sealed class Link : IAsyncDisposable
 {
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
+    private readonly Lock gate = new();
     private readonly List<Socket> sockets = [];
     private readonly CancellationTokenSource frozen = new();
     private readonly ConcurrentQueue<byte> firstBytes = new();
+    private bool isReset;
 
     /// <summary>The first byte that the near end sent on each connection.</summary>
     public IReadOnlyList<byte> FirstBytes => [.. firstBytes];
@@ -27,21 +29,32 @@ internal sealed class Link : IAsyncDisposable
     /// <summary>Nothing passes any more and neither end is told, as when a cable is pulled.</summary>
     public void Freeze() => frozen.Cancel();
 
-    /// <summary>Both ends lose their connection.</summary>
+    /// <summary>Both ends lose their connection, also one that has only just been made.</summary>
     public void Reset()
     {
-        foreach (var socket in sockets)
+        lock (gate)
         {
-            socket.LingerState = new LingerOption(true, 0);
-            socket.Dispose();
+            isReset = true;
+            foreach (var socket in sockets)
+                Reset(socket);
         }
+    }
+
+    private static void Reset(Socket socket)
+    {
+        socket.LingerState = new LingerOption(true, 0);
+        socket.Dispose();
     }
 
     public ValueTask DisposeAsync()
     {
         frozen.Cancel();
-        foreach (var socket in sockets)
-            socket.Dispose();
+        lock (gate)
+        {
+            foreach (var socket in sockets)
+                socket.Dispose();
+        }
+
         listener.Dispose();
         frozen.Dispose();
         return ValueTask.CompletedTask;
@@ -56,7 +69,7 @@ internal sealed class Link : IAsyncDisposable
                 var near = await listener.AcceptSocketAsync(frozen.Token);
                 var far = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
                 await far.ConnectAsync(IPAddress.Loopback, port);
-                sockets.AddRange([near, far]);
+                Keep(near, far);
                 _ = ForwardAsync(near, far, firstBytes.Enqueue);
                 _ = ForwardAsync(far, near, null);
             }
@@ -64,6 +77,19 @@ internal sealed class Link : IAsyncDisposable
         catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
         {
             // Cut, or the other end has gone.
+        }
+    }
+
+    private void Keep(params ReadOnlySpan<Socket> pair)
+    {
+        lock (gate)
+        {
+            foreach (var socket in pair)
+            {
+                sockets.Add(socket);
+                if (isReset)
+                    Reset(socket);
+            }
         }
     }
 
