@@ -150,7 +150,6 @@ internal sealed class Inspection(
         if (held is null && record.Migration is not null)
             return;
         var end = new QemuEnd(run.ReadExitStatus(), run.LastLines(5));
-        power.CleanUp(machine, run, record.Attachments);
         if (held?.Owner == host)
         {
             Tell(machine, found, PowerState.Off, ground.Release(record.Config, held.Epoch));
@@ -158,13 +157,13 @@ internal sealed class Inspection(
             if (!record.IsPoweredOff)
                 Raise(end.IsClean ? "vm.guest-powered-off" : "vm.died", machine, $"Virtual machine '{machine.Name}' ended while the host agent was not running: {end.Describe()}.");
         }
-        else if (record.Migration is { Role: MigrationRole.Source })
+        else if (record.Migration is { Role: MigrationRole.Source } migration && record.LockEpoch <= migration.SourceEpoch)
         {
             machines.Leave(machine);
         }
         else if (record.Migration is not null || ground.IsGone(record.Config))
         {
-            // It did not come, or was destroyed but for what was just removed here.
+            // It did not come, or was destroyed but for what is removed below.
             Tell(machine, found, PowerState.Off, found.LockEpoch);
             machines.Return(machine);
         }
@@ -172,6 +171,9 @@ internal sealed class Inspection(
         {
             Tell(machine, found, PowerState.Off, held?.Epoch ?? record.LockEpoch);
         }
+
+        // Last: it tells the next agent that something ran, should this one end before the lock is free.
+        power.CleanUp(machine, run, record.Attachments);
     }
 
     private static void Tell(Machine machine, HostMachine found, PowerState power, long epoch) => machine.Change(

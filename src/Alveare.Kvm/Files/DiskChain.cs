@@ -27,8 +27,8 @@ public static class DiskChain
         }
     }
 
-    /// <summary>The file that a disk stands on, relative to the datastore; null for one that stands alone, and for one that may not be used, or stands on
-    /// something that may not.</summary>
+    /// <summary>The file that a disk stands on, relative to the datastore; null for one that stands alone, and for one that cannot or may not be used, or stands on
+    /// something of that kind.</summary>
     public static string? FindBacking(DatastoreRoot root, string relative, DiskFormat format)
     {
         try
@@ -39,8 +39,9 @@ public static class DiskChain
             using var file = root.TryOpenRead(found);
             return file is null ? null : found;
         }
-        catch (FaultException e) when (e.Fault is FileCorrupt or FileNotFoundFault or InvalidPath)
+        catch (Exception e) when (e is IOException or FaultException { Fault: FileCorrupt or FileNotFoundFault or InvalidPath or HostOperationFailed })
         {
+            // Also one that cannot be read.
             return null;
         }
     }

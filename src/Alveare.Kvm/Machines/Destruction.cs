@@ -18,6 +18,10 @@ public sealed class Destruction(MachineTable machines, Ground ground)
                 Destroy(machine, held: null);
                 return;
             }
+
+            // What is refused is refused before its guest loses anything.
+            if (ground.ReadConfig(machine.Current.Config) is { } content)
+                ground.RequireUnused(machine.Current.Config, VmxFile.Read(machine.Current.Config.FileName, content));
         }
 
         await PowerControl.StopAsync(machine, cancellation, held => Destroy(machine, held));

@@ -42,8 +42,9 @@ public sealed class LeftoverFiles(string directory, Ground ground)
         TakeBack(config.Datastore);
         Directory.CreateDirectory(directory);
         var path = Path.Combine(directory, $"{Guid.NewGuid():N}{Extension}");
-        WholeFile.Replace(path, new Making(config, [.. files.Where(f => !File.Exists(ground.PathOf(config.Sibling(f))))]), flush);
-        return new Record(path);
+        var isNew = !File.Exists(ground.PathOf(config));
+        WholeFile.Replace(path, new Making(config, [.. files.Where(f => !File.Exists(ground.PathOf(config.Sibling(f))))], IsChange: !isNew), flush);
+        return new Record(path, flush);
     }
 
     /// <summary>Removes what is left in a datastore; answers what could not be, a sentence each: of that the next agent tries it again. A fault
@@ -108,20 +109,31 @@ public sealed class LeftoverFiles(string directory, Ground ground)
     {
         var config = ground.PathOf(record.Config);
         var spec = ground.TryReadSpec(record.Config);
-        // One that cannot be read may name them.
-        if (spec is null && File.Exists(config))
+        // One that cannot be read may name them; and a new machine whose configuration is there was finished, whatever it names by now.
+        if (File.Exists(config) && (spec is null || !record.IsChange))
             return;
-        var named = spec is null ? [] : Ground.FilesOf(record.Config, spec);
-        foreach (var file in record.Files.Except(named).Select(f => ground.PathOf(record.Config.Sibling(f))))
+        var left = record.Files.Except(spec is null ? [] : Ground.FilesOf(record.Config, spec)).ToList();
+        foreach (var file in left.Select(f => ground.PathOf(record.Config.Sibling(f))))
         {
             EndCopying(file);
             if (File.Exists(file))
                 File.Delete(file);
         }
 
+        if (spec is null)
+            left.Add(record.Config.FileName);
         var parent = Path.GetDirectoryName(config)!;
-        if (Directory.Exists(parent) && !Directory.EnumerateFileSystemEntries(parent).Any())
-            Directory.Delete(parent);
+        if (Directory.Exists(parent))
+            RemoveUnfinished(parent, left);
+    }
+
+    /// <summary>Removes what was to become one of these files, such as a seed that holds a password, and then the directory if nothing else is in it.</summary>
+    private static void RemoveUnfinished(string directory, List<string> files)
+    {
+        foreach (var unfinished in Directory.EnumerateFiles(directory, ".*").Where(f => WholeFile.Unfinished(Path.GetFileName(f)) is { } whole && files.Contains(whole)).ToList())
+            File.Delete(unfinished);
+        if (!Directory.EnumerateFileSystemEntries(directory).Any())
+            Directory.Delete(directory);
     }
 
     /// <summary>The tool that copies does not end with the agent: it would go on filling the datastore.</summary>
@@ -140,10 +152,17 @@ public sealed class LeftoverFiles(string directory, Ground ground)
     /// <summary>Files that are being made.</summary>
     /// <param name="Config">The configuration that is to name them.</param>
     /// <param name="Files">Their names beside it; none of them existed before.</param>
-    private sealed record Making(DatastorePath Config, ImmutableArray<string> Files);
+    /// <param name="IsChange">Whether the configuration was there before, and is only to name more than it did.</param>
+    private sealed record Making(DatastorePath Config, ImmutableArray<string> Files, bool IsChange);
 
-    private sealed class Record(string path) : IDisposable
+    private sealed class Record(string path, bool isFlushed) : IDisposable
     {
-        public void Dispose() => File.Delete(path);
+        public void Dispose()
+        {
+            File.Delete(path);
+            // One that came back after a loss of power would speak of files that are wanted.
+            if (isFlushed)
+                WholeFile.FlushDirectory(Path.GetDirectoryName(path)!);
+        }
     }
 }

@@ -265,17 +265,8 @@ public sealed class IncomingMigration(Machine machine, MachineRun run, Migration
             // One that is claimed late may have been destroyed meanwhile, and its lock with it.
             if ((isResumed || failing is not null) && ReadVerdict(isSwitched: true) == Verdict.Theirs)
                 return false;
-            if (!Ground.Ground.TryPublish(Run.Record.Config, NextEpoch, owned: true))
-            {
-                switch (ReadVerdict(isSwitched: true))
-                {
-                    case Verdict.Theirs:
-                        return false;
-                    case Verdict.Undecided:
-                        // Listings of a network file system may be old.
-                        throw new FaultException(new HostOperationFailed($"Taking virtual machine '{Machine.Name}' over", "the record of its lock that decides is there, and does not show yet"));
-                }
-            }
+            if (!TryTake(isSwitched: true))
+                return false;
 
             Run.Claim(NextEpoch);
             return true;

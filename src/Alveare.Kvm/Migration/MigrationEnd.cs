@@ -108,6 +108,16 @@ public abstract class MigrationEnd(Machine machine, MachineRun run, MigrationRec
         return isSwitched && Ground.Ground.IsGone(Run.Record.Config) ? Verdict.Theirs : Verdict.Undecided;
     }
 
+    /// <summary>Publishes the epoch that decides, or finds that this host has done so before; false where the machine is the other host's.</summary>
+    /// <exception cref="FaultException">It cannot be told yet.</exception>
+    protected bool TryTake(bool isSwitched) => Ground.Ground.TryPublish(Run.Record.Config, NextEpoch, owned: true) || ReadVerdict(isSwitched) switch
+    {
+        Verdict.Ours => true,
+        Verdict.Theirs => false,
+        // Listings of a network file system may be old.
+        _ => throw new FaultException(new HostOperationFailed($"Taking virtual machine '{Machine.Name}'", "the record of its lock that decides is there, and does not show yet")),
+    };
+
     /// <summary>Lets the guest execute. The caller holds the lock.</summary>
     protected async Task ContinueAsync()
     {

@@ -54,13 +54,14 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
         // It has been taken back, and ends as any machine of this host does.
         if (Run.Record.LockEpoch == NextEpoch)
         {
+            // Else an agent that finds the run's record takes it for one that moved.
+            Run.TryRemember(r => r with { Migration = null });
             Fail(Failed($"its process ended: {end.Describe()}", runsOn: null));
             return false;
         }
 
         using (await Machine.EnterAsync(CancellationToken.None))
         {
-            Ground.Power.CleanUp(Machine, Run.Directory, Run.Record.Attachments);
             Verdict verdict;
             try
             {
@@ -73,6 +74,10 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
                 return false;
             }
 
+            if (verdict == Verdict.Ours)
+                Ground.Ground.Release(Run.Record.Config, NextEpoch);
+            // Not before that is decided: what the run left tells the next agent that something ran.
+            Ground.Power.CleanUp(Machine, Run.Directory, Run.Record.Attachments);
             if (verdict == Verdict.Theirs)
             {
                 Machine.Run = null;
@@ -82,8 +87,6 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
                 return true;
             }
 
-            if (verdict == Verdict.Ours)
-                Ground.Ground.Release(Run.Record.Config, NextEpoch);
             Machine.Run = null;
             var now = Ground.Ground.TryReadLock(Run.Record.Config);
             Machine.Change(m => m.PoweredOff() with { LockEpoch = now?.Epoch ?? m.LockEpoch });
@@ -129,7 +132,11 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
 
             Enter(MigrationPhase.Switch);
             Listener?.Report(new HostProgress(null, "switch", status.ToProgress(MigrationPhase.Switch)));
-            if (await AwaitVerdictAsync(Record.Settings.SwitchTimeout, () => cancelReason is not null) == Verdict.Theirs)
+            var verdict = await AwaitVerdictAsync(Record.Settings.SwitchTimeout, () => cancelReason is not null || IsLetGo);
+            // A process that has died gave its lock back: that reads like the destination's.
+            if (IsLetGo)
+                return;
+            if (verdict == Verdict.Theirs)
                 await LeaveAsync(status);
             else
                 await TakeBackAsync(cancelReason ?? $"the destination did not take the machine over within {Record.Settings.SwitchTimeout.TotalSeconds} s");
@@ -213,7 +220,9 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
     private static double? Percent(TransferStatus status) =>
         status.Total.Value == 0 ? null : Math.Clamp(100.0 * (status.Total.Value - status.Remaining.Value) / status.Total.Value, 0, 100);
 
-    private Verdict ReadVerdict() => ReadVerdict(isSwitched: Machine.Current.Migration is { Phase: >= MigrationPhase.Switch });
+    private bool IsSwitched => Machine.Current.Migration is { Phase: >= MigrationPhase.Switch };
+
+    private Verdict ReadVerdict() => ReadVerdict(IsSwitched);
 
     /// <summary>Waits until somebody has published the deciding epoch.</summary>
     private async Task<Verdict> AwaitVerdictAsync(TimeSpan atMost, Func<bool>? isEnough = null)
@@ -233,7 +242,7 @@ public sealed class OutgoingMigration(Machine machine, MachineRun run, Migration
     private async Task TakeBackAsync(string reason)
     {
         // An agent that ended after taking it back, and before the guest went on, has decided for this one too.
-        if (!Ground.Ground.TryPublish(Run.Record.Config, NextEpoch, owned: true) && ReadVerdict() != Verdict.Ours)
+        if (!TryTake(IsSwitched))
         {
             await LeaveAsync(await ReadStatusAsync());
             return;

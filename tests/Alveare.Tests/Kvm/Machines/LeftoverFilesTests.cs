@@ -45,8 +45,9 @@ public sealed class LeftoverFilesTests : IAsyncLifetime
         var partial = Leave("partial");
         var unreadable = Leave("unreadable");
         File.WriteAllText(Path.ChangeExtension(unreadable, ".vmx"), "");
-        var (named, notNamed) = (Leave("whole"), Leave("whole", "whole-1.raw"));
+        Directory.CreateDirectory(Path.Combine(Storage, "whole"));
         Describe("whole");
+        var (named, notNamed) = (Leave("whole"), Leave("whole", "whole-1.raw"));
 
         Assert.Empty(TakeBackAll());
 
@@ -55,6 +56,32 @@ public sealed class LeftoverFilesTests : IAsyncLifetime
         Assert.True(File.Exists(named));
         Assert.False(File.Exists(notNamed));
         Assert.Empty(Directory.GetFiles(Records));
+    }
+
+    [Fact]
+    public void OfAMachineThatWasFinishedNothingIsRemovedThatItDoesNotNameAnyMore()
+    {
+        // A record whose removal was lost with the host's power.
+        var disk = Leave("web", "web-1.raw");
+        Describe("web");
+
+        Assert.Empty(TakeBackAll());
+
+        Assert.True(File.Exists(disk));
+        Assert.Empty(Directory.GetFiles(Records));
+    }
+
+    [Fact]
+    public void WhatWasBeingWrittenBesideAFileIsRemovedWithIt()
+    {
+        var seed = Leave("web", "web-seed.img");
+        File.Delete(seed);
+        foreach (var whole in (string[])["web-seed.img", "web.vmx"])
+            File.WriteAllText(WholeFile.NewBeside(Path.Combine(Storage, "web", whole)), "password");
+
+        Assert.Empty(TakeBackAll());
+
+        Assert.False(Directory.Exists(Path.GetDirectoryName(seed)));
     }
 
     [Fact]

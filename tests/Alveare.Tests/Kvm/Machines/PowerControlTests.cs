@@ -4,6 +4,7 @@ using Alveare.Kvm.Machines;
 using Alveare.Kvm.Qemu;
 using Alveare.Kvm.Qmp;
 using Alveare.Model;
+using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Machines;
 using Alveare.Tests.Kvm.Qmp;
@@ -97,6 +98,20 @@ public sealed class PowerControlTests : IAsyncLifetime
         await PowerControl.StopAsync(_machine, TestContext.Current.CancellationToken).WaitAsync(Patience.Longest, TestContext.Current.CancellationToken);
 
         Assert.Equal(PowerState.Off, _machine.Current.Power);
+    }
+
+    [Fact]
+    public async Task AMachineWhoseDestructionIsRefusedRunsOn()
+    {
+        File.WriteAllText(Path.Combine(_directory, "ds", "web", "web.vmx"), "spoilt");
+        using var machines = new MachineTable(_state, new Registry(Path.Combine(_directory, "state")));
+
+        var refused = await Assert.ThrowsAsync<FaultException>(() => new Destruction(machines, _ground).DestroyAsync(_machine, powerOff: true, TestContext.Current.CancellationToken));
+
+        Assert.IsType<InvalidMachine>(refused.Fault);
+        Assert.Same(_run, _machine.Run);
+        Assert.Equal(EndReason.None, _run.EndReason);
+        Assert.False(_run.Record.IsPoweredOff);
     }
 
     private async Task EndAsync() => await Assert.ThrowsAsync<QmpClosedException>(() => _run.Qmp.ExecuteAsync("quit"));

@@ -66,6 +66,15 @@ public sealed class RegistrationTests : IAsyncLifetime
     }
 
     [Fact]
+    public void AMachineIsRegisteredWhoseDiskStandsOnWhatCannotBeOpened()
+    {
+        // Longer than a name can be: the kernel says so, and not that there is no such file.
+        Write("web", backing: new string('x', 300));
+
+        Assert.NotNull(_registration.Register(ConfigOf("web")).Machine.Spec);
+    }
+
+    [Fact]
     public void NothingIsWrittenThroughALinkInThePlaceWhereClonesAreEntered()
     {
         Write("source");
