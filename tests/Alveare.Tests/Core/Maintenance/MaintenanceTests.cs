@@ -1,4 +1,5 @@
 using Alveare.Core.Inventory;
+using Alveare.Core.Maintenance;
 using Alveare.Model;
 using Alveare.Model.Clusters;
 using Alveare.Model.Faults;
@@ -191,6 +192,87 @@ public sealed class MaintenanceTests
         Assert.Equal(TaskState.Cancelled, (await site.EndAsync(rolling)).State);
         Assert.All(site.Now.OfType<Host>(), h => Assert.Equal(HostMaintenance.None, h.Maintenance));
     }
+
+    [Fact]
+    public void ARollWaitsForAHostThatIsStartedAnewAndForNoOther() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await MachineSite.OpenAsync(scheduler, hosts: 2);
+        var began = scheduler.Time.GetUtcNow();
+        await site.SucceedAsync(new RollingMaintenance { Target = site.Cluster, Hold = Hold });
+        Assert.InRange(scheduler.Time.GetUtcNow() - began, 2 * Hold, (2 * Hold) + TimeSpan.FromSeconds(10));
+
+        var rolling = await RebootingAsync(site);
+        await site.UntilTaskAsync(rolling, t => t.Step == "waiting for h1 to come back", "it waits");
+        await Task.Delay(RollingMaintenanceOperations.ReturnPatience / 2, scheduler.Time);
+        Assert.Equal([HostMaintenance.In, HostMaintenance.None], Maintenances(site));
+        site.Simulation.Hosts[0].Boot();
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(rolling)).State);
+        Assert.Equal([HostMaintenance.None, HostMaintenance.None], Maintenances(site));
+        Assert.Equal(4, site.Engine.Events.Since(0).Count(e => e.Kind == "host.exited-maintenance"));
+    });
+
+    [Fact]
+    public void ARollEndsAtAHostThatDoesNotComeBackAndTouchesNoLaterOne() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await MachineSite.OpenAsync(scheduler, hosts: 4);
+        var ended = await site.EndAsync(await RebootingAsync(site, atOnce: 2));
+        var fault = Assert.IsType<HostsLeftInMaintenance>(ended.Fault);
+        Assert.Equal("'h1': it does not answer", Assert.Single(fault.Hosts));
+        Assert.Equal([HostMaintenance.In, HostMaintenance.None, HostMaintenance.None, HostMaintenance.None], Maintenances(site));
+        Assert.Equal(2, site.Engine.Tasks.List().Count(t => t.Operation == "host.enter-maintenance"));
+    });
+
+    [Fact]
+    public void ARollThatIsCancelledWhileItWaitsForAHostLeavesOnlyThatInMaintenance() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await MachineSite.OpenAsync(scheduler, hosts: 3);
+        var rolling = await RebootingAsync(site, atOnce: 2);
+        await site.UntilTaskAsync(rolling, t => t.Step == "waiting for h1 to come back", "it waits");
+        var began = scheduler.Time.GetUtcNow();
+        site.Cancel(rolling);
+        Assert.Equal(TaskState.Cancelled, (await site.EndAsync(rolling)).State);
+        Assert.True(scheduler.Time.GetUtcNow() - began < TimeSpan.FromMinutes(1));
+        Assert.Equal([HostMaintenance.In, HostMaintenance.None, HostMaintenance.None], Maintenances(site));
+        Assert.Contains(site.Engine.Events.Since(0), e => e.Kind == "cluster.left-in-maintenance" && e.Message.Contains("'h1'", StringComparison.Ordinal));
+    });
+
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    public void ACenterThatIsKilledWhileARollWaitsForAHostGoesOnWaiting(bool comesBack, bool isCancelled) => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await MachineSite.OpenAsync(scheduler, hosts: 3);
+        var rolling = await RebootingAsync(site, atOnce: 2);
+        await site.UntilTaskAsync(rolling, t => t.Step == "waiting for h1 to come back", "it waits");
+        await site.KillAndRestartAsync();
+        await Task.Delay(RollingMaintenanceOperations.ReturnPatience / 2, scheduler.Time);
+        Assert.False(site.Engine.Tasks.Get(rolling.Id).HasEnded);
+        Assert.Equal(HostMaintenance.In, site.Now.Get<Host>(site.Host(1)).Maintenance);
+        if (comesBack)
+            site.Simulation.Hosts[0].Boot();
+        if (isCancelled)
+            site.Cancel(rolling);
+        var ended = await site.EndAsync(rolling);
+        Assert.Equal(
+            isCancelled ? null : comesBack ? typeof(Interrupted) : typeof(HostsLeftInMaintenance),
+            ended.Fault?.GetType());
+        Assert.Equal(isCancelled ? TaskState.Cancelled : TaskState.Failed, ended.State);
+        Assert.Equal([comesBack ? HostMaintenance.None : HostMaintenance.In, HostMaintenance.None, HostMaintenance.None], Maintenances(site));
+    });
+
+    [Fact]
+    public void ARollPutsNoHostIntoMaintenanceThatIsAwayAndPassesOverOneThatWasDisconnected() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await MachineSite.OpenAsync(scheduler, hosts: 3);
+        await site.SucceedAsync(new DisconnectHost { Target = site.Host(1) });
+        Assert.Equal("2 of 3 hosts done; passed over: h1 (an administrator disconnected it)", (await site.SucceedAsync(new RollingMaintenance { Target = site.Cluster })).Step);
+
+        site.Simulation.Hosts[1].Crash();
+        await site.UntilAsync(now => now.Get<Host>(site.Host(2)).Connection == HostConnection.NotResponding, "the host is away");
+        Assert.Equal("h2", (await site.FailAsync<HostNotConnected>(new RollingMaintenance { Target = site.Cluster })).HostName);
+        Assert.All(Maintenances(site), m => Assert.Equal(HostMaintenance.None, m));
+    });
 
     [Fact]
     public async Task ARollOneOfWhoseStepsIsCancelledEndsForThatReason()
@@ -428,6 +510,21 @@ public sealed class MaintenanceTests
         Assert.All(site.Now.OfType<VirtualMachine>(), v => Assert.Equal(PowerState.On, v.Power));
         Assert.Equal(3, site.Engine.Tasks.List().Where(t => t is { Operation: "host.enter-maintenance", State: TaskState.Succeeded }).DistinctBy(t => t.Target).Count());
     }
+
+    private static readonly TimeSpan Hold = TimeSpan.FromMinutes(10);
+
+    /// <summary>A roll whose first host goes down while it is in maintenance.</summary>
+    private static async Task<TaskRecord> RebootingAsync(MachineSite site, int atOnce = 1)
+    {
+        var rolling = await site.SubmitAsync(new RollingMaintenance { Target = site.Cluster, AtOnce = atOnce, Hold = Hold });
+        await site.UntilAsync(now => now.OfType<Host>().Count(h => h.Maintenance == HostMaintenance.In) == atOnce, "the hosts are in maintenance");
+        site.Simulation.Hosts[0].Crash();
+        await site.UntilAsync(now => now.Get<Host>(site.Host(1)).Connection == HostConnection.NotResponding, "the host is away");
+        return rolling;
+    }
+
+    private static IEnumerable<HostMaintenance> Maintenances(MachineSite site) =>
+        site.Simulation.Hosts.Select(h => site.Now.Get<Host>(h.Id).Maintenance);
 
     /// <summary>Hosts of 4 GiB: of h1's one machine of 2 GiB none of the others has room before one of 1 GiB leaves h2 for h3.</summary>
     private static async Task<MachineSite> FullSite(params string[] small)
