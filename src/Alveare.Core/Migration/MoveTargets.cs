@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Collections.Immutable;
 using Alveare.Core.Inventory;
 using Alveare.Core.Machines;
@@ -53,7 +54,7 @@ internal sealed class MoveTargets(MachineGround ground)
         var specs = group.Select(MachineGround.RunningSpec).ToImmutableArray();
         IEnumerable<Host> Others(InventorySnapshot now) => MachinePlacement.Neighbours(now, group[0]).Where(h => h.Id != source && h.Id != named);
         ImmutableArray<MigrationCandidate> Candidates(ImmutableArray<HostRoom> rooms) =>
-            [.. group.Select((vm, n) => new MigrationCandidate(specs[n], vm.Config, ground.NameOf(vm.Config.Datastore), rooms[0], rooms[^1]) { Entering = Entering(vm, source, rooms[^1].Id) })];
+            [.. group.Select((vm, n) => new MigrationCandidate(specs[n], vm.Config, ground.NameOf(vm.Config.Datastore), rooms[0], rooms[^1]) { Entering = Entering(vm, source, rooms) })];
         ImmutableArray<RoomShare> shares = [.. group.Select((vm, n) => new RoomShare(vm.Id, specs[n].Memory, specs[n].Resources))];
         try
         {
@@ -66,10 +67,16 @@ internal sealed class MoveTargets(MachineGround ground)
         }
     }
 
-    private ClusterBaseline? Entering(VirtualMachine vm, EntityId source, EntityId target) =>
-        vm.Spec?.CpuModel is null && ground.Now.ClusterOf(target) is { CpuBaseline: { } model } into && into.Id != ground.Now.ClusterOf(source)?.Id
-            ? new ClusterBaseline(into.Name, model)
-            : null;
+    private FrozenDictionary<EntityId, ClusterBaseline> Entering(VirtualMachine vm, EntityId source, ImmutableArray<HostRoom> rooms)
+    {
+        if (vm.Spec?.CpuModel is not null)
+            return FrozenDictionary<EntityId, ClusterBaseline>.Empty;
+        var (now, from) = (ground.Now, ground.Now.ClusterOf(source)?.Id);
+        return rooms
+            .Select(room => (room.Id, Into: now.ClusterOf(room.Id)))
+            .Where(r => r.Into?.CpuBaseline is not null && r.Into.Id != from)
+            .ToFrozenDictionary(r => r.Id, r => new ClusterBaseline(r.Into!.Name, r.Into.CpuBaseline!));
+    }
 
     private static EntityId ChooseTarget(ImmutableArray<MigrationCandidate> group, ImmutableArray<HostRoom> others, bool isNamed)
     {

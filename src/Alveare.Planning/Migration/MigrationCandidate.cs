@@ -1,3 +1,5 @@
+using System.Collections.Frozen;
+using Alveare.Model;
 using Alveare.Model.Machines;
 using Alveare.Planning.Placement;
 
@@ -8,9 +10,9 @@ namespace Alveare.Planning.Migration;
 /// <param name="Machine">With the CPU that its guest sees now, not the one it would get at its next start.</param>
 public sealed record MigrationCandidate(MachineSpec Machine, DatastorePath Config, string DatastoreName, HostRoom Source, HostRoom Target)
 {
-    /// <summary>The baseline of the cluster into which it would come with the CPU of another one's; null where it stays in its cluster, where that has no baseline,
-    /// and for a machine with a CPU of its own choice.</summary>
-    public ClusterBaseline? Entering { get; init; }
+    /// <summary>By host, the baseline of the cluster into which it would come there with the CPU of another one's. Not there: hosts of its own cluster and of those without a
+    /// baseline, and all for a machine with a CPU of its own choice.</summary>
+    public IReadOnlyDictionary<EntityId, ClusterBaseline> Entering { get; init; } = FrozenDictionary<EntityId, ClusterBaseline>.Empty;
 }
 
 /// <summary>What every machine of a cluster can rely on, and no more.</summary>

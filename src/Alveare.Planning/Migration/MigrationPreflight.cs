@@ -46,7 +46,7 @@ public static class MigrationPreflight
     // It would come there, and could go no further.
     private static IEnumerable<Fault> Baseline(MigrationCandidate candidate)
     {
-        if (candidate.Entering is { } entering && !CpuBaselines.Covers(entering.Model, candidate.Machine.CpuModel))
+        if (candidate.Entering.TryGetValue(candidate.Target.Id, out var entering) && !CpuBaselines.Covers(entering.Model, candidate.Machine.CpuModel))
             yield return new MachinesAboveBaseline(entering.Cluster, entering.Model, [candidate.Machine.Name]);
     }
 

@@ -99,4 +99,30 @@ public sealed class CpuBaselineTests
         await site.SucceedAsync(new SetCpuBaseline { Target = other, Baseline = null });
         await site.SucceedAsync(new MigrateVm { Target = id, Host = site.Host(2) });
     }
+
+    [Fact]
+    public async Task AMachineOutsideOfAnyClusterAsksEachHostTheBaselineOfItsOwn()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        foreach (var number in (int[])[1, 3])
+            await site.SucceedAsync(new Move { Target = Alveare.Model.EntityId.Root, Object = site.Host(number), Into = site.Datacenter });
+        await site.SucceedAsync(new SetCpuBaseline { Target = site.Cluster, Baseline = "x86-64-v1" });
+        // The host of the cluster would be chosen for its room.
+        await site.CreateAsync("other", host: 3, on: true);
+        var id = await site.CreateAsync("web01", on: true);
+        await site.SucceedAsync(new EnterMaintenance { Target = site.Host(1) });
+        Assert.Equal(site.Host(3), site.Vm(id).Host);
+        await site.SucceedAsync(new ExitMaintenance { Target = site.Host(1) });
+        await site.SucceedAsync(new MigrateVm { Target = id });
+        Assert.Equal(site.Host(1), site.Vm(id).Host);
+
+        // A cluster that it may not enter is in the way of no other.
+        var last = (await site.SucceedAsync(new CreateCluster { Target = site.Datacenter, Name = "last" })).Result!.Value;
+        await site.SucceedAsync(new Move { Target = Alveare.Model.EntityId.Root, Object = site.Host(3), Into = last });
+        await site.SucceedAsync(new SetCpuBaseline { Target = site.Cluster, Baseline = null });
+        await site.SucceedAsync(new MigrateVm { Target = site.Vm("other").Id, Host = site.Host(2) });
+        await site.SucceedAsync(new SetCpuBaseline { Target = last, Baseline = "x86-64-v1" });
+        await site.SucceedAsync(new MigrateVm { Target = id });
+        Assert.Equal(site.Host(2), site.Vm(id).Host);
+    }
 }
