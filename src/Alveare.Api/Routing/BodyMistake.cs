@@ -13,13 +13,18 @@ internal static class BodyMistake
 
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    public static InvalidArgument Find(byte[] body, JsonTypeInfo type, JsonException error)
+    public static InvalidArgument Find(byte[] body, JsonTypeInfo type, JsonException error) => Look(body, () => FindInText(body, type, error))!;
+
+    /// <summary>A null in a list: the serializer lets it pass, and no list of any body may hold one.</summary>
+    public static InvalidArgument? FindNullElement(byte[] body) => Look(body, () => FindNullInText(body));
+
+    // The parser lets texts pass that are none, and throws when they are looked at.
+    private static InvalidArgument? Look(byte[] body, Func<InvalidArgument?> find)
     {
-        // The parser lets texts pass that are none, and throws when they are looked at.
         try
         {
             Strict.GetCharCount(body);
-            return FindInText(body, type, error);
+            return find();
         }
         catch (DecoderFallbackException e)
         {
@@ -52,8 +57,7 @@ internal static class BodyMistake
         }
     }
 
-    /// <summary>A null in a list: the serializer lets it pass, and no list of any body may hold one.</summary>
-    public static InvalidArgument? FindNullElement(byte[] body)
+    private static InvalidArgument? FindNullInText(byte[] body)
     {
         using var document = JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = StrictJson.Options.MaxDepth });
         return PlaceOfNull(document.RootElement, "$") is { } place ? RequestBody.Wrong($"the value at {place}", "null", "a value, or no element at all") : null;

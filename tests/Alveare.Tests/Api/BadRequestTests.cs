@@ -34,6 +34,13 @@ public sealed class BadRequestTests(ApiSite site) : IClassFixture<ApiSite>
         await RefusedAsync("site:create-datacenter", Encoding.Latin1.GetBytes(latin1), expected);
 
     [Theory]
+    [InlineData("{\"K\u00f6ln\":1}", "is not UTF-8 at byte 16")]
+    [InlineData("{\"hosts\":[\"K\u00f6ln\"]}", "is not UTF-8 at byte")]
+    [InlineData("""{"\ud800":1}""", "the value at $.snapshot is")]
+    public async Task ASnapshotThatIsNoUnicodeIsSaid(string latin1, string expected) =>
+        await RefusedAsync("what-if/balance", Encoding.Latin1.GetBytes($$"""{"snapshot":{{latin1}},"question":{} }"""), expected);
+
+    [Theory]
     [InlineData("\"cpus\":\"2\"", "$.cpus is \"2\", expected a whole number of 32 bits")]
     [InlineData("\"cpus\":1.5", "$.cpus is 1.5")]
     [InlineData("\"cpus\":99999999999", "$.cpus is 99999999999")]
