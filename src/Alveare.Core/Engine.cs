@@ -150,7 +150,7 @@ public sealed class Engine : IAsyncDisposable
     {
         var host = stored with
         {
-            Maintenance = stored.Maintenance == HostMaintenance.Entering ? HostMaintenance.None : stored.Maintenance,
+            Maintenance = stored.Maintenance is HostMaintenance.Next or HostMaintenance.Entering ? HostMaintenance.None : stored.Maintenance,
             Standby = stored.Standby switch
             {
                 HostStandby.Entering => HostStandby.None,

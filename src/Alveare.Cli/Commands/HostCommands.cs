@@ -51,7 +51,7 @@ internal static class HostCommands
 
     private static string StateOf(HostDto host) => host switch
     {
-        { Maintenance: not "none" } => $"{host.Connection}, {(host.Maintenance == "in" ? "in" : "entering")} maintenance",
+        { Maintenance: not "none" } => $"{host.Connection}, {(host.Maintenance == "next" ? "next for" : host.Maintenance)} maintenance",
         { Standby: "in", FailedWakes: > 0 } => $"{host.Connection}, failed to wake",
         { Standby: "entering" or "exiting" } => $"{host.Connection}, {host.Standby} standby",
         _ => host.Connection,

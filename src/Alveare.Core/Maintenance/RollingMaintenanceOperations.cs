@@ -66,24 +66,7 @@ internal sealed class RollingMaintenanceOperations(MachineGround ground, EventLo
         var entered = new List<EntityId>();
         try
         {
-            // One after the other: each is planned on what the one before has left.
-            foreach (var host in batch)
-            {
-                context.Cancellation.ThrowIfCancellationRequested();
-                if (WhyPassedOver(operation.Target, host) is { } why)
-                {
-                    passed.Add($"{ground.NameOf(host)} ({why})");
-                    continue;
-                }
-
-                RequireAnswer(host);
-                // Not the whole batch: one that is passed over is in maintenance by other hands, and stays in it.
-                context.SetHolds([.. entered, host]);
-                await context.RememberAsync();
-                await EnterAsync(operation.Target, host, context);
-                entered.Add(host);
-            }
-
+            await EnterAsync(batch, operation.Target, entered, passed, context);
             if (entered.Count > 0)
                 await Task.Delay(operation.Hold, ground.Clock, context.Cancellation);
         }
@@ -102,11 +85,45 @@ internal sealed class RollingMaintenanceOperations(MachineGround ground, EventLo
         context.Cancellation.ThrowIfCancellationRequested();
     }
 
+    private async Task EnterAsync(EntityId[] batch, EntityId cluster, List<EntityId> entered, List<string> passed, TaskContext context)
+    {
+        // None of them is a host for the others' machines: those would move once more in a moment.
+        await ground.Inventory.ApplyAsync(now => Set(now, batch, HostMaintenance.None, HostMaintenance.Next));
+        try
+        {
+            // One after the other: each is planned on what the one before has left.
+            foreach (var host in batch)
+            {
+                context.Cancellation.ThrowIfCancellationRequested();
+                if (WhyPassedOver(cluster, host) is { } why)
+                {
+                    passed.Add($"{ground.NameOf(host)} ({why})");
+                    continue;
+                }
+
+                RequireAnswer(host);
+                // Not the whole batch: one that is passed over is in maintenance by other hands, and stays in it.
+                context.SetHolds([.. entered, host]);
+                await context.RememberAsync();
+                await EnterAsync(cluster, host, context);
+                entered.Add(host);
+            }
+        }
+        finally
+        {
+            // However long the store cannot write: nobody else would take it back before the next start of the engine.
+            await ground.InsistAsync(now => Set(now, batch, HostMaintenance.Next, HostMaintenance.None));
+        }
+    }
+
+    private static InventoryEdit Set(InventorySnapshot now, EntityId[] hosts, HostMaintenance from, HostMaintenance to) => InventoryEdit.Of(
+        [.. hosts.Select(now.Find).OfType<Host>().Where(h => h.Maintenance == from && h.Standby == HostStandby.None).Select(h => h with { Maintenance = to })]);
+
     // A roll takes hours: what became of a host by other hands meanwhile does not end it.
     private string? WhyPassedOver(EntityId cluster, EntityId id) => ground.Now.Find(id) switch
     {
         not Host => "no longer there",
-        Host { Maintenance: not HostMaintenance.None } host => host.Maintenance.Words(),
+        Host { Maintenance: not (HostMaintenance.None or HostMaintenance.Next) } host => host.Maintenance.Words(),
         Host { Standby: not HostStandby.None } host => host.Standby.Words(),
         Host { Connection: HostConnection.Disconnected } host => WhyAway(host),
         _ => ground.Now.ClusterOf(id)?.Id == cluster ? null : "no longer in the cluster",

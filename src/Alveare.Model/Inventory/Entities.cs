@@ -65,6 +65,9 @@ public enum HostMaintenance
     /// <summary>It runs machines.</summary>
     None,
 
+    /// <summary>It is emptied after others that go into maintenance together with it: its machines run on there until then; none comes.</summary>
+    Next,
+
     /// <summary>Its machines are being moved away; none comes.</summary>
     Entering,
 
@@ -78,6 +81,7 @@ public static class HostMaintenanceText
     public static string Words(this HostMaintenance maintenance) => maintenance switch
     {
         HostMaintenance.None => "running machines",
+        HostMaintenance.Next => "next to be put into maintenance",
         HostMaintenance.Entering => "being put into maintenance",
         _ => "in maintenance",
     };

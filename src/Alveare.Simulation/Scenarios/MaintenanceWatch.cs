@@ -60,7 +60,7 @@ internal sealed class MaintenanceWatch(World world, ScenarioSite site, EngineRun
         foreach (var host in hosts)
         {
             var isDone = tasks.Any(t => !t.HasEnded && (t.Operation == Roll || (t.Target == host.Id && t.Operation is Enter or Exit)));
-            LastsNot($"'{host.Name}' goes into maintenance, and no task makes it so", host.Maintenance == HostMaintenance.Entering && !isDone);
+            LastsNot($"'{host.Name}' goes into maintenance, and no task makes it so", host.Maintenance is HostMaintenance.Next or HostMaintenance.Entering && !isDone);
             LastsNot(
                 $"'{host.Name}' is in maintenance, and nobody wants it there",
                 host.Maintenance == HostMaintenance.In && !isDone && !wanted.Contains(host.Id) && !IsSaidToBeLeft(run, tasks));

@@ -274,6 +274,47 @@ public sealed class MaintenanceTests
         Assert.All(Maintenances(site), m => Assert.Equal(HostMaintenance.None, m));
     });
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task HostsThatGoIntoMaintenanceTogetherTakeNoMachinesOfEachOther(bool isKilled)
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3);
+        var order = site.Now.OfType<Host>().Select(h => h.Id).Order().ToList();
+        int NumberOf(EntityId host) => 1 + site.Simulation.Hosts.Select(h => h.Id).ToList().IndexOf(host);
+        var leaving = await site.CreateAsync("a", NumberOf(order[0]), on: true);
+        var off = await site.CreateAsync("off", NumberOf(order[1]));
+        await site.CreateAsync("b", NumberOf(order[2]), on: true);
+        var held = site.Hosts.Hold<PrepareIncoming>();
+        var rolling = await site.SubmitAsync(new RollingMaintenance { Target = site.Cluster, AtOnce = 2, Hold = TimeSpan.FromHours(1) });
+        await held.ArrivedAsync();
+        Assert.Equal([HostMaintenance.Entering, HostMaintenance.Next, HostMaintenance.None], order.Select(h => site.Now.Get<Host>(h).Maintenance));
+        Assert.Equal("next to be put into maintenance", (await site.FailAsync<InvalidState>(new PowerOn { Target = off, Host = order[1] })).Actual);
+        if (isKilled)
+            await site.KillAndRestartAsync();
+        held.Release();
+        if (!isKilled)
+        {
+            await site.UntilAsync(now => now.OfType<Host>().Count(h => h.Maintenance == HostMaintenance.In) == 2, "both are in maintenance");
+            Assert.Equal(order[2], site.Vm(leaving).Host);
+            Assert.Single(site.Engine.Tasks.List(), t => t.Operation == "vm.migrate" && t.Target == leaving);
+            site.Cancel(rolling);
+        }
+
+        Assert.Equal(isKilled ? TaskState.Failed : TaskState.Cancelled, (await site.EndAsync(rolling)).State);
+        Assert.All(site.Now.OfType<Host>(), h => Assert.Equal(HostMaintenance.None, h.Maintenance));
+    }
+
+    [Fact]
+    public async Task HostsThatWereNextInARollThatEndsRunMachinesAgain()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 3, memory: Bytes.FromGib(4));
+        for (var number = 1; number <= 3; number++)
+            await site.CreateAsync($"big{number}", number, on: true, memory: Bytes.FromGib(3));
+        await site.FailAsync<HostNotEmptied>(new RollingMaintenance { Target = site.Cluster, AtOnce = 2 });
+        Assert.All(site.Now.OfType<Host>(), h => Assert.Equal(HostMaintenance.None, h.Maintenance));
+    }
+
     [Fact]
     public async Task ARollOneOfWhoseStepsIsCancelledEndsForThatReason()
     {
