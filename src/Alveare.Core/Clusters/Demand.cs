@@ -30,7 +30,7 @@ internal readonly record struct Demand(bool IsKnown, double CpuMhz, double Consu
         var (cpu, consumed, active) = (0.0, 0.0, 0.0);
         foreach (var sample in samples)
         {
-            if (!IsUsable(sample))
+            if (!sample.IsUsable)
                 continue;
             var asked = sample.Cpus(spec.Cpus) * clock;
             points[usable] = new(asked, sample.Age);
@@ -46,9 +46,4 @@ internal readonly record struct Demand(bool IsKnown, double CpuMhz, double Consu
         var isKnown = recent >= LeastSamples && !LoadHistory.IsStale(ages[..usable]);
         return new(isKnown, cpu / recent, consumed / recent, active / recent, LoadHistory.SteadyFor(points[..usable], NoiseInCpus * clock));
     }
-
-    private static bool IsUsable(in DemandSample sample) =>
-        double.IsFinite(sample.CpuPercent) && sample.CpuPercent >= 0
-        && double.IsFinite(sample.CpuReadyPercent) && sample.CpuReadyPercent >= 0
-        && sample.Consumed.Value >= 0 && sample.Active.Value >= 0;
 }

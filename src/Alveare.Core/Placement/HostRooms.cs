@@ -195,12 +195,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
 
     // In cycles of that host: what a machine takes of a CPU of another is taken to be as much of one here.
     private Megahertz DemandOn(InventorySnapshot now, Host host, IEnumerable<EntityId> machines) =>
-        new((long)(machines.Sum(m => CpusOf(now, m)) * (host.Facts?.CpuClock.Value ?? 0)));
-
-    // Of a machine that tells nothing any more all CPUs count. One that has never told anything has just come, and asks for nothing yet.
-    private double CpusOf(InventorySnapshot now, EntityId machine) => statistics.LatestDemandOf(machine) is { } demand
-        ? demand.CpuPercent / 100
-        : statistics.HasReported(machine) && now.Find(machine) is VirtualMachine { Spec: { } spec } ? spec.Cpus : 0;
+        new((long)machines.Sum(m => now.Find(m) is VirtualMachine vm ? statistics.CpuDemandOf(vm, host) : 0));
 
     private static (long Memory, long Cpu) Larger((long Memory, long Cpu) one, (long Memory, long Cpu) other) =>
         (Math.Max(one.Memory, other.Memory), Math.Max(one.Cpu, other.Cpu));

@@ -1,5 +1,6 @@
 using Alveare.Model;
 using Alveare.Model.Hosts;
+using Alveare.Model.Inventory;
 using Alveare.Model.Statistics;
 
 namespace Alveare.Core.Statistics;
@@ -100,6 +101,17 @@ public sealed class StatisticsHistory(TimeProvider clock)
         }
     }
 
+    /// <summary>CPU that a machine asks for now: what it used in its newest sample and what it waited for, but no more than its limit, at which it waits whatever
+    /// host it is on.</summary>
+    /// <remarks>Of a machine that tells nothing any more all CPUs count. One that has never told anything has just come, and asks for nothing yet.</remarks>
+    /// <param name="host">In cycles of which it is told.</param>
+    /// <returns>In megahertz.</returns>
+    public double CpuDemandOf(VirtualMachine vm, Host host)
+    {
+        var cpus = LatestDemandOf(vm.Id) is { IsUsable: true } demand ? demand.Cpus(vm.Spec?.Cpus ?? 0) : HasReported(vm.Id) ? vm.Spec?.Cpus ?? 0 : 0;
+        return Math.Min(cpus * (host.Facts?.CpuClock.Value ?? 0), vm.Spec?.Resources.Cpu.Limit?.Value ?? double.PositiveInfinity);
+    }
+
     /// <summary>Whether a machine has ever reported, however long ago.</summary>
     public bool HasReported(EntityId id)
     {
@@ -149,4 +161,10 @@ public readonly record struct DemandSample(double CpuPercent, double CpuReadyPer
 {
     /// <summary>CPUs that a machine with so many asked for: those that it used, and those that it waited for.</summary>
     public double Cpus(int cpus) => (CpuPercent + (CpuReadyPercent * cpus)) / 100;
+
+    /// <summary>False of what cannot be: it says nothing of the machine.</summary>
+    public bool IsUsable =>
+        double.IsFinite(CpuPercent) && CpuPercent >= 0
+        && double.IsFinite(CpuReadyPercent) && CpuReadyPercent >= 0
+        && Consumed.Value >= 0 && Active.Value >= 0;
 }

@@ -41,7 +41,8 @@ internal sealed class BalanceSite(MachineSite site, PushedTime time) : IAsyncDis
 
     /// <summary>Statistics of every host for so long, one sample each 20 s.</summary>
     /// <param name="dated">What the hosts' clocks say; by default they are right.</param>
-    public void Tell(TimeSpan span, Func<VirtualMachine, double> cpuPercent, Func<Host, DateTimeOffset>? dated = null)
+    /// <param name="readyPercent">What the machines' CPUs waited for, the mean of each; by default for nothing.</param>
+    public void Tell(TimeSpan span, Func<VirtualMachine, double> cpuPercent, Func<Host, DateTimeOffset>? dated = null, Func<VirtualMachine, double>? readyPercent = null)
     {
         for (var told = TimeSpan.Zero; told < span; told += Step)
         {
@@ -57,6 +58,7 @@ internal sealed class BalanceSite(MachineSite site, PushedTime time) : IAsyncDis
                             Machine = v.Id,
                             At = at,
                             CpuPercent = cpuPercent(v),
+                            CpuReadyPercent = readyPercent?.Invoke(v) ?? 0,
                             MemoryConsumed = Bytes.FromMib(400),
                             MemoryActive = Bytes.FromMib(100),
                         }),

@@ -167,6 +167,35 @@ public sealed class MaintenanceTests
     }
 
     [Fact]
+    public async Task ThePlanCountsTheCpuThatMachinesWaitForUpToTheirLimits()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Manual, hosts: 2);
+        var site = cluster.Site;
+        var has = site.Now.Get<Host>(site.Host(2)).Facts!;
+        // Each has half of what it asks for: together they ask for half as much again as the other host has.
+        var asked = 1.5 * has.CpuCapacity.Value / has.CpuClock.Value / 8;
+        cluster.Tell(TimeSpan.FromMinutes(10), _ => 100 * asked / 2, readyPercent: v => 100 * asked / 2 / v.Spec!.Cpus);
+        Assert.Equal(["host 'h2' is asked for 150 % of its CPU"], site.Engine.Maintenance.Plan(site.Host(1)).Warnings);
+
+        // What a limit holds waits on whatever host.
+        foreach (var vm in site.Now.OfType<VirtualMachine>().ToList())
+            await site.SucceedAsync(new SetResources { Target = vm.Id, CpuLimit = new(has.CpuCapacity.Value / 10) });
+        Assert.Empty(site.Engine.Maintenance.Plan(site.Host(1)).Warnings);
+    }
+
+    [Fact]
+    public async Task MachinesGoWhereLessIsAskedForNotWhereLessIsUsed()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Manual, machines: 0);
+        var site = cluster.Site;
+        EntityId leaving = await site.CreateAsync("leaving", host: 1, on: true), waits = await site.CreateAsync("waits", host: 2, on: true), works = await site.CreateAsync("works", host: 3, on: true);
+        cluster.Tell(TimeSpan.FromMinutes(10), v => v.Id == works ? 120 : 100, readyPercent: v => v.Id == waits ? 50 : 0);
+        Assert.Equal("h3", Assert.Single(site.Engine.Maintenance.Plan(site.Host(1)).Moves).ToName);
+        await site.SucceedAsync(new MigrateVm { Target = leaving });
+        Assert.Equal(site.Host(3), site.Vm(leaving).Host);
+    }
+
+    [Fact]
     public async Task ARollPassesOverAHostThatHasGoneToStandbyMeanwhile()
     {
         await using var site = await MachineSite.OpenAsync(hosts: 3);
