@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using Alveare.Core.Inventory;
+using Alveare.Core.Placement;
 using Alveare.Core.Statistics;
 using Alveare.Core.Tasks;
 using Alveare.Model;
@@ -63,6 +65,7 @@ public sealed record ClusterReading(
             read.Add((vmNames[vm.Id], vm, host, Demand.Of(room[..statistics.DemandOfMachine(vm.Id, room)], vm.Spec!, host)));
         }
 
+        BoundByPools(now, cluster, statistics, read);
         return new(
             cluster,
             new ClusterSnapshot
@@ -91,6 +94,18 @@ public sealed record ClusterReading(
         {
             IsMeasured = read.All(r => r.Demand.IsKnown) && now.Children<Host>(cluster.Id).All(h => !IsToRun(h) || hostNames.ContainsKey(h.Id)),
         };
+    }
+
+    // Machines of hosts that are not read take their part of a pool's limit all the same.
+    private static void BoundByPools(InventorySnapshot now, Cluster cluster, StatisticsHistory statistics, List<(string Name, VirtualMachine Vm, Host Host, Demand Demand)> read)
+    {
+        var asked = read.ToDictionary(r => r.Vm.Id, r => r.Demand.CpuMhz);
+        var bounds = PoolCpu.BoundsIn(now, cluster.Id, v => asked.TryGetValue(v.Id, out var mhz) ? mhz : statistics.CpuDemandOf(v, now.Get<Host>(v.Host!.Value)));
+        foreach (ref var machine in CollectionsMarshal.AsSpan(read))
+        {
+            if (bounds.TryGetValue(machine.Vm.Id, out var most))
+                machine.Demand = machine.Demand with { CpuMhz = most };
+        }
     }
 
     /// <summary>Where the migrations that are under way bring their machines.</summary>

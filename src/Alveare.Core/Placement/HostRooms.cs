@@ -109,11 +109,12 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
     {
         ImmutableArray<EntityId> machines = [.. shares.Select(s => s.Machine)];
         var shortages = new Dictionary<EntityId, ImmutableArray<Fault>>();
+        var asked = new AskedCpu(now, statistics);
         return
         [
-            .. hosts.Select(h => Of(now, h, now.MachinesOn(h.Id).Where(v => !machines.Contains(v.Id)), machines) with
+            .. hosts.Select(h => Of(now, h, now.MachinesOn(h.Id).Where(v => !machines.Contains(v.Id)), machines, asked) with
             {
-                CpuComing = DemandOn(now, h, machines.Where(m => now.Find(m) is VirtualMachine { MayRun: true })),
+                CpuComing = asked.On(h, machines.Where(m => now.Find(m) is VirtualMachine { MayRun: true })),
                 BrokenRules = isToRun ? BrokenRules(now, h, machines) : [],
                 PoolShortages = isToRun && now.ClusterOf(h.Id) is { } cluster ? Shortages(cluster) : [],
             }),
@@ -157,7 +158,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
         ];
     }
 
-    private HostRoom Of(InventorySnapshot now, Host host, IEnumerable<VirtualMachine> there, ImmutableArray<EntityId> exceptFor)
+    private HostRoom Of(InventorySnapshot now, Host host, IEnumerable<VirtualMachine> there, ImmutableArray<EntityId> exceptFor, AskedCpu asked)
     {
         var coming = _promises.Where(p => p.Host == host.Id).SelectMany(p => p.Machines).Where(m => !exceptFor.Contains(m.Machine)).ToList();
         // What runs there and is promised the same place again counts once, with the larger figure.
@@ -184,7 +185,7 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
             MemoryRegistered = new Bytes(registered),
             MemoryPromised = new Bytes(memory + promised.Values.Sum(p => p.Memory)),
             CpuReserved = new Megahertz(reserved + promised.Values.Sum(p => p.Cpu)),
-            CpuDemand = DemandOn(now, host, asking.Concat(promised.Keys)),
+            CpuDemand = asked.On(host, asking.Concat(promised.Keys)),
         };
     }
 
@@ -192,10 +193,6 @@ public sealed class HostRooms(InventoryWriter inventory, StatisticsHistory stati
     private static long MemoryOfNew(InventorySnapshot now, RoomShare share, EntityId host) => now.Find(share.Machine) is VirtualMachine vm
         ? vm.Host == host ? 0 : vm.Spec?.Memory.Value ?? 0
         : share.Arrival?.Memory.Value ?? 0;
-
-    // In cycles of that host: what a machine takes of a CPU of another is taken to be as much of one here.
-    private Megahertz DemandOn(InventorySnapshot now, Host host, IEnumerable<EntityId> machines) =>
-        new((long)machines.Sum(m => now.Find(m) is VirtualMachine vm ? statistics.CpuDemandOf(vm, host) : 0));
 
     private static (long Memory, long Cpu) Larger((long Memory, long Cpu) one, (long Memory, long Cpu) other) =>
         (Math.Max(one.Memory, other.Memory), Math.Max(one.Cpu, other.Cpu));

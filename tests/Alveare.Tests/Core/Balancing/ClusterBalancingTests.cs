@@ -285,6 +285,26 @@ public sealed class ClusterBalancingTests
         Assert.All([1, 2, 3], host => Assert.InRange(cluster.CountOn(host), 2, 3));
     }
 
+    [Fact]
+    public async Task MachinesThatTheirPoolsLimitHoldsAreLeftWhereTheyAre()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
+        var site = cluster.Site;
+        var pool = (await site.SucceedAsync(new CreatePool { Target = site.Cluster, Name = "batch", CpuLimit = new(480) })).Result!.Value;
+        foreach (var vm in site.Now.OfType<VirtualMachine>().ToList())
+            await site.SucceedAsync(new MoveToPool { Target = vm.Id, Pool = pool });
+        // Work without end, and a fifth of a CPU for all of them.
+        void Tell() => cluster.Tell(Long, _ => 2.5, readyPercent: _ => 98);
+        Tell();
+        await cluster.BalanceAsync();
+        Assert.Empty(cluster.Migrations);
+
+        await site.SucceedAsync(new UpdatePool { Target = pool, CpuLimit = new(0) });
+        Tell();
+        await cluster.BalanceAsync();
+        Assert.NotEmpty(cluster.Migrations);
+    }
+
     [Theory]
     [InlineData(double.NaN)]
     [InlineData(double.PositiveInfinity)]

@@ -108,6 +108,27 @@ public sealed class PowerSaverTests
     });
 
     [Fact]
+    public void MachinesThatTheirPoolsLimitHoldsWakeNoHost() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await OpenAsync(scheduler, PowerSavingMode.Automatic);
+        var pool = (await site.SucceedAsync(new CreatePool { Target = site.Cluster, Name = "batch", CpuLimit = new(600) })).Result!.Value;
+        foreach (var vm in site.Now.OfType<VirtualMachine>().ToList())
+            await site.SucceedAsync(new MoveToPool { Target = vm.Id, Pool = pool });
+        // Nor do they keep one on: by their limit they ask for a hundredth of the cluster's CPU, by themselves for more than half.
+        await BusyAsync(site, TimeSpan.FromMinutes(43));
+        await site.EndAsync(PowerTasks(site)[0]);
+        await BusyAsync(site, TimeSpan.FromMinutes(1));
+        await site.EndAsync(PowerTasks(site)[0]);
+        Assert.Equal(2, site.Now.OfType<Host>().Count(h => h.Standby == HostStandby.In));
+        await BusyAsync(site, TimeSpan.FromMinutes(12));
+        Assert.DoesNotContain(PowerTasks(site), t => t.Operation == "host.exit-standby");
+
+        await site.SucceedAsync(new UpdatePool { Target = pool, CpuLimit = new(0) });
+        await BusyAsync(site, TimeSpan.FromMinutes(12));
+        Assert.Contains(PowerTasks(site), t => t.Operation == "host.exit-standby");
+    });
+
+    [Fact]
     public void AHostThatCannotBeWokenIsNeverPutToStandby() => VirtualRun.Of(async scheduler =>
     {
         await using var site = await OpenAsync(scheduler, PowerSavingMode.Automatic, wakeable: 0);

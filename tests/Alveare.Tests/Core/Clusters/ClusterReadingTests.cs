@@ -1,5 +1,6 @@
 using Alveare.Model;
 using Alveare.Model.Clusters;
+using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
 using Alveare.Planning.Snapshots;
 using Alveare.Tests.Core.Balancing;
@@ -33,6 +34,38 @@ public sealed class ClusterReadingTests
         Assert.Equal((true, false), (Exported(cluster)["vm1"].IsPaused, Exported(cluster)["vm2"].IsPaused));
         await cluster.Site.SucceedAsync(new ResumeVm { Target = cluster.Vm("vm1").Id });
         Assert.False(Exported(cluster)["vm1"].IsPaused);
+    }
+
+    [Fact]
+    public async Task ThePoolsLimitBoundsWhatItsMachinesAskForTogether()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Manual, hosts: 2, machines: 4);
+        var site = cluster.Site;
+        var elsewhere = await site.CreateAsync("elsewhere", host: 2, on: true);
+        var outer = (await site.SucceedAsync(new CreatePool { Target = site.Cluster, Name = "batch", CpuLimit = new(3000) })).Result!.Value;
+        var inner = (await site.SucceedAsync(new CreatePool { Target = site.Cluster, Name = "nightly", Pool = outer })).Result!.Value;
+        foreach (var (vm, pool) in new[] { (cluster.Vm("vm1").Id, outer), (cluster.Vm("vm2").Id, inner), (elsewhere, outer) })
+            await site.SucceedAsync(new MoveToPool { Target = vm, Pool = pool });
+        await site.SucceedAsync(new SetResources { Target = cluster.Vm("vm1").Id, CpuShares = 1000 });
+        await site.SucceedAsync(new SetResources { Target = elsewhere, CpuShares = 1000 });
+        await site.SucceedAsync(new UpdatePool { Target = inner, CpuShares = 1000 });
+        // Each has what the limit leaves it, and waits for the rest of its two CPUs.
+        cluster.Tell(TimeSpan.FromMinutes(5), v => v.Pool is null ? 50 : 40, readyPercent: v => v.Pool is null ? 0 : 80);
+        var read = Exported(cluster);
+        var free = 0.5 * site.Now.OfType<Host>().First().Facts!.CpuClock.Value;
+        Assert.Equal([1000.0, 1000, 1000, free, free], new[] { "vm1", "vm2", "elsewhere", "vm3", "vm4" }.Select(v => Math.Round(read[v].CpuDemandMhz, 3)));
+
+        // One whose host is not read takes its part all the same.
+        site.Simulation.Hosts[1].KillAgent();
+        await site.UntilAsync(now => now.Get<Host>(site.Host(2)).Connection == HostConnection.NotResponding, "the second host is lost");
+        read = Exported(cluster);
+        Assert.Equal([1000.0, 1000], new[] { read["vm1"], read["vm2"] }.Select(v => Math.Round(v.CpuDemandMhz, 3)));
+        Assert.False(read.ContainsKey("elsewhere"));
+
+        // A machine is held by its own limit within that, and leaves the rest to the others.
+        await site.SucceedAsync(new SetResources { Target = cluster.Vm("vm1").Id, CpuLimit = new(200) });
+        read = Exported(cluster);
+        Assert.Equal([200.0, 1400], new[] { read["vm1"], read["vm2"] }.Select(v => Math.Round(v.CpuDemandMhz, 3)));
     }
 
     // By way of the file, as an administrator has it.

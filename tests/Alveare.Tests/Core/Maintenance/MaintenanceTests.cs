@@ -184,6 +184,19 @@ public sealed class MaintenanceTests
     }
 
     [Fact]
+    public async Task ThePlanCountsNoMoreOfAPoolsMachinesThanItsLimit()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Manual, hosts: 2);
+        var site = cluster.Site;
+        cluster.Tell(TimeSpan.FromMinutes(10), _ => 50, readyPercent: _ => 100);
+        Assert.Single(site.Engine.Maintenance.Plan(site.Host(1)).Warnings);
+        var pool = (await site.SucceedAsync(new CreatePool { Target = site.Cluster, Name = "batch", CpuLimit = new(9600) })).Result!.Value;
+        foreach (var vm in site.Now.OfType<VirtualMachine>().ToList())
+            await site.SucceedAsync(new MoveToPool { Target = vm.Id, Pool = pool });
+        Assert.Empty(site.Engine.Maintenance.Plan(site.Host(1)).Warnings);
+    }
+
+    [Fact]
     public async Task MachinesGoWhereLessIsAskedForNotWhereLessIsUsed()
     {
         await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Manual, machines: 0);
