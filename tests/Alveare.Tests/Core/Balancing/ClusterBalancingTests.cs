@@ -306,6 +306,21 @@ public sealed class ClusterBalancingTests
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task WhatMachinesWaitForIsLoad(bool isWaiting)
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full, hosts: 2);
+        for (var n = 1; n <= 4; n++)
+            await cluster.Site.CreateAsync($"other{n}", host: 2, on: true);
+        // Both hosts have four of their CPUs in use; on the first twelve are asked for.
+        cluster.Tell(Long, v => v.Host == cluster.Site.Host(1) ? 50 : 100, readyPercent: v => isWaiting && v.Host == cluster.Site.Host(1) ? 50 : 0);
+        await cluster.BalanceAsync();
+        Assert.Equal(isWaiting, cluster.Migrations.Count > 0);
+        Assert.Equal(isWaiting, cluster.CountOn(1) < 8);
+    }
+
+    [Theory]
     [InlineData(double.NaN)]
     [InlineData(double.PositiveInfinity)]
     [InlineData(-5)]
