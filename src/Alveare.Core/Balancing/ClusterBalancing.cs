@@ -18,7 +18,8 @@ using Microsoft.Extensions.Logging;
 namespace Alveare.Core.Balancing;
 
 /// <summary>Balances the site's clusters, each in its own interval: reads, plans, and moves machines or recommends it.</summary>
-/// <remarks>Of it only who rests and what is recommended is stored: all else the next round after a restart sees by itself. A round of a cluster begins only when the one before has ended.</remarks>
+/// <remarks>Of it only who rests and what is recommended is stored: all else the next round after a restart sees by itself. A cluster's rounds are planned one after the other, and none waits for the moves of
+/// another: a migration may take hours, or hang.</remarks>
 public sealed class ClusterBalancing
 {
     /// <summary>The user in whose name balancing moves machines.</summary>
@@ -66,11 +67,14 @@ public sealed class ClusterBalancing
     /// <summary>What the cluster's last round recommends, in the order in which it is to be done.</summary>
     public IReadOnlyList<Recommendation> RecommendationsOf(EntityId cluster) => _book.Of(_ground.Now.Get<Cluster>(cluster).Id);
 
-    /// <summary>The cluster as planning sees it now.</summary>
+    /// <summary>The cluster as planning sees it now: machines that are being moved, or are to be, count where they will be.</summary>
     public ClusterReading Read(EntityId cluster)
     {
+        var targets = _runner.Targets();
         var now = _ground.Now;
-        return ClusterReading.Of(now, now.Get<Cluster>(cluster), _ground.Statistics, ClusterReading.TargetsOf(_ground.Tasks));
+        var reading = ClusterReading.Of(now, now.Get<Cluster>(cluster), _ground.Statistics, targets);
+        var onTheirWay = reading.Vms.Where(v => targets.ContainsKey(v.Value) && !reading.Stays.ContainsKey(v.Key));
+        return reading with { Stays = reading.Stays.AddRange(onTheirWay.Select(v => KeyValuePair.Create(v.Key, "it is on its way to another host"))) };
     }
 
     /// <summary>Balances until the engine ends.</summary>
@@ -94,7 +98,10 @@ public sealed class ClusterBalancing
     }
 
     /// <summary>One round of a cluster now; answers how its moves ended.</summary>
-    internal async Task<IReadOnlyList<MoveEnd>> BalanceAsync(EntityId id, CancellationToken cancellation)
+    internal async Task<IReadOnlyList<MoveEnd>> BalanceAsync(EntityId id, CancellationToken cancellation) => await await BeginRoundAsync(id, cancellation);
+
+    /// <summary>One round of a cluster now; answers, once the cluster may have its next turn, how the moves end.</summary>
+    private async Task<Task<IReadOnlyList<MoveEnd>>> BeginRoundAsync(EntityId id, CancellationToken cancellation)
     {
         using var turn = await _turns.TakeAsync([id], cancellation);
         var cluster = _ground.Now.Get<Cluster>(id);
@@ -109,30 +116,30 @@ public sealed class ClusterBalancing
         // A host that goes to standby is emptied by that.
         var leaving = power.Where(p => isAutomatic && p.Action == PowerAction.Standby).Select(p => p.Host).ToHashSet();
         var moves = plan.Automatic.Where(m => !leaving.Contains(m.From) && !leaving.Contains(m.To)).ToList();
-        if (moves.Count == 0)
-            return [];
-        _events.Add(EventSeverity.Info, "balance.begins", $"Cluster '{cluster.Name}' is balanced by {Moves(moves.Count)}.", id);
-        return await _runner.RunAsync(id, moves, Hand, GoodFor(cluster), cancellation);
+        if (moves.Count > 0)
+            _events.Add(EventSeverity.Info, "balance.begins", $"Cluster '{cluster.Name}' is balanced by {Moves(moves.Count)}.", id);
+        return _runner.RunAsync(id, moves, Hand, GoodFor(cluster), cancellation);
     }
 
     /// <summary>Does what is recommended in a user's name; answers how it ended. What could not be begun, and still could be, is recommended on.</summary>
     internal async Task<IReadOnlyList<MoveEnd>> ApplyAsync(EntityId id, IReadOnlyCollection<string>? ids, Session session, CancellationToken cancellation)
     {
-        IReadOnlyList<MoveEnd> begun;
-        var ended = new List<MoveEnd>();
-        using (await _turns.TakeAsync([id], cancellation))
-        {
-            var taken = _book.Take(id, ids);
-            var (moves, hosts) = (taken.Where(r => r.Kind == RecommendationKind.Move).ToList(), taken.Where(r => r.Kind != RecommendationKind.Move).ToList());
-            ended.AddRange(await _runner.RunAsync(id, [.. moves.Select(ClusterMove.Of)], session, TimeSpan.MaxValue, cancellation));
-            begun = await _power.BeginAsync(hosts.Select(PowerDecision.Of), session);
-            _book.PutBack(id, [.. moves.Where((m, n) => ended[n].Task is null && CanBeDone(m)), .. hosts.Where((h, n) => begun[n].Task is null && CanBeDone(h))]);
-        }
-
-        // Balancing goes on while hosts come and go.
+        var (moves, hosts, moving) = await BeginApplyingAsync(id, ids, session, cancellation);
+        var ended = new List<MoveEnd>(await moving);
+        var begun = await _power.BeginAsync(hosts.Select(PowerDecision.Of), session);
+        _book.PutBack(id, [.. moves.Where((m, n) => ended[n].Task is null && CanBeDone(m)), .. hosts.Where((h, n) => begun[n].Task is null && CanBeDone(h))]);
         foreach (var one in begun)
             ended.Add(one.Task is { } task ? new(await _ground.Tasks.WaitAsync(task.Id, cancellation)) : one);
         return ended;
+    }
+
+    private async Task<(List<Recommendation> Moves, List<Recommendation> Hosts, Task<IReadOnlyList<MoveEnd>> Moving)> BeginApplyingAsync(
+        EntityId id, IReadOnlyCollection<string>? ids, Session session, CancellationToken cancellation)
+    {
+        using var turn = await _turns.TakeAsync([id], cancellation);
+        var taken = _book.Take(id, ids);
+        var moves = taken.Where(r => r.Kind == RecommendationKind.Move).ToList();
+        return (moves, [.. taken.Except(moves)], _runner.RunAsync(id, [.. moves.Select(ClusterMove.Of)], session, Timeout.InfiniteTimeSpan, cancellation));
     }
 
     /// <summary>Of what a recommendation speaks of nothing is known at present, as after a start of the engine: it is neither confirmed nor withdrawn, as long as it can be
@@ -232,11 +239,23 @@ public sealed class ClusterBalancing
         return sleep < ShortestSleep ? ShortestSleep : sleep;
     }
 
-    private async Task TurnAsync(EntityId cluster, CancellationToken end)
+    /// <summary>A cluster's turn in the loop, which is over before its moves are.</summary>
+    private Task TurnAsync(EntityId cluster, CancellationToken end)
+    {
+        return LoggedAsync(cluster, RoundAsync(), end);
+
+        async Task RoundAsync()
+        {
+            var moves = await BeginRoundAsync(cluster, end);
+            _ = LoggedAsync(cluster, moves, end);
+        }
+    }
+
+    private async Task LoggedAsync(EntityId cluster, Task work, CancellationToken end)
     {
         try
         {
-            await BalanceAsync(cluster, end);
+            await work;
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {

@@ -1,9 +1,11 @@
 using System.Collections.Immutable;
+using Alveare.Core.Clusters;
 using Alveare.Core.Events;
 using Alveare.Core.Machines;
 using Alveare.Core.Migration;
 using Alveare.Core.Security;
 using Alveare.Core.Tasks;
+using Alveare.Core.Waiting;
 using Alveare.Model;
 using Alveare.Model.Events;
 using Alveare.Model.Faults;
@@ -13,7 +15,8 @@ using Alveare.Model.Tasks;
 
 namespace Alveare.Core.Balancing;
 
-/// <summary>Makes moves of a plan as ordinary tasks: at once as far as the budgets go, and each only after those that make room for it.</summary>
+/// <summary>Makes moves of plans as ordinary tasks: at once as far as the budgets go, and each only after those that make room for it.</summary>
+/// <remarks>The moves of a plan may still be under way when the next plan is made: it counts their machines where they will be, and leaves them alone.</remarks>
 internal sealed class MoveRunner(MachineGround ground, MoveHistory history, EventLog events)
 {
     /// <summary>How many of its moves a host takes part in at once, so that others' migrations find a place beside them.</summary>
@@ -26,37 +29,82 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
     /// comes to no more; it is several that share a datastore that wait for each other.</summary>
     public const int MovesPerDatastore = 8;
 
-    private readonly SlotBudget _hosts = new(MovesPerHost);
-    private readonly SlotBudget _networks = new(MovesPerCluster);
-    private readonly SlotBudget _datastores = new(MovesPerDatastore);
-    private readonly MoveTargets _targets = new(ground);
+    // One budget for all three: a move that waits for a datastore holds no place of its hosts meanwhile, which other moves can use.
+    private readonly SlotBudget _slots = new(key => key.Kind switch
+    {
+        EntityKind.Host => MovesPerHost,
+        EntityKind.Cluster => MovesPerCluster,
+        _ => MovesPerDatastore,
+    });
 
-    /// <summary>Makes the moves and waits until all that began have ended. Answers how each ended, in the order of the moves.</summary>
-    /// <param name="goodFor">A move that has not begun after so long is not begun any more: the plan is old.</param>
+    private readonly MoveTargets _targets = new(ground);
+    private readonly List<MoveUnderWay> _underWay = [];
+    private readonly Lock _gate = new();
+
+    /// <summary>Where the machines that are being moved, or wait for that, will be: by the migrations that are under way, whoever began them, and by the moves of plans
+    /// that have not ended.</summary>
+    public Dictionary<EntityId, EntityId> Targets()
+    {
+        var (now, targets) = (ground.Now, new Dictionary<EntityId, EntityId>(ClusterReading.TargetsOf(ground.Tasks)));
+        // In the order of the plans: a machine that makes way and then goes on has two.
+        foreach (var (move, group, _) in UnderWay())
+        {
+            foreach (var vm in group)
+            {
+                var place = targets.TryGetValue(vm, out var target) ? target : (now.Find(vm) as VirtualMachine)?.Host;
+                if (place == move.From)
+                    targets[vm] = move.To;
+            }
+        }
+
+        return targets;
+    }
+
+    /// <summary>Makes the moves and waits until all that began have ended. Answers how each ended, in the order of the moves. By the time that it first waits, all
+    /// of them are among the <see cref="Targets"/>.</summary>
+    /// <param name="goodFor">A move that has not begun after so long is not begun any more: the plan is old. <see cref="Timeout.InfiniteTimeSpan"/> for one that stays good.</param>
     public async Task<IReadOnlyList<MoveEnd>> RunAsync(
         EntityId cluster, IReadOnlyList<ClusterMove> moves, Session session, TimeSpan goodFor, CancellationToken cancellation)
     {
-        var began = ground.Clock.GetTimestamp();
-        var running = new List<(ClusterMove Move, Task<MoveEnd> Task)>();
+        using var patience = new CancellationTokenSource(goodFor, ground.Clock);
+        using var old = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellation);
+        var earlier = UnderWay();
+        var running = new List<MoveUnderWay>();
         foreach (var move in moves)
         {
-            Task[] before = [.. running.Where(r => r.Move.From == move.To || r.Move.Vm == move.Vm).Select(r => r.Task)];
-            running.Add((move, MoveAsync(cluster, move, before, session, () => ground.Clock.GetElapsedTime(began) > goodFor, cancellation)));
+            var waits = new MoveWaits(
+                [.. running.Where(r => r.Move.From == move.To || r.Move.Vm == move.Vm).Select(r => r.End)],
+                [.. earlier.Where(e => e.Move.From == move.To || e.Move.To == move.To).Select(e => e.End)],
+                old.Token);
+            ImmutableArray<EntityId> group = [.. GroupOf(move).Select(v => v.Id)];
+            var made = new MoveUnderWay(move, group, MoveAsync(cluster, move, waits, session, cancellation));
+            running.Add(made);
+            lock (_gate)
+                _underWay.Add(made);
         }
 
-        return await Task.WhenAll(running.Select(r => r.Task));
+        return await Task.WhenAll(running.Select(r => r.End));
     }
 
-    private async Task<MoveEnd> MoveAsync(
-        EntityId cluster, ClusterMove move, Task[] before, Session session, Func<bool> isOld, CancellationToken cancellation)
+    private ImmutableArray<MoveUnderWay> UnderWay()
+    {
+        lock (_gate)
+        {
+            _underWay.RemoveAll(m => m.End.IsCompleted);
+            return [.. _underWay];
+        }
+    }
+
+    private async Task<MoveEnd> MoveAsync(EntityId cluster, ClusterMove move, MoveWaits waits, Session session, CancellationToken cancellation)
     {
         try
         {
-            await Task.WhenAll(before);
-            using var hosts = await _hosts.TakeAsync([move.From, move.To], cancellation);
-            using var network = await _networks.TakeAsync([cluster], cancellation);
-            using var datastores = await _datastores.TakeAsync(DatastoresOf(move), cancellation);
-            if (isOld() || cancellation.IsCancellationRequested)
+            await Task.WhenAll(waits.Before).OrCancelledAsync(waits.Old);
+            // An earlier plan's moves may take long yet, and what it was that they make room for was another's.
+            if (!waits.Earlier.All(e => e.IsCompleted) && !Fits(move))
+                await Task.WhenAll(waits.Earlier).OrCancelledAsync(waits.Old);
+            using var slots = await _slots.TakeAsync([move.From, move.To, cluster, .. DatastoresOf(move)], waits.Old);
+            if (waits.Old.IsCancellationRequested)
                 return MoveEnd.CalledOff;
             if (ground.Now.Find(move.Vm) is not VirtualMachine vm)
                 return new(null, new NotFound("virtual machine", move.VmName));
@@ -64,15 +112,31 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
                 return new(null, new InvalidState(vm.Name, vm.Host is { } now ? $"on {ground.NameOf(now)} by now" : "on no host by now", $"on {move.FromName}"));
             return await MoveAsync(vm, move, session, cancellation);
         }
-        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        catch (OperationCanceledException) when (waits.Old.IsCancellationRequested)
         {
             return MoveEnd.CalledOff;
         }
     }
 
-    private EntityId[] DatastoresOf(ClusterMove move) => ground.Now.Find(move.Vm) is VirtualMachine vm
-        ? [.. _targets.MovingWith(vm, move.From).Select(v => v.Config.Datastore).Distinct()]
-        : [];
+    /// <summary>Whether its target takes it as things are.</summary>
+    private bool Fits(ClusterMove move)
+    {
+        try
+        {
+            if (GroupOf(move) is [_, ..] group)
+                _targets.PromiseLive(group, move.From, move.To).Dispose();
+            return true;
+        }
+        catch (FaultException)
+        {
+            return false;
+        }
+    }
+
+    private IEnumerable<EntityId> DatastoresOf(ClusterMove move) => GroupOf(move).Select(v => v.Config.Datastore).Distinct();
+
+    /// <summary>The machine with those that go along; none when it is gone.</summary>
+    private ImmutableArray<VirtualMachine> GroupOf(ClusterMove move) => ground.Now.Find(move.Vm) is VirtualMachine vm ? _targets.MovingWith(vm, move.From) : [];
 
     private async Task<MoveEnd> MoveAsync(VirtualMachine vm, ClusterMove move, Session session, CancellationToken cancellation)
     {
@@ -111,6 +175,16 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
         }
     }
 }
+
+/// <summary>A move that was to be made, and is from then on until it has ended or was called off.</summary>
+/// <param name="Group">Its machine and those that go along.</param>
+internal sealed record MoveUnderWay(ClusterMove Move, ImmutableArray<EntityId> Group, Task<MoveEnd> End);
+
+/// <summary>What a move waits for.</summary>
+/// <param name="Before">Moves of its plan that end before it begins.</param>
+/// <param name="Earlier">Moves of earlier plans from and to its target, which it may need to have ended.</param>
+/// <param name="Old">Fires when it waits no longer.</param>
+internal sealed record MoveWaits(Task[] Before, Task[] Earlier, CancellationToken Old);
 
 /// <summary>How a move of a plan, or a host's way to standby or back, ended.</summary>
 /// <param name="Task">Null for one that was not begun.</param>

@@ -5,11 +5,18 @@ namespace Alveare.Core.Tasks;
 
 /// <summary>A number of places per key, such as eight migrations per host: first come, first served among those whose places are all free.</summary>
 /// <remarks>Who waits for a busy key does not hold up others that do not need it.</remarks>
-public sealed class SlotBudget(int perKey)
+/// <param name="placesOf">How many places a key has.</param>
+public sealed class SlotBudget(Func<EntityId, int> placesOf)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<EntityId, int> _used = [];
     private readonly LinkedList<Waiter> _waiting = new();
+
+    /// <summary>A budget with the same number of places for every key.</summary>
+    public SlotBudget(int perKey)
+        : this(_ => perKey)
+    {
+    }
 
     /// <summary>Takes one place of every key at once (so two takers never wait for each other); dispose the answer to give them back.</summary>
     public async Task<IDisposable> TakeAsync(IReadOnlyList<EntityId> keys, CancellationToken cancellation)
@@ -45,7 +52,7 @@ public sealed class SlotBudget(int perKey)
         return new Taken(this, keys);
     }
 
-    private bool IsFree(IReadOnlyList<EntityId> keys) => keys.All(k => _used.GetValueOrDefault(k) < perKey);
+    private bool IsFree(IReadOnlyList<EntityId> keys) => keys.All(k => _used.GetValueOrDefault(k) < placesOf(k));
 
     private void Use(IReadOnlyList<EntityId> keys, int count)
     {
