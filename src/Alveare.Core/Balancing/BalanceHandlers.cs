@@ -18,7 +18,7 @@ internal sealed class BalanceHandlers(InventoryWriter inventory, ClusterBalancin
         tasks.Handle<SetBalancing>((operation, _) => inventory.ApplyAsync(now => InventoryEdit.Of(Changed(now, operation))));
         tasks.Handle<BalanceCluster>(async (operation, context) =>
         {
-            var ended = await balancing.BalanceAsync(operation.Target, context.Cancellation);
+            var ended = await balancing.BalanceAsync(operation.Target, context);
             // What could not be begun at that moment is the next round's.
             Conclude(context, ended, ended.FirstOrDefault(e => e is { Task: not null, Fault: not null })?.Fault);
         });
@@ -29,7 +29,7 @@ internal sealed class BalanceHandlers(InventoryWriter inventory, ClusterBalancin
     {
         if (operation.Recommendations is { Length: 0 })
             throw new FaultException(new InvalidArgument("Applying recommendations", "the recommendations", "an empty list", "ids of recommendations, or none for all"));
-        var ended = await balancing.ApplyAsync(operation.Target, operation.Recommendations?.Distinct().ToArray(), context.Session, context.Cancellation);
+        var ended = await balancing.ApplyAsync(operation.Target, operation.Recommendations?.Distinct().ToArray(), context);
         Conclude(context, ended, ended.FirstOrDefault(e => e.Fault is not null)?.Fault, whenNone: "there was nothing to apply");
     }
 

@@ -98,10 +98,11 @@ public sealed class ClusterBalancing
     }
 
     /// <summary>One round of a cluster now; answers how its moves ended.</summary>
-    internal async Task<IReadOnlyList<MoveEnd>> BalanceAsync(EntityId id, CancellationToken cancellation) => await await BeginRoundAsync(id, cancellation);
+    internal async Task<IReadOnlyList<MoveEnd>> BalanceAsync(EntityId id, TaskContext context) => await await BeginRoundAsync(id, context, context.Cancellation);
 
     /// <summary>One round of a cluster now; answers, once the cluster may have its next turn, how the moves end.</summary>
-    private async Task<Task<IReadOnlyList<MoveEnd>>> BeginRoundAsync(EntityId id, CancellationToken cancellation)
+    /// <param name="within">The task that asked for the round; null for the loop.</param>
+    private async Task<Task<IReadOnlyList<MoveEnd>>> BeginRoundAsync(EntityId id, TaskContext? within, CancellationToken cancellation)
     {
         using var turn = await _turns.TakeAsync([id], cancellation);
         var cluster = _ground.Now.Get<Cluster>(id);
@@ -118,28 +119,31 @@ public sealed class ClusterBalancing
         var moves = plan.Automatic.Where(m => !leaving.Contains(m.From) && !leaving.Contains(m.To)).ToList();
         if (moves.Count > 0)
             _events.Add(EventSeverity.Info, "balance.begins", $"Cluster '{cluster.Name}' is balanced by {Moves(moves.Count)}.", id);
-        return _runner.RunAsync(id, moves, Hand, GoodFor(cluster), cancellation);
+        return _runner.RunAsync(id, moves, new(Hand, GoodFor(cluster), within, cancellation));
     }
 
-    /// <summary>Does what is recommended in a user's name; answers how it ended. What could not be begun, and still could be, is recommended on.</summary>
-    internal async Task<IReadOnlyList<MoveEnd>> ApplyAsync(EntityId id, IReadOnlyCollection<string>? ids, Session session, CancellationToken cancellation)
+    /// <summary>Does what is recommended in the name of a task's user; answers how it ended. What was not begun, or was cancelled, and still could be done is recommended on.</summary>
+    internal async Task<IReadOnlyList<MoveEnd>> ApplyAsync(EntityId id, IReadOnlyCollection<string>? ids, TaskContext context)
     {
-        var (moves, hosts, moving) = await BeginApplyingAsync(id, ids, session, cancellation);
+        var (moves, hosts, moving) = await BeginApplyingAsync(id, ids, context);
         var ended = new List<MoveEnd>(await moving);
-        var begun = await _power.BeginAsync(hosts.Select(PowerDecision.Of), session);
-        _book.PutBack(id, [.. moves.Where((m, n) => ended[n].Task is null && CanBeDone(m)), .. hosts.Where((h, n) => begun[n].Task is null && CanBeDone(h))]);
+        IReadOnlyList<MoveEnd> begun = context.Cancellation.IsCancellationRequested
+            ? [.. hosts.Select(_ => MoveEnd.CalledOff)]
+            : await _power.BeginAsync(hosts.Select(PowerDecision.Of), context.Session);
+        _book.PutBack(id, [.. moves.Where((m, n) => ended[n].IsOpen && CanBeDone(m)), .. hosts.Where((h, n) => begun[n].IsOpen && CanBeDone(h))]);
         foreach (var one in begun)
-            ended.Add(one.Task is { } task ? new(await _ground.Tasks.WaitAsync(task.Id, cancellation)) : one);
+            ended.Add(one.Task is { } task ? new(await _ground.Tasks.WaitWithinAsync(task, context)) : one);
         return ended;
     }
 
     private async Task<(List<Recommendation> Moves, List<Recommendation> Hosts, Task<IReadOnlyList<MoveEnd>> Moving)> BeginApplyingAsync(
-        EntityId id, IReadOnlyCollection<string>? ids, Session session, CancellationToken cancellation)
+        EntityId id, IReadOnlyCollection<string>? ids, TaskContext context)
     {
-        using var turn = await _turns.TakeAsync([id], cancellation);
+        using var turn = await _turns.TakeAsync([id], context.Cancellation);
         var taken = _book.Take(id, ids);
         var moves = taken.Where(r => r.Kind == RecommendationKind.Move).ToList();
-        return (moves, [.. taken.Except(moves)], _runner.RunAsync(id, [.. moves.Select(ClusterMove.Of)], session, Timeout.InfiniteTimeSpan, cancellation));
+        var mandate = new MoveMandate(context.Session, Timeout.InfiniteTimeSpan, context, context.Cancellation);
+        return (moves, [.. taken.Except(moves)], _runner.RunAsync(id, [.. moves.Select(ClusterMove.Of)], mandate));
     }
 
     /// <summary>Of what a recommendation speaks of nothing is known at present, as after a start of the engine: it is neither confirmed nor withdrawn, as long as it can be
@@ -246,7 +250,7 @@ public sealed class ClusterBalancing
 
         async Task RoundAsync()
         {
-            var moves = await BeginRoundAsync(cluster, end);
+            var moves = await BeginRoundAsync(cluster, null, end);
             _ = LoggedAsync(cluster, moves, end);
         }
     }

@@ -62,12 +62,10 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
 
     /// <summary>Makes the moves and waits until all that began have ended. Answers how each ended, in the order of the moves. By the time that it first waits, all
     /// of them are among the <see cref="Targets"/>.</summary>
-    /// <param name="goodFor">A move that has not begun after so long is not begun any more: the plan is old. <see cref="Timeout.InfiniteTimeSpan"/> for one that stays good.</param>
-    public async Task<IReadOnlyList<MoveEnd>> RunAsync(
-        EntityId cluster, IReadOnlyList<ClusterMove> moves, Session session, TimeSpan goodFor, CancellationToken cancellation)
+    public async Task<IReadOnlyList<MoveEnd>> RunAsync(EntityId cluster, IReadOnlyList<ClusterMove> moves, MoveMandate mandate)
     {
-        using var patience = new CancellationTokenSource(goodFor, ground.Clock);
-        using var old = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellation);
+        using var patience = new CancellationTokenSource(mandate.GoodFor, ground.Clock);
+        using var old = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, mandate.Cancellation);
         var earlier = UnderWay();
         var running = new List<MoveUnderWay>();
         foreach (var move in moves)
@@ -77,7 +75,7 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
                 [.. earlier.Where(e => e.Move.From == move.To || e.Move.To == move.To).Select(e => e.End)],
                 old.Token);
             ImmutableArray<EntityId> group = [.. GroupOf(move).Select(v => v.Id)];
-            var made = new MoveUnderWay(move, group, MoveAsync(cluster, move, waits, session, cancellation));
+            var made = new MoveUnderWay(move, group, MoveAsync(cluster, move, waits, mandate));
             running.Add(made);
             lock (_gate)
                 _underWay.Add(made);
@@ -95,7 +93,7 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
         }
     }
 
-    private async Task<MoveEnd> MoveAsync(EntityId cluster, ClusterMove move, MoveWaits waits, Session session, CancellationToken cancellation)
+    private async Task<MoveEnd> MoveAsync(EntityId cluster, ClusterMove move, MoveWaits waits, MoveMandate mandate)
     {
         try
         {
@@ -110,7 +108,7 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
                 return new(null, new NotFound("virtual machine", move.VmName));
             if (vm.Host != move.From)
                 return new(null, new InvalidState(vm.Name, vm.Host is { } now ? $"on {ground.NameOf(now)} by now" : "on no host by now", $"on {move.FromName}"));
-            return await MoveAsync(vm, move, session, cancellation);
+            return await MoveAsync(vm, move, mandate);
         }
         catch (OperationCanceledException) when (waits.Old.IsCancellationRequested)
         {
@@ -138,9 +136,10 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
     /// <summary>The machine with those that go along; none when it is gone.</summary>
     private ImmutableArray<VirtualMachine> GroupOf(ClusterMove move) => ground.Now.Find(move.Vm) is VirtualMachine vm ? _targets.MovingWith(vm, move.From) : [];
 
-    private async Task<MoveEnd> MoveAsync(VirtualMachine vm, ClusterMove move, Session session, CancellationToken cancellation)
+    private async Task<MoveEnd> MoveAsync(VirtualMachine vm, ClusterMove move, MoveMandate mandate)
     {
         TaskRecord task;
+        var session = mandate.Session;
         var group = _targets.MovingWith(vm, move.From);
         try
         {
@@ -153,7 +152,7 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
         }
 
         events.Add(EventSeverity.Info, "balance.move", $"{task.Id} moves '{vm.Name}' from {move.FromName} to {move.ToName}: {move.Reason}", vm.Id, session.User);
-        var ended = await ground.Tasks.WaitAsync(task.Id, cancellation);
+        var ended = mandate.Within is { } context ? await ground.Tasks.WaitWithinAsync(task, context) : await ground.Tasks.WaitAsync(task.Id, mandate.Cancellation);
         Note(vm, group, move, ended);
         return new(ended);
     }
@@ -175,6 +174,12 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
         }
     }
 }
+
+/// <summary>In whose name moves are made, and for how long.</summary>
+/// <param name="GoodFor">A move that has not begun after so long is not begun any more: the plan is old. <see cref="Timeout.InfiniteTimeSpan"/> for a plan that stays good.</param>
+/// <param name="Within">The task that has them made: what has begun is cancelled with it, and it ends after that. Null for the loop, which waits for none of them when the engine ends.</param>
+/// <param name="Cancellation">Nothing is begun any more when it fires.</param>
+internal sealed record MoveMandate(Session Session, TimeSpan GoodFor, TaskContext? Within, CancellationToken Cancellation);
 
 /// <summary>A move that was to be made, and is from then on until it has ended or was called off.</summary>
 /// <param name="Group">Its machine and those that go along.</param>
@@ -198,4 +203,7 @@ internal sealed record MoveEnd(TaskRecord? Task, Fault? WhyNotBegun = null)
     public Fault? Fault => Task?.Fault ?? WhyNotBegun;
 
     public bool IsDone => Task?.State == TaskState.Succeeded;
+
+    /// <summary>It was not begun, or was cancelled: nothing speaks against doing it later.</summary>
+    public bool IsOpen => Task is null or { State: TaskState.Cancelled };
 }

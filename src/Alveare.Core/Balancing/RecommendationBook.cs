@@ -60,11 +60,11 @@ internal sealed class RecommendationBook(IStore store, TimeProvider clock)
         }
     }
 
-    /// <summary>Recommends again, before all others, what was taken and could not be begun.</summary>
+    /// <summary>Recommends again, before all others, what was taken and not done, in place of what a round has found to be the same meanwhile.</summary>
     public void PutBack(EntityId cluster, IReadOnlyList<Recommendation> taken)
     {
         lock (_gate)
-            Put(cluster, [.. taken, .. _all.GetValueOrDefault(cluster, [])]);
+            Put(cluster, [.. taken, .. _all.GetValueOrDefault(cluster, []).Where(r => !taken.Any(t => IsSame(t, r)))]);
     }
 
     /// <summary>A cluster that is gone has none.</summary>

@@ -204,6 +204,26 @@ public sealed class PowerSaverTests
     });
 
     [Fact]
+    public void ACancelledApplyPutsNoHostToStandby() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await OpenAsync(scheduler, PowerSavingMode.Manual);
+        await site.SucceedAsync(new SetHostGroup { Target = site.Cluster, Name = "first", Hosts = [site.Host(1)] });
+        await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "away", Kind = ClusterRuleKind.OffHosts, Vms = [site.Vm("vm1").Id], HostGroup = "first" });
+        await QuietAsync(site, TimeSpan.FromMinutes(41));
+        var recommended = Recommended(site);
+        Assert.Contains(recommended, r => r.Kind == RecommendationKind.Move);
+        Assert.Contains(recommended, r => r.Kind == RecommendationKind.Standby);
+        var held = site.Hosts.Hold<PrepareIncoming>();
+        var applying = await site.SubmitAsync(new ApplyRecommendations { Target = site.Cluster });
+        await held.ArrivedAsync();
+        site.Cancel(applying);
+        held.Release();
+        Assert.Equal(TaskState.Cancelled, (await site.EndAsync(applying)).State);
+        Assert.Empty(PowerTasks(site));
+        Assert.Equal(recommended.Select(r => r.Id), Recommended(site).Select(r => r.Id));
+    });
+
+    [Fact]
     public void WhatCannotBeSetIsRefused() => VirtualRun.Of(async scheduler =>
     {
         await using var site = await OpenAsync(scheduler, mode: null, wakeable: 0);

@@ -108,6 +108,31 @@ public sealed class UnendedMovesTests
         Assert.All(recommended, r => Assert.Equal(r.To, site.Vm(r.Vm!.Value).Host));
     });
 
+    [Theory]
+    [InlineData(BalanceMode.Manual)]
+    [InlineData(BalanceMode.Full)]
+    public void WhoCancelsATaskOfBalancingCancelsItsMoves(BalanceMode mode) => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await OpenAsync(scheduler, mode);
+        await PassAsync(site, TimeSpan.FromMinutes(30));
+        if (mode == BalanceMode.Manual)
+            await site.SucceedAsync(new BalanceCluster { Target = site.Cluster });
+        var recommended = site.Engine.Balancing.RecommendationsOf(site.Cluster);
+        HeldCommand[] held = [site.Hosts.Hold<PrepareIncoming>(), site.Hosts.Hold<PrepareIncoming>()];
+        var task = await site.SubmitAsync(mode == BalanceMode.Manual ? new ApplyRecommendations { Target = site.Cluster } : new BalanceCluster { Target = site.Cluster });
+        foreach (var command in held)
+            await command.ArrivedAsync();
+        site.Cancel(task);
+        foreach (var command in held)
+            command.Release();
+        Assert.Equal(TaskState.Cancelled, (await site.EndAsync(task)).State);
+        Assert.Equal([TaskState.Cancelled, TaskState.Cancelled], Migrations(site).Select(t => t.State));
+
+        // All could still be done.
+        Assert.Equal(recommended.Select(r => r.Id), site.Engine.Balancing.RecommendationsOf(site.Cluster).Select(r => r.Id));
+        Assert.Equal(8, site.Now.MachinesOn(site.Host(1)).Count());
+    });
+
     /// <summary>Three hosts, the first with eight machines. The loop itself sleeps.</summary>
     private static async Task<MachineSite> OpenAsync(Scheduler scheduler, BalanceMode mode)
     {
