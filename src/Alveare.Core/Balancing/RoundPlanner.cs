@@ -17,15 +17,31 @@ internal static class RoundPlanner
     {
         if (reading.Snapshot.Hosts.Length < 2)
             return RoundPlan.Nothing;
-        var modeOf = reading.Snapshot.Vms.ToDictionary(
-            v => v.Id,
-            v => reading.Stays.ContainsKey(v.Id) || resting.ContainsKey(reading.Vms[v.Id])
-                ? null
-                : reading.Cluster.Balancing.ModeOf(reading.Vms[v.Id]),
-            StringComparer.Ordinal);
+        var modeOf = Modes(reading, resting);
         var (automatic, after) = Moves(reading, reading.Snapshot, terms, vm => modeOf[vm] == BalanceMode.Full);
         var (recommended, _) = Moves(reading, after, terms, vm => modeOf[vm] is BalanceMode.Manual or BalanceMode.Partial);
         return new([.. automatic.Select(m => Named(reading, m))], [.. recommended.Select(m => Named(reading, m))]);
+    }
+
+    /// <summary>What may be done with each machine now; null for nothing.</summary>
+    /// <remarks>Machines that must be together are moved together or not at all: of their modes that one counts by which least is done by itself.</remarks>
+    private static Dictionary<string, BalanceMode?> Modes(ClusterReading reading, IReadOnlyDictionary<EntityId, string> resting)
+    {
+        var cluster = new Cluster(reading.Snapshot);
+        var units = MoveUnits.Of(cluster, cluster.Start);
+        var modes = new Dictionary<string, BalanceMode?>(StringComparer.Ordinal);
+        foreach (var unit in Enumerable.Range(0, cluster.Vms.Length).GroupBy(units.UnitOf, vm => cluster.Vms[vm].Id, StringComparer.Ordinal))
+        {
+            // None at all comes first in this order, then manual, partial and full.
+            var least = unit.Select(Own).Order().First();
+            foreach (var vm in unit)
+                modes[vm] = least;
+        }
+
+        return modes;
+
+        BalanceMode? Own(string vm) =>
+            reading.Stays.ContainsKey(vm) || resting.ContainsKey(reading.Vms[vm]) ? null : reading.Cluster.Balancing.ModeOf(reading.Vms[vm]);
     }
 
     /// <summary>Moves of single machines and of groups, each of which its first machine stands for; and the cluster after them.</summary>

@@ -228,6 +228,33 @@ public sealed class ClusterBalancingTests
     }
 
     [Fact]
+    public async Task OfMachinesThatMustBeTogetherTheModeByWhichLeastIsDoneCounts()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full, machines: 3);
+        var (site, id) = (cluster.Site, cluster.Site.Cluster);
+        var (app, db) = (cluster.Vm("vm1").Id, cluster.Vm("vm2").Id);
+        await site.SucceedAsync(new SetBalancing { Target = id, Overrides = [new(db, BalanceMode.Manual)] });
+        await site.SucceedAsync(new CreateRule { Target = id, Name = "pair", Kind = ClusterRuleKind.Together, Vms = [app, db] });
+        await site.SucceedAsync(new SetHostGroup { Target = id, Name = "first", Hosts = [site.Host(1)] });
+        await site.SucceedAsync(new CreateRule { Target = id, Name = "away", Kind = ClusterRuleKind.OffHosts, Vms = [db], HostGroup = "first" });
+        cluster.Tell(Long, _ => 1);
+        await cluster.BalanceAsync();
+        Assert.Empty(cluster.Migrations);
+        Assert.Single(cluster.Recommended);
+        await site.SucceedAsync(new ApplyRecommendations { Target = id });
+        Assert.NotEqual(site.Host(1), site.Vm(db).Host);
+        Assert.Equal(site.Vm(db).Host, site.Vm(app).Host);
+
+        // One that is left alone holds the others.
+        await site.SucceedAsync(new SetHostGroup { Target = id, Name = "first", Hosts = [site.Vm(db).Host!.Value] });
+        await site.SucceedAsync(new SetBalancing { Target = id, WithoutOverride = [db], Overrides = [new(app, null)] });
+        cluster.Tell(Long, _ => 1);
+        await cluster.BalanceAsync();
+        Assert.Empty(cluster.Recommended);
+        Assert.Equal(2, cluster.Migrations.Count);
+    }
+
+    [Fact]
     public async Task OnOldStatisticsNothingMoves()
     {
         await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Full);
