@@ -35,6 +35,9 @@ internal sealed class BenchLab : IAsyncDisposable
                 await lab.Site.EnsureHostAsync(host);
             await lab.Site.EnsureStorageAndNetworkAsync();
             await lab.Site.HostsReadyAsync();
+            // Machines start where they were made: what is measured is on the host that a measure names.
+            var cluster = (await lab.Site.Client.ListAsync<ObjectDto>($"clusters?name={LabSite.ClusterName}", CancellationToken.None))[0];
+            await lab.Site.RunAsync("cluster.set-balancing", cluster.Id, new JsonObject { ["mode"] = "manual" });
             return lab;
         }
         catch

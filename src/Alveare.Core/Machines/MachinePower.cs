@@ -11,7 +11,6 @@ using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 using Alveare.Model.Operations;
-using Alveare.Model.Resources;
 using Alveare.Planning.Placement;
 using Alveare.Planning.Rules;
 
@@ -29,15 +28,17 @@ internal sealed class MachinePower(MachineGround ground, WakingPlacement placeme
         var spec = MachineGround.SpecOf(vm);
         var cpu = spec.CpuModel ?? BaselineOf(operation.Host ?? vm.Host);
         var needs = MachineNeeds.Of(spec with { Name = vm.Name, CpuModel = cpu }, vm.Config.Datastore, ground.NameOf(vm.Config.Datastore));
-        using var room = await PlaceAsync(vm, spec.Resources, needs, operation.Host, context);
+        var share = new RoomShare(vm.Id, needs.Memory, spec.Resources);
+        using var room = await PlaceAsync(vm, share, needs, operation.Host, context);
+        var why = operation.Host is null ? WhyElsewhere(vm, share, needs, room.Host) : "";
         context.PointOfNoReturn = "the machine is being started";
         if (room.Host != vm.Host)
         {
-            context.Report(null, $"registering it on host '{ground.NameOf(room.Host)}'");
+            context.Report(null, $"registering it on host '{ground.NameOf(room.Host)}'{why}");
             await ground.ReregisterAsync(vm, room.Host);
         }
 
-        context.Report(null, $"starting it on host '{ground.NameOf(room.Host)}'");
+        context.Report(null, $"starting it on host '{ground.NameOf(room.Host)}'{why}");
         // The newest epoch that any host has told of: an older view of the disk, there or here, does not start a machine again.
         var epoch = ground.Now.Get<VirtualMachine>(vm.Id).LockEpoch;
         await ground.ExecuteAsync(room.Host, vm.Id, new StartMachine(vm.Id, epoch, operation.Paused, BaselineOf(room.Host)), m => HasStarted(vm, m, epoch));
@@ -46,19 +47,28 @@ internal sealed class MachinePower(MachineGround ground, WakingPlacement placeme
         context.SetResult(room.Host);
     }
 
-    private async Task<PromisedRoom> PlaceAsync(VirtualMachine vm, ResourceControls resources, MachineNeeds needs, EntityId? named, TaskContext context)
+    private async Task<PromisedRoom> PlaceAsync(VirtualMachine vm, RoomShare share, MachineNeeds needs, EntityId? named, TaskContext context)
     {
-        var share = new RoomShare(vm.Id, needs.Memory, resources);
+        PreferredHost? preferred = vm.Host is { } own ? new(own, IsAtAnyLoad: ground.Now.ClusterOf(own) is null) : null;
         try
         {
             return await placement.PromiseAsync(
-                share, needs, now => named is { } host ? [now.Get<Host>(host)] : MachinePlacement.StartHosts(now, vm), isNamed: named is not null, preferred: vm.Host, context);
+                share, needs, now => named is { } host ? [now.Get<Host>(host)] : MachinePlacement.StartHosts(now, vm), isNamed: named is not null, preferred, context);
         }
         catch (HostRefusedException e)
         {
             throw e.NamingOthers(ground.Rooms.Ask(
                 [share], now => MachinePlacement.Neighbours(now, vm).Where(h => h.Id != named), rooms => Placer.Choose(needs, rooms)));
         }
+    }
+
+    // Of a machine that does not start where it was: said in its task, also when that has ended.
+    private string WhyElsewhere(VirtualMachine vm, RoomShare share, MachineNeeds needs, EntityId chosen)
+    {
+        if (vm.Host is not { } own || own == chosen)
+            return "";
+        var answer = ground.Rooms.Ask([share], now => new[] { now.Find(chosen), now.Find(own) }.OfType<Host>(), rooms => Placer.Choose(needs, rooms));
+        return $": {Placer.WhyElsewhere(needs, answer, own)}";
     }
 
     public async Task StopAsync(PowerOff operation, TaskContext context)

@@ -28,7 +28,7 @@ internal sealed class WakingPlacement(MachineGround ground)
     /// <param name="isNamed">Somebody named the one that is allowed.</param>
     /// <param name="preferred">See <see cref="Placer.Choose"/>.</param>
     public async Task<PromisedRoom> PromiseAsync(
-        RoomShare share, MachineNeeds needs, Func<InventorySnapshot, IReadOnlyList<Host>> candidates, bool isNamed, EntityId? preferred, TaskContext context)
+        RoomShare share, MachineNeeds needs, Func<InventorySnapshot, IReadOnlyList<Host>> candidates, bool isNamed, PreferredHost? preferred, TaskContext context)
     {
         var woken = new HashSet<EntityId>();
         while (true)

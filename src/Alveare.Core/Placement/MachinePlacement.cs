@@ -47,7 +47,7 @@ public static class MachinePlacement
 
     /// <summary>One host that somebody named must fit, and the fault (<see cref="HostRefusedException"/>) is the first rule it breaks; among several one is chosen, and the fault
     /// tells of each of them why not.</summary>
-    public static EntityId Choose(MachineNeeds needs, ImmutableArray<HostRoom> rooms, bool isNamed, EntityId? preferred = null)
+    public static EntityId Choose(MachineNeeds needs, ImmutableArray<HostRoom> rooms, bool isNamed, PreferredHost? preferred = null)
     {
         if (isNamed)
             return HostFit.Check(needs, rooms[0]) is [var first, ..] ? throw new HostRefusedException(first) : rooms[0].Id;

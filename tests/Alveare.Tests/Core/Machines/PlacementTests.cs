@@ -1,4 +1,5 @@
 using Alveare.Model;
+using Alveare.Model.Clusters;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
 using Alveare.Model.Inventory;
@@ -33,15 +34,46 @@ public sealed class PlacementTests
         await site.SucceedAsync(new PowerOn { Target = second });
     }
 
-    [Fact]
-    public async Task AMachineStartsWhereItIsRegisteredAsLongAsItFits()
+    [Theory]
+    [InlineData(BalanceMode.Manual, 400, true)]
+    [InlineData(BalanceMode.Partial, 400, false)]
+    [InlineData(BalanceMode.Full, 400, false)]
+    [InlineData(BalanceMode.Partial, 100, true)]
+    public async Task AMachineStartsWhereItIsRegisteredAsLongAsItFitsAndAutomaticPlacementFindsNothingMuchBetter(BalanceMode mode, int busyMib, bool stays)
     {
         await using var site = await MachineSite.OpenAsync(hosts: 2, memory: Gib);
+        await site.SucceedAsync(new SetBalancing { Target = site.Cluster, Mode = mode });
         var idle = await site.CreateAsync("web01", host: 1, memory: Bytes.FromMib(512));
-        var busy = await site.CreateAsync("web02", host: 1, memory: Bytes.FromMib(400), on: true);
+        var busy = await site.CreateAsync("web02", host: 1, memory: Bytes.FromMib(busyMib), on: true);
+        var started = await site.SucceedAsync(new PowerOn { Target = idle });
+        Assert.Equal(site.Host(stays ? 1 : 2), site.Vm(idle).Host);
+        Assert.Equal(site.Host(1), site.Vm(busy).Host);
+        Assert.Equal(stays ? "starting it on host 'h1'" : "starting it on host 'h2': with it 'h2' is used to 50 %, 'h1' is used to 89 %", started.Step);
+    }
+
+    [Fact]
+    public async Task OutsideOfClustersAMachineStartsWhereItIsRegisteredAsLongAsItFits()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 2, memory: Gib);
+        for (var host = 1; host <= 2; host++)
+            await site.SucceedAsync(new Move { Target = EntityId.Root, Object = site.Host(host), Into = site.Datacenter });
+        var idle = await site.CreateAsync("web01", host: 1, memory: Bytes.FromMib(512));
+        await site.CreateAsync("web02", host: 1, memory: Bytes.FromMib(400), on: true);
         await site.SucceedAsync(new PowerOn { Target = idle });
         Assert.Equal(site.Host(1), site.Vm(idle).Host);
-        Assert.Equal(site.Host(1), site.Vm(busy).Host);
+        var big = await site.CreateAsync("web03", host: 1, memory: Bytes.FromMib(600));
+        Assert.Contains("'h1'", (await site.SucceedAsync(new PowerOn { Target = big })).Step, StringComparison.Ordinal);
+        Assert.Equal(site.Host(2), site.Vm(big).Host);
+    }
+
+    [Fact]
+    public async Task MachinesOfOneHostThatStartTogetherAreSpread()
+    {
+        await using var site = await MachineSite.OpenAsync(hosts: 4, memory: Bytes.FromGib(8));
+        EntityId[] vms = [.. await Task.WhenAll(Enumerable.Range(1, 12).Select(n => site.CreateAsync($"web{n}", host: 1, memory: Gib)))];
+        foreach (var starting in await Task.WhenAll(vms.Select(v => site.SubmitAsync(new PowerOn { Target = v }))))
+            Assert.Equal(TaskState.Succeeded, (await site.EndAsync(starting)).State);
+        Assert.All(Enumerable.Range(1, 4), host => Assert.InRange(vms.Count(v => site.Vm(v).Host == site.Host(host)), 2, 4));
     }
 
     [Fact]

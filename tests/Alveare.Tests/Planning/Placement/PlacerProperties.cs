@@ -54,12 +54,23 @@ public sealed class PlacerProperties
     });
 
     [Fact]
-    public void ThePreferredHostIsTakenExactlyWhenItFits() => Gen.Select(PlanningGen.Needs, PlanningGen.Hosts).Where((_, h) => !h.IsEmpty).Sample((needs, hosts) =>
+    public void WhereNobodyEvensOutLoadThePreferredHostIsTakenExactlyWhenItFits() => Gen.Select(PlanningGen.Needs, PlanningGen.Hosts).Where((_, h) => !h.IsEmpty).Sample((needs, hosts) =>
     {
         var preferred = hosts[0];
-        var answer = Placer.Choose(needs, hosts, preferred.Id);
+        var answer = Placer.Choose(needs, hosts, new PreferredHost(preferred.Id, IsAtAnyLoad: true));
         Assert.Equal(HostFit.Check(needs, preferred).IsEmpty, answer.Host == preferred.Id);
     });
+
+    [Fact]
+    public void ThePreferredHostIsTakenExactlyWhenItFitsAndIsNotMuchMoreLoadedThanTheBest() =>
+        Gen.Select(PlanningGen.Needs, PlanningGen.Hosts).Where((_, h) => !h.IsEmpty).Sample((needs, hosts) =>
+        {
+            var preferred = hosts[0];
+            var (answer, best) = (Placer.Choose(needs, hosts, new PreferredHost(preferred.Id)), Placer.Choose(needs, hosts));
+            var load = Placer.Load(needs, preferred);
+            var isTaken = HostFit.Check(needs, preferred).IsEmpty && load <= 1 && load <= Placer.Load(needs, hosts.First(h => h.Id == best.Host)) + Placer.Margin;
+            Assert.Equal(isTaken ? preferred.Id : best.Host, answer.Host);
+        });
 
     [Fact]
     public void RulesThatMustHoldComeFirstThenThoseThatShouldByTheirPriorities()
