@@ -15,7 +15,7 @@ public sealed record StuckVm(string Vm, ImmutableArray<HostReason> Reasons);
 
 /// <summary>Plans to empty a host, or to restart elsewhere what ran on one that failed.</summary>
 /// <remarks>The machine that takes most memory first, because it is the one that ends up with nowhere to go; machines that must be together go as
-/// one. Each goes where the fewest rules that should hold are broken, of such hosts where the scarcer of CPU and memory is least loaded with it. Ties go to
+/// one. Each goes where the fewest rules that should hold are broken, of such hosts where the scarcer of CPU and memory is least loaded with it, as placement counts it. Ties go to
 /// the lower id. For one that finds no host a few others move out of the way first (see <see cref="WayFinder"/>), unless their own modes say that nobody but an
 /// administrator moves them.</remarks>
 public static class Evacuation

@@ -63,7 +63,7 @@ internal sealed class HostClearing
         {
             if (!MayLeave(unit, host))
                 continue;
-            var cost = (_state.Cluster.Rules.Weigh(unit, host, _state.At).Should, _state.LoadWith(unit, host));
+            var cost = (_state.Cluster.Rules.Weigh(unit, host, _state.At).Should, _state.PlacedLoadWith(unit, host));
             if (cost.CompareTo(least) < 0)
                 (best, least) = (host, cost);
         }
@@ -95,7 +95,7 @@ internal sealed class HostClearing
     private void Make(WayStep step, string why, string? helped = null)
     {
         var (from, id) = (_state.At[step.Vm] < 0 ? _left : _state.At[step.Vm], IdOf(step.Vm));
-        var reason = string.Create(CultureInfo.InvariantCulture, $"{why}: {100 * _state.LoadWith(step.Vm, step.To):0.0} % of its scarcer resource with it");
+        var reason = string.Create(CultureInfo.InvariantCulture, $"{why}: {100 * _state.PlacedLoadWith(step.Vm, step.To):0.0} % of its scarcer resource with it");
         _moves.AddRange(_units.MembersOf(id).Select(vm => new PlannedMove(_units.Whole.Vms[vm].Id, NameOf(from), NameOf(step.To), _units.Whole.Gb[vm], reason)
         {
             With = _units.Whole.Vms[vm].Id == id ? null : id,

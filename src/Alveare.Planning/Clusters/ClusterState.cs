@@ -74,6 +74,13 @@ public sealed class ClusterState
     /// <summary>Load of a host's scarcer resource with one machine more.</summary>
     public double LoadWith(int vm, int host) => Math.Max(CpuLoadWith(vm, host), MemLoad[host] + (Cluster.Mem[vm] * _memPerMb[host]));
 
+    /// <summary>As <see cref="LoadWith"/>, as placement counts it: where every machine is promised all its memory, what is promised is what runs out.</summary>
+    /// <remarks>So a what-if names the host that a live cluster takes (<see cref="Placement.Placer"/>). Balancing evens out what is worked with, because that is
+    /// what machines slow each other down by.</remarks>
+    public double PlacedLoadWith(int vm, int host) => Cluster.Snapshot.IsMemoryPromised
+        ? Math.Max(CpuLoadWith(vm, host), (MemReserved[host] + Cluster.Vms[vm].MemReservationMb) * _memPerMb[host])
+        : LoadWith(vm, host);
+
     /// <summary>Whether the machine may come to the host: there is room, and the rules are kept no worse than now.</summary>
     public bool MayMove(int vm, int host) =>
         HasRoom(vm, host) && (!Cluster.Rules.HasRules(vm) || !Cluster.Rules.Weigh(vm, host, At).IsWorse);

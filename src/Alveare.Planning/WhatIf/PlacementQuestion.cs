@@ -9,7 +9,7 @@ namespace Alveare.Planning.WhatIf;
 public sealed record PlacementPlan(string? Host, ImmutableArray<HostOffer> Hosts);
 
 /// <summary>What one host has to say to a new machine.</summary>
-/// <param name="Load">Share of its scarcer resource that is used with the machine on it.</param>
+/// <param name="Load">Share of its scarcer resource that is used, or promised, with the machine on it (see <see cref="ClusterState.PlacedLoadWith"/>).</param>
 /// <param name="Refusal">Why it does not take it; null when it does.</param>
 public sealed record HostOffer(string Host, double Load, string? Refusal);
 
@@ -36,6 +36,6 @@ public static class PlacementQuestion
     private static HostOffer Offer(ClusterState state, int vm, int host)
     {
         var reasons = HostRefusals.Of(state, vm, host);
-        return new(state.Cluster.Hosts[host].Id, state.LoadWith(vm, host), reasons.Count == 0 ? null : string.Join(", ", reasons));
+        return new(state.Cluster.Hosts[host].Id, state.PlacedLoadWith(vm, host), reasons.Count == 0 ? null : string.Join(", ", reasons));
     }
 }

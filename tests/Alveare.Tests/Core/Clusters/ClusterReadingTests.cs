@@ -3,6 +3,7 @@ using Alveare.Model.Clusters;
 using Alveare.Model.Inventory;
 using Alveare.Model.Operations;
 using Alveare.Planning.Snapshots;
+using Alveare.Planning.WhatIf;
 using Alveare.Tests.Core.Balancing;
 using Xunit;
 
@@ -68,7 +69,34 @@ public sealed class ClusterReadingTests
         Assert.Equal([200.0, 1400], new[] { read["vm1"], read["vm2"] }.Select(v => Math.Round(v.CpuDemandMhz, 3)));
     }
 
+    [Fact]
+    public async Task WhatIfsOfTheExportNameTheHostsThatTheCenterTakes()
+    {
+        await using var cluster = await BalanceSite.OpenAsync(BalanceMode.Partial, machines: 0);
+        var site = cluster.Site;
+        // The first host has promised most of its memory, and the second has most of its memory worked with.
+        foreach (var (host, vms, gib) in new[] { (1, 2, 16), (2, 6, 4), (3, 2, 2) })
+        {
+            for (var n = 1; n <= vms; n++)
+                await site.CreateAsync($"vm{host}{n}", host, on: true, Bytes.FromGib(gib));
+        }
+
+        cluster.Tell(TimeSpan.FromMinutes(5), _ => 10);
+        string NameOf(EntityId? host) => site.Now.Get<Host>(host!.Value).Name;
+        var emptied = Answering.Maintenance(Export(cluster), new HostQuestion { Host = "h3" }).Moves.Select(m => (m.Vm, m.To)).ToHashSet();
+        Assert.True(emptied.SetEquals(site.Engine.Maintenance.Plan(site.Host(3)).Moves.Select(m => (m.Name, m.ToName))));
+        await site.SucceedAsync(new EnterMaintenance { Target = site.Host(3) });
+        Assert.True(emptied.SetEquals(new[] { "vm31", "vm32" }.Select(v => (v, NameOf(site.Vm(v).Host)))));
+
+        var placed = Answering.Place(Export(cluster), new PlaceQuestion { Memory = Bytes.FromGib(3) }).Host;
+        var made = (await site.SucceedAsync(site.Creation("new") with { Location = site.Cluster, Memory = Bytes.FromGib(3) })).Result!.Value;
+        await site.SucceedAsync(new PowerOn { Target = made });
+        Assert.Equal(("h2", "h2"), (placed, NameOf(site.Vm(made).Host)));
+    }
+
+    private static Dictionary<string, SnapshotVm> Exported(BalanceSite cluster) => Export(cluster).Vms.ToDictionary(v => v.Id);
+
     // By way of the file, as an administrator has it.
-    private static Dictionary<string, SnapshotVm> Exported(BalanceSite cluster) =>
-        SnapshotReader.Read(SnapshotWriter.Write(cluster.Site.Engine.Balancing.Read(cluster.Site.Cluster).Snapshot), "export").Vms.ToDictionary(v => v.Id);
+    private static ClusterSnapshot Export(BalanceSite cluster) =>
+        SnapshotReader.Read(SnapshotWriter.Write(cluster.Site.Engine.Balancing.Read(cluster.Site.Cluster).Snapshot), "export");
 }

@@ -78,6 +78,24 @@ public sealed class WhatIfProperties
     }
 
     [Fact]
+    public void WhereMachinesArePromisedTheirMemoryThatIsWhatLoadsAHost()
+    {
+        static SnapshotVm Vm(string id, string host, double mb, double active) =>
+            new() { Id = id, Host = host, MemMb = mb, ConsumedMb = active, ActiveMb = active, MemReservationMb = mb };
+        var snapshot = new ClusterSnapshot
+        {
+            Hosts = [new("h1", 10_000, 16_384), new("h2", 10_000, 16_384), new("h3", 10_000, 16_384)],
+            Vms = [Vm("idle", "h1", 12_000, 500), Vm("busy", "h2", 8_000, 8_000), Vm("leaving", "h3", 1_000, 500), Vm("other", "h3", 10_000, 500)],
+        };
+        var promised = snapshot with { IsMemoryPromised = true };
+        var question = new PlaceQuestion { Memory = Bytes.FromGib(1) };
+        Assert.Equal(("h1", "h2"), (Answering.Place(snapshot, question).Host, Answering.Place(promised, question).Host));
+        var host = new HostQuestion { Host = "h3" };
+        string To(ClusterSnapshot asked) => Answering.Maintenance(asked with { Vms = asked.Vms[..3] }, host).Moves.Single().To;
+        Assert.Equal(("h1", "h2"), (To(snapshot), To(promised)));
+    }
+
+    [Fact]
     public void AnEmptiedHostsMachinesAllGoOrAreStuckForAReason() => Gen.Select(ClusterGen.Any, Gen.Bool, Gen.Int[0, 99]).Sample((snapshot, hasFailed, some) =>
     {
         var host = snapshot.Hosts[some % snapshot.Hosts.Length].Id;
