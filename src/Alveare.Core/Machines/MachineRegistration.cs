@@ -96,11 +96,14 @@ internal sealed class MachineRegistration(MachineGround ground, ArrivalPlacement
     /// does the rest, or says what is in the way. Other files of the same identity, which may have been found meanwhile, are not meant.</summary>
     public async Task<LeftoverOutcome> FinishDestroyingAsync(TaskRecord task, TaskContext context, CancellationToken cancellation)
     {
-        if (ground.Now.Find(task.Target) is VirtualMachine { Host: { } believed })
-            await ground.Hosts.ObserveUntilKnownAsync(believed, $"Destroying '{task.TargetName}'", cancellation);
-        if (ground.Now.Find(task.Target) is VirtualMachine { Host: { } host } vm && vm.Config == task.TargetFiles)
+        var believed = ground.Now.Find(task.Target) as VirtualMachine;
+        // An earlier build did not store which files were meant: those that the inventory names before hosts are asked.
+        var files = task.TargetFiles ?? believed?.Config;
+        if (believed?.Host is { } asked)
+            await ground.Hosts.ObserveUntilKnownAsync(asked, $"Destroying '{task.TargetName}'", cancellation);
+        if (ground.Now.Find(task.Target) is VirtualMachine { Host: { } host } vm && vm.Config == files)
             await ground.ExecuteAsync(host, vm.Id, new DestroyMachine(vm.Id), m => m is null, null, cancellation);
-        await BuryAsync(task.Target, task.TargetFiles, context);
+        await BuryAsync(task.Target, files, context);
         return new LeftoverOutcome(TaskState.Succeeded);
     }
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Alveare.Core.Store;
 using Alveare.Model.Faults;
 using Alveare.Model.Hosts;
@@ -183,6 +184,28 @@ public sealed class StrayRegistrationTests
         Assert.Null(site.Now.Find(id));
         Assert.Null(await site.OnHostAsync(1, id));
         killed.SetResult();
+    }
+
+    [Fact]
+    public async Task ADestructionThatAnEarlierBuildLeftIsFinished()
+    {
+        await using var site = await MachineSite.OpenAsync();
+        var id = await site.CreateAsync("web01", host: 1);
+        var config = site.Vm(id).Config;
+        var held = site.Hosts.Hold<DestroyMachine>();
+        var task = await site.SubmitAsync(new DestroyVm { Target = id });
+        await held.ArrivedAsync();
+        // That one did not store which files were meant.
+        var disk = site.Store.Copy();
+        var key = TaskKey(disk, task);
+        var stored = JsonNode.Parse(disk.Load(StoreKind.Task).Single(r => r.Key == key).Json)!.AsObject();
+        Assert.True(stored.Remove("targetFiles"));
+        await disk.CommitAsync([new StoreWrite(StoreKind.Task, key, stored.ToJsonString())]);
+        await site.KillAndRestartAsync(disk);
+        Assert.Equal(TaskState.Succeeded, (await site.EndAsync(task)).State);
+        Assert.Null(site.Now.Find(id));
+        Assert.Null(site.Files.Find(config.Path));
+        Assert.Null(await site.OnHostAsync(1, id));
     }
 
     [Fact]
