@@ -51,7 +51,7 @@ internal static class EventCommands
                     }
                     while (await stream.MoveNextAsync());
                 }
-                catch (NotReachableException e) when (after is not null)
+                catch (NotReachableException e) when (after is not null && e is not NoLoginException)
                 {
                     // It was there before: a center that is started again is away for a moment.
                     if (e.Message != said)

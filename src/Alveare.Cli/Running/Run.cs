@@ -44,6 +44,8 @@ public sealed class Run : IDisposable
     /// <summary>Where tokens are kept between commands, or null.</summary>
     internal TokenCache? Tokens => Environment.CacheDirectory is { } directory ? new TokenCache(directory) : null;
 
+    private string? Password => Environment.Given("ALVEARE_PASSWORD");
+
     public T? Value<T>(Option<T> option) => Parsed.GetValue(option);
 
     public T Value<T>(Argument<T> argument) => Parsed.GetValue(argument)!;
@@ -63,15 +65,18 @@ public sealed class Run : IDisposable
         }
         catch (RestFaultException e) when (e.Problem.Code == "NotAuthenticated")
         {
-            await LogInAsync();
+            // Without a password another command's login may have come since.
+            if (Password is null && Tokens?.Find(Url, User) is { } kept && kept != client.Token)
+                client.Token = kept;
+            else
+                await LogInAsync();
             return await ask(client);
         }
     }
 
     public async Task<SessionAnswer> LogInAsync()
     {
-        var password = Environment.Given("ALVEARE_PASSWORD")
-            ?? throw new NotReachableException($"There is no session of '{User}': set ALVEARE_PASSWORD.");
+        var password = Password ?? throw new NoLoginException($"There is no session of '{User}': set ALVEARE_PASSWORD.");
         var client = Open();
         client.Token = null;
         var session = await client.LogInAsync(User, password, Interrupted);

@@ -209,6 +209,46 @@ public sealed class CommandLineTests
         Assert.Contains("Trying again", run.Error, StringComparison.Ordinal);
     }
 
+    /// <summary>Without a password only another command's login can help, and what it kept is looked at once.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task EventsAreFollowedAfterTheEndOfTheSessionOnlyWhereThereIsAnother(bool isThereAnother)
+    {
+        using var interrupt = new CancellationTokenSource();
+        var cache = Directory.CreateTempSubdirectory("alveare-");
+        var streams = 0;
+        await using var center = await ScriptedCenter.OpenAsync(_ =>
+        {
+            switch (++streams)
+            {
+                case 1:
+                    return (200, "id: 1\nevent: start\ndata: {}\n\n");
+                case 2:
+                    if (isThereAnother)
+                        File.WriteAllText(Assert.Single(cache.GetFiles()).FullName, "another");
+                    return (401, """{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Log in first.","code":"NotAuthenticated"}""");
+                default:
+                    interrupt.Cancel();
+                    return (200, "");
+            }
+        });
+        try
+        {
+            center.Variables[CommandRun.CacheVariable] = cache.FullName;
+            Assert.Equal(ExitCode.Done, (await CommandRun.OfAsync(center.Variables, Cancellation, "login")).Code);
+            center.Variables.Remove("ALVEARE_PASSWORD");
+            var run = await CommandRun.OfAsync(center.Variables, interrupt.Token, "event", "follow");
+            Assert.Equal(isThereAnother ? (ExitCode.Interrupted, 3) : (ExitCode.NotReachable, 2), (run.Code, streams));
+            Assert.Equal(!isThereAnother, run.Error.Contains("There is no session of 'anna': set ALVEARE_PASSWORD.\n", StringComparison.Ordinal));
+            Assert.DoesNotContain("Trying again", run.Error, StringComparison.Ordinal);
+        }
+        finally
+        {
+            cache.Delete(recursive: true);
+        }
+    }
+
     [Theory]
     [InlineData("on", true)]
     [InlineData("paused", true)]
