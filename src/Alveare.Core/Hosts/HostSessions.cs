@@ -146,10 +146,10 @@ public sealed class HostSessions : IAsyncDisposable
     /// <summary>A task registers these files (or, with false, has done so): the host that reports the machine has not found it.</summary>
     internal void Registering(DatastorePath config, bool isSo = true) => _view.Registering(config, isSo);
 
-    /// <summary>A machine that was destroyed once is there again and wanted.</summary>
-    internal Task WelcomeAsync(EntityId machine) => _view.WelcomeAsync(machine);
+    /// <summary>These files of a machine are registered, and wanted even when they were destroyed once.</summary>
+    internal Task WelcomeAsync(EntityId machine, DatastorePath config) => _view.WelcomeAsync(machine, config);
 
-    /// <summary>Connected hosts on which a machine is registered and off although that is not its place, or although it was destroyed.</summary>
+    /// <summary>Connected hosts on which a machine is registered and off although that is not its place, or although these files of it were destroyed.</summary>
     internal IReadOnlyList<EntityId> StraysOf(EntityId machine) => _view.StraysOf(machine);
 
     /// <summary>Machines that were seen registered on more hosts than they should be and that nobody has looked at since.</summary>

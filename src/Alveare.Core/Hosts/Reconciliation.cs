@@ -24,11 +24,12 @@ internal sealed class Reconciliation(InventorySnapshot now, MachineClaims claims
     /// <summary>Makes the inventory say of one machine what its hosts say.</summary>
     public void Machine(EntityId id)
     {
-        var said = claims.Of(id);
-        if (now.Find(id) is not VirtualMachine known)
+        var known = now.Find(id) as VirtualMachine;
+        var said = claims.Of(id).Where(c => !intents.IsLeftover(c, known)).ToList();
+        if (known is null)
         {
-            // One that is only awaited somewhere may never come: it is found once it does. One that was destroyed and runs all the same is there.
-            var there = said.Where(c => !c.IsAwaited && (c.HasStayed || !intents.IsLeftover(c))).ToList();
+            // One that is only awaited somewhere may never come: it is found once it does.
+            var there = said.Where(c => !c.IsAwaited).ToList();
             if (there.Count > 0 && !intents.Settled.Contains(id))
                 Add(MachinePlace.Choose(there, null));
             return;

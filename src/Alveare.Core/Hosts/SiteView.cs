@@ -49,23 +49,22 @@ internal sealed class SiteView(InventoryWriter inventory, MachineClaims claims, 
             _intents = _intents with { Registered = isSo ? _intents.Registered.Add(config) : _intents.Registered.Remove(config) };
     }
 
-    /// <summary>Files of a machine that was destroyed are there again, and somebody wants them registered.</summary>
-    public async Task WelcomeAsync(EntityId machine)
+    /// <summary>These files of a machine are registered, and wanted even when they were destroyed once.</summary>
+    public async Task WelcomeAsync(EntityId machine, DatastorePath config)
     {
-        if (!destroyed.All.ContainsKey(machine))
+        var wanted = new DestroyedMachine(machine, config);
+        if (!destroyed.All.Contains(wanted))
             return;
-        await destroyed.RemoveAsync(machine);
+        await destroyed.RemoveAsync(wanted);
         await ReconcileAsync([machine]);
     }
 
-    /// <summary>Connected hosts on which a machine is registered and off although that is not its place, or although it was destroyed.</summary>
+    /// <summary>Connected hosts on which a machine is registered and off although that is not its place, or although these files of it were destroyed.</summary>
     public IReadOnlyList<EntityId> StraysOf(EntityId machine)
     {
-        var said = claims.Of(machine);
-        if (Current.Find(machine) is VirtualMachine vm)
-            return MachinePlace.Strays(said, vm);
-        var intents = Intents;
-        return [.. said.Where(c => c.IsOff && intents.IsLeftover(c) && !intents.Registered.Contains(c.Machine.Config)).Select(c => c.Host)];
+        var (said, known, intents) = (claims.Of(machine), Current.Find(machine) as VirtualMachine, Intents);
+        var leftovers = said.Where(c => c.IsOff && intents.IsLeftover(c, known) && !intents.Registered.Contains(c.Machine.Config)).Select(c => c.Host);
+        return [.. known is null ? [] : MachinePlace.Strays(said, known), .. leftovers];
     }
 
     /// <summary>Ends when <see cref="Astray"/> is not empty.</summary>

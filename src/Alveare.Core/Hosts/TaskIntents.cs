@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Alveare.Model;
+using Alveare.Model.Inventory;
 using Alveare.Model.Machines;
 
 namespace Alveare.Core.Hosts;
@@ -9,10 +10,11 @@ namespace Alveare.Core.Hosts;
 /// <param name="Destroyed">Machines that were destroyed: a registration of their files that is left somewhere, or the end of a migration, is no machine.</param>
 /// <param name="Registered">Files that a task registers.</param>
 internal sealed record TaskIntents(
-    ImmutableHashSet<EntityId> Settled, ImmutableDictionary<EntityId, DestroyedMachine> Destroyed, ImmutableHashSet<DatastorePath> Registered)
+    ImmutableHashSet<EntityId> Settled, ImmutableHashSet<DestroyedMachine> Destroyed, ImmutableHashSet<DatastorePath> Registered)
 {
-    public static readonly TaskIntents None = new([], ImmutableDictionary<EntityId, DestroyedMachine>.Empty, []);
+    public static readonly TaskIntents None = new([], [], []);
 
-    /// <summary>Whether a host speaks of what is left of a machine that was destroyed. Other files of the same identity are another machine.</summary>
-    public bool IsLeftover(MachineClaim claim) => Destroyed.GetValueOrDefault(claim.Machine.Id)?.Config == claim.Machine.Config;
+    /// <summary>Whether a host speaks of what is left of files that were destroyed. What runs all the same is a machine, and has those files in the inventory then.</summary>
+    public bool IsLeftover(MachineClaim claim, VirtualMachine? known) =>
+        !claim.HasStayed && claim.Machine.Config != known?.Config && Destroyed.Contains(new DestroyedMachine(claim.Machine.Id, claim.Machine.Config));
 }

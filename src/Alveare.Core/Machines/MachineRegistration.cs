@@ -122,7 +122,7 @@ internal sealed class MachineRegistration(MachineGround ground, ArrivalPlacement
         try
         {
             var machine = await TellToRegisterAsync(host, config);
-            await ground.Hosts.WelcomeAsync(machine.Id);
+            await ground.Hosts.WelcomeAsync(machine.Id, config);
             return machine;
         }
         finally

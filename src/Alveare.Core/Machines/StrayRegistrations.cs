@@ -53,7 +53,7 @@ internal sealed class StrayRegistrations(MachineGround ground, EventLog events, 
             _tasks.Remove(machine);
             ground.Hosts.LookedAt(machine);
         }
-        else if (vm is null)
+        else if (vm?.Host is null)
         {
             foreach (var host in strays)
                 await ground.TryForgetAsync(machine, host);

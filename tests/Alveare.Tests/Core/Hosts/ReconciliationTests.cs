@@ -44,9 +44,28 @@ public sealed class ReconciliationTests
                 new Host { Id = Where, Name = "h1", Parent = Datacenter, Address = "h1:8902", Fingerprint = "AA" },
             ],
             []);
-        var reconciliation = new Reconciliation(now, claims, TaskIntents.None with { Destroyed = TaskIntents.None.Destroyed.Add(Vm, new DestroyedMachine(Config, default)) });
+        var reconciliation = new Reconciliation(now, claims, TaskIntents.None with { Destroyed = [new(Vm, Config)] });
         reconciliation.Machine(Vm);
         Assert.Equal(isFound ? [Vm] : [], reconciliation.ToEdit().Put.Select(e => e.Id));
+    }
+
+    [Theory]
+    [InlineData(PowerState.Off, false, false)]
+    [InlineData(PowerState.On, false, true)]
+    [InlineData(PowerState.Off, true, true)]
+    public void AMachineGoesToDestroyedFilesOfItsIdentityOnlyWhenTheyRunOrAreItsOwnAgain(PowerState power, bool areItsOwn, bool goes)
+    {
+        var known = Known(Elsewhere) with { Config = areItsOwn ? Config : new DatastorePath(Config.Datastore, "copy/vm.vmx") };
+        var there = new HostMachine { Id = Vm, Config = known.Config, Spec = Spec, Power = PowerState.Off, LockEpoch = 7, Revision = 1 };
+        var claims = new MachineClaims();
+        claims.Watch(Elsewhere, [there]);
+        claims.Watch(Where, [there with { Config = Config, Power = power, LockEpoch = 8 }]);
+        var now = Site(known);
+        var reconciliation = new Reconciliation(now, claims, TaskIntents.None with { Destroyed = [new(Vm, Config)] });
+
+        reconciliation.Machine(Vm);
+
+        Assert.Equal(goes ? Where : Elsewhere, now.With(reconciliation.ToEdit().Put, []).Get<VirtualMachine>(Vm).Host);
     }
 
     [Fact]

@@ -147,6 +147,35 @@ public sealed class StrayRegistrationTests
         Assert.DoesNotContain(site.Engine.Events.Since(0), e => e.Kind is "vm.found" or "vm.lost");
     });
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task AHostThatWasAwayHasNotFoundAMachineThatWasDestroyedThoughACopyOfItIsThere(bool isCopyDestroyed)
+    {
+        await using var site = await MachineSite.OpenAsync();
+        // Its lock is newer than that of the copy.
+        var id = await site.CreateAsync("web01", host: 1, on: true);
+        await site.SucceedAsync(new PowerOff { Target = id });
+        var (config, spec, copy) = (site.Vm(id).Config, site.Vm(id).Spec!, new DatastorePath(site.Datastore, "copy/web01.vmx"));
+        await KillAgentAsync(site, 1);
+        await site.SucceedAsync(new UnregisterVm { Target = id });
+        await site.SucceedAsync(new RegisterVm { Target = site.Datacenter, Datastore = site.Datastore, Path = config.Path, Location = site.Host(2) });
+        await site.SucceedAsync(new DestroyVm { Target = id });
+        site.Files.Write(copy.Path, new Alveare.Simulation.Storage.ConfigFile(spec), "restoring");
+        await site.SucceedAsync(new RegisterVm { Target = site.Datacenter, Datastore = site.Datastore, Path = copy.Path, Location = site.Host(2) });
+        if (isCopyDestroyed)
+            await site.SucceedAsync(new DestroyVm { Target = id });
+
+        site.Simulation.Hosts[0].StartAgent();
+        using var limit = new CancellationTokenSource(Patience.Longest);
+        while (await site.OnHostAsync(1, id) is not null)
+            await Task.Delay(10, limit.Token);
+        Assert.Equal(isCopyDestroyed, site.Now.Find(id) is null);
+        if (!isCopyDestroyed)
+            Assert.Equal((site.Host(2), copy), (site.Vm(id).Host!.Value, site.Vm(id).Config));
+        Assert.DoesNotContain(site.Engine.Events.Since(0), e => e.Kind is "vm.found" or "vm.moved" or "vm.lost");
+    }
+
     [Fact]
     public async Task FilesOfADestroyedMachineThatAreThereAgainAreRegistered()
     {
