@@ -19,37 +19,48 @@ public sealed class LoginThrottle(TimeProvider clock)
     public void Check(string user, string from)
     {
         lock (_gate)
-        {
-            foreach (var (key, _) in Keys(user, from))
-            {
-                if (_failures.TryGetValue(key, out var guesses) && Left(guesses) is var left && left > TimeSpan.Zero)
-                    throw new FaultException(new LoginThrottled(user, left));
-            }
-        }
+            RequireOpen(user, from);
     }
 
-    public void Failed(string user, string from)
+    /// <summary>Counts an attempt, once it is known whether the password is right. The same fault, and nothing is counted, where others have failed meanwhile so that
+    /// it would have to wait by now: whoever guesses many at once is told no more than whoever guesses one after the other.</summary>
+    public void Count(string user, string from, bool isRight)
     {
         lock (_gate)
         {
-            if (_failures.Count > Remembered)
-                Forget();
-            foreach (var (key, longest) in Keys(user, from))
-            {
-                var failures = _failures.GetValueOrDefault(key).Failures + 1;
-                var wait = failures < Free ? TimeSpan.Zero : TimeSpan.FromSeconds(Math.Min(Math.Pow(2, failures - Free), longest.TotalSeconds));
-                _failures[key] = new Guesses(failures, clock.GetTimestamp(), wait);
-            }
+            RequireOpen(user, from);
+            if (isRight)
+                Succeeded(user, from);
+            else
+                Failed(user, from);
         }
     }
 
-    public void Succeeded(string user, string from)
+    private void RequireOpen(string user, string from)
     {
-        lock (_gate)
+        foreach (var (key, _) in Keys(user, from))
         {
-            foreach (var (key, _) in Keys(user, from))
-                _failures.Remove(key);
+            if (_failures.TryGetValue(key, out var guesses) && Left(guesses) is var left && left > TimeSpan.Zero)
+                throw new FaultException(new LoginThrottled(user, left));
         }
+    }
+
+    private void Failed(string user, string from)
+    {
+        if (_failures.Count > Remembered)
+            Forget();
+        foreach (var (key, longest) in Keys(user, from))
+        {
+            var failures = _failures.GetValueOrDefault(key).Failures + 1;
+            var wait = failures < Free ? TimeSpan.Zero : TimeSpan.FromSeconds(Math.Min(Math.Pow(2, failures - Free), longest.TotalSeconds));
+            _failures[key] = new Guesses(failures, clock.GetTimestamp(), wait);
+        }
+    }
+
+    private void Succeeded(string user, string from)
+    {
+        foreach (var (key, _) in Keys(user, from))
+            _failures.Remove(key);
     }
 
     private static (string Key, TimeSpan Longest)[] Keys(string user, string from) =>

@@ -60,15 +60,15 @@ public sealed class Sessions(IStore store, Users users, EventLog events, TimePro
         // No user has a longer name, and what anybody sends is not kept whole.
         var name = user.Length <= Users.MaxNameLength ? user : user[..Users.MaxNameLength];
         _throttle.Check(name, from);
-        if (users.Check(user, password) is not { } found)
+        var found = users.Check(user, password);
+        _throttle.Count(name, from, isRight: found is not null);
+        if (found is null)
         {
-            _throttle.Failed(name, from);
             // A name that somebody made up is nobody's.
             events.AddAttempt("session.login-failed", $"A login as '{name}' from {from} failed.", user: users.Find(name)?.Name);
             throw new FaultException(new LoginFailed(name));
         }
 
-        _throttle.Succeeded(name, from);
         var token = ids.NewSecret();
         var session = new StoredSession(found.Name, found.Role, Expiry(), found.Salt);
         await PutAsync(KeyOf(token), session);

@@ -25,15 +25,10 @@ public sealed class JoinCredentials(string password, string hostName, TimeProvid
     /// <summary>Throws <see cref="HostJoinRefused"/> for a wrong user or password, <see cref="LoginThrottled"/> for too many of them.</summary>
     internal void Check(string caller, string user, string given)
     {
-        _throttle.Check(User, caller);
-        if (user == User & IsPassword(given))
-        {
-            _throttle.Succeeded(User, caller);
-            return;
-        }
-
-        _throttle.Failed(User, caller);
-        throw new FaultException(new HostJoinRefused(hostName, "the user name or password is wrong"));
+        var isRight = user == User & IsPassword(given);
+        _throttle.Count(User, caller, isRight);
+        if (!isRight)
+            throw new FaultException(new HostJoinRefused(hostName, "the user name or password is wrong"));
     }
 
     private bool IsPassword(string given) => CryptographicOperations.FixedTimeEquals(

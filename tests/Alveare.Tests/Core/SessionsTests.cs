@@ -129,6 +129,21 @@ public sealed class SessionsTests
     }
 
     [Fact]
+    public async Task GuessesAtOnceTellNoMoreThanGuessesOneAfterTheOther()
+    {
+        await _users.CreateAsync("anna", "correct horse", Role.Administrator);
+        var refused = await AtOnceAsync(12, "wrong horse");
+        Assert.Equal((5, 7), (refused.Count(f => f is LoginFailed), refused.Count(f => f is LoginThrottled)));
+    }
+
+    [Fact]
+    public async Task ThoseWhoKnowThePasswordDoNotKeepEachOtherOut()
+    {
+        await _users.CreateAsync("anna", "correct horse", Role.Administrator);
+        Assert.All(await AtOnceAsync(12, "correct horse"), Assert.Null);
+    }
+
+    [Fact]
     public async Task OfALongNameOnlyTheBeginningIsRemembered()
     {
         var name = new string('x', 64);
@@ -236,6 +251,23 @@ public sealed class SessionsTests
             _clock.Advance(ConsoleTickets.Lifetime);
             Assert.Throws<FaultException>(() => tickets.Redeem(late.Secret, console));
         }
+    }
+
+    // Threads of their own: computing the hash of a password keeps one.
+    private Task<Fault?[]> AtOnceAsync(int count, string password)
+    {
+        var gate = new Barrier(count);
+        return Task.WhenAll(Enumerable.Range(0, count).Select(_ => Task.Factory.StartNew(
+            () =>
+            {
+                gate.SignalAndWait();
+                return Record.Exception(() => _sessions.LoginAsync("anna", password, "127.0.0.1").GetAwaiter().GetResult()) is { } refused
+                    ? Assert.IsType<FaultException>(refused).Fault
+                    : null;
+            },
+            CancellationToken.None,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default)));
     }
 
     private async Task UntilStoredAsync(Func<IReadOnlyList<StoredRecord>, bool> isSo)
