@@ -1,4 +1,5 @@
 using System.Globalization;
+using Alveare.Core.Inventory;
 using Alveare.Core.Machines;
 using Alveare.Core.Placement;
 using Alveare.Core.Tasks;
@@ -19,7 +20,20 @@ internal sealed class MigrationOperations(MachineGround ground, MigrationCosts c
     /// <summary>How many live migrations a host takes part in at once; the rest wait.</summary>
     public const int SlotsPerHost = 8;
 
-    private readonly SlotBudget _slots = new(SlotsPerHost);
+    /// <summary>How many live migrations of a datastore's machines are made at once, whoever asked for them: each has the guest's caches written and its disks opened on another host.</summary>
+    public const int SlotsPerDatastore = 32;
+
+    /// <summary>How many live migrations a cluster's migration network carries at once: more than a datastore's, so that one that hangs does not hold up the machines of others.</summary>
+    public const int SlotsPerCluster = 64;
+
+    // Balancing has smaller budgets of its own, and waits for those before it begins a migration, never the other way round.
+    private readonly SlotBudget _slots = new(key => key.Kind switch
+    {
+        EntityKind.Host => SlotsPerHost,
+        EntityKind.Datastore => SlotsPerDatastore,
+        _ => SlotsPerCluster,
+    });
+
     private readonly GroupMigration _groups = new(ground);
     private readonly MoveTargets _targets = new(ground);
 
@@ -75,7 +89,7 @@ internal sealed class MigrationOperations(MachineGround ground, MigrationCosts c
 
     private async Task MigrateAloneAsync(VirtualMachine vm, EntityId source, EntityId target, MigrateVm operation, TaskContext context)
     {
-        using var slot = await TakeSlotAsync([source, target], context);
+        using var slot = await TakeSlotAsync(vm, source, target, context);
         // Its place is kept, but much may have changed while it waited: the target is asked for once more.
         using var still = await _targets.PromiseLive([vm], source, target).SettleAsync();
         var machine = await FindOnAsync(source, vm, context);
@@ -113,16 +127,26 @@ internal sealed class MigrationOperations(MachineGround ground, MigrationCosts c
 
     private int ThreadsOf(EntityId host) => ground.Now.Get<Host>(host).Facts?.CpuThreads ?? 0;
 
-    private async Task<IDisposable> TakeSlotAsync(IReadOnlyList<EntityId> hosts, TaskContext context)
+    private async Task<IDisposable> TakeSlotAsync(VirtualMachine vm, EntityId source, EntityId target, TaskContext context)
     {
-        var taking = _slots.TakeAsync(hosts, context.Cancellation);
+        var taking = _slots.TakeAsync(PlacesOf(vm, source, target), context.Cancellation);
         if (taking.IsCompletedSuccessfully)
             return await taking;
-        context.Report(null, string.Create(CultureInfo.InvariantCulture, $"waiting: a host takes part in at most {SlotsPerHost} migrations at once"));
+        context.Report(null, string.Create(
+            CultureInfo.InvariantCulture,
+            $"waiting: at most {SlotsPerHost} migrations are made at once per host, {SlotsPerDatastore} per datastore and {SlotsPerCluster} per cluster"));
         context.Queue(true);
         var slot = await taking;
         context.Queue(false);
         return slot;
+    }
+
+    /// <summary>Where a migration takes a place: on both hosts, on the networks of their clusters, and on the machine's datastore.</summary>
+    private List<EntityId> PlacesOf(VirtualMachine? vm, EntityId source, EntityId target)
+    {
+        var now = ground.Now;
+        EntityId?[] places = [source, target, now.ClusterOf(source)?.Id, now.ClusterOf(target)?.Id, vm?.Config.Datastore];
+        return [.. places.OfType<EntityId>().Distinct()];
     }
 
     /// <summary>Follows a migration that an earlier run of the engine arranged to its end: the hosts need no engine for it.</summary>
@@ -132,7 +156,7 @@ internal sealed class MigrationOperations(MachineGround ground, MigrationCosts c
         if (task.Move is not { } move)
             return new LeftoverOutcome(TaskState.Failed, new Interrupted($"Migrating '{task.TargetName}'", $"{reason}, and nothing had begun to move"));
         // It goes on whether they are taken or not: others wait for it, and find no room that it needs.
-        using var slot = await _slots.TakeAsync([move.Source, move.Target], cancellation);
+        using var slot = await _slots.TakeAsync(PlacesOf(ground.Now.Find(task.Target) as VirtualMachine, move.Source, move.Target), cancellation);
         using var room = KeptRoom(task.Target, move.Target);
         foreach (var host in new[] { move.Source, move.Target })
             await TryConnectAsync(host, cancellation);

@@ -115,6 +115,36 @@ public sealed class LiveMigrationTests
     }
 
     [Fact]
+    public async Task ADatastoreBearsSoManyMigrationsAtOnceOnWhateverHosts()
+    {
+        const int pairs = (MigrationOperations.SlotsPerDatastore / MigrationOperations.SlotsPerHost) + 1;
+        await using var site = await MachineSite.OpenAsync(hosts: 2 * pairs);
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        site.Hosts.On<PrepareIncoming>(
+            async carryOut =>
+            {
+                await release.Task;
+                return await carryOut();
+            },
+            int.MaxValue);
+        var moves = new List<(EntityId Vm, EntityId Target)>();
+        for (var number = 0; number < pairs * MigrationOperations.SlotsPerHost; number++)
+            moves.Add((await site.CreateAsync($"web{number:00}", host: 1 + (number % pairs), on: true), site.Host(1 + pairs + (number % pairs))));
+        var tasks = new List<TaskRecord>();
+        foreach (var (vm, target) in moves)
+            tasks.Add(await site.SubmitAsync(new MigrateVm { Target = vm, Host = target }));
+        await site.UntilAsync(_ => Count(t => t.Move is not null) == MigrationOperations.SlotsPerDatastore, "as many as it bears have begun");
+        await site.UntilAsync(_ => Count(t => t.State == TaskState.Queued) == MigrationOperations.SlotsPerHost, "the rest waits");
+        Assert.Equal(MigrationOperations.SlotsPerDatastore, Count(t => t.Move is not null));
+
+        release.SetResult();
+        foreach (var task in tasks)
+            Assert.Equal(TaskState.Succeeded, (await site.EndAsync(task)).State);
+
+        int Count(Func<TaskRecord, bool> isSo) => tasks.Count(t => isSo(site.Engine.Tasks.Get(t.Id)));
+    }
+
+    [Fact]
     public async Task AMachineMovesOnceAtATime()
     {
         await using var site = await MachineSite.OpenAsync(hosts: 3);
