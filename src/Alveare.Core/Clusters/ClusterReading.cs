@@ -66,6 +66,7 @@ public sealed record ClusterReading(
         }
 
         BoundByPools(now, cluster, statistics, read);
+        var asleep = AsleepOf(now, cluster, hostNames);
         return new(
             cluster,
             new ClusterSnapshot
@@ -73,8 +74,9 @@ public sealed record ClusterReading(
                 Name = cluster.Name,
                 IsMemoryPromised = true,
                 Hosts = [.. hosts.Select(h => new SnapshotHost(hostNames[h.Id], h.Facts!.CpuCapacity.Value, h.Facts.MemoryForGuests.Mb))],
-                Asleep = [.. AsleepOf(now, cluster, hostNames)],
-                Rules = ClusterRules.Of(cluster, vmNames, hostNames),
+                Asleep = [.. asleep.Select(h => new SnapshotHost(h.Label, h.Host.Facts!.CpuCapacity.Value, h.Host.Facts.MemoryForGuests.Mb))],
+                // A host that sleeps may be the very one that a rule allows, if it is woken.
+                Rules = ClusterRules.Of(cluster, vmNames, hostNames.Concat(asleep.Select(h => KeyValuePair.Create(h.Host.Id, h.Label))).ToDictionary()),
                 Vms =
                 [
                     .. read.Select(r => Vm(r.Name, hostNames[r.Host.Id], r.Vm.Spec!, r.Demand) with
@@ -130,12 +132,15 @@ public sealed record ClusterReading(
         _ => null,
     };
 
-    private static IEnumerable<SnapshotHost> AsleepOf(InventorySnapshot now, Cluster cluster, Dictionary<EntityId, string> names)
+    private static List<(Host Host, string Label)> AsleepOf(InventorySnapshot now, Cluster cluster, Dictionary<EntityId, string> names)
     {
         var taken = names.Values.ToHashSet(StringComparer.Ordinal);
-        return now.Children<Host>(cluster.Id)
-            .Where(h => h.IsReserve && HasCapacity(h))
-            .Select(h => new SnapshotHost(taken.Add(h.Name) ? h.Name : $"{h.Name} ({h.Id})", h.Facts!.CpuCapacity.Value, h.Facts.MemoryForGuests.Mb));
+        return
+        [
+            .. now.Children<Host>(cluster.Id)
+                .Where(h => h.IsReserve && HasCapacity(h) && !names.ContainsKey(h.Id))
+                .Select(h => (h, taken.Add(h.Name) ? h.Name : $"{h.Name} ({h.Id})")),
+        ];
     }
 
     internal static bool HasCapacity(Host host) => host.Facts is { } facts && facts.CpuCapacity.Value > 0 && facts.MemoryForGuests.Value > 0;

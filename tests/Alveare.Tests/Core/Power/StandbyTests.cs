@@ -40,6 +40,26 @@ public sealed class StandbyTests
     });
 
     [Fact]
+    public void ARuleAllowsAHostThatSleepsInTheClusterAsItIsRead() => VirtualRun.Of(async scheduler =>
+    {
+        await using var site = await OpenAsync(scheduler);
+        var vm = await site.CreateAsync("a", host: 2, on: true);
+        await site.SucceedAsync(new SetHostGroup { Target = site.Cluster, Name = "good", Hosts = [site.Host(1), site.Host(2)] });
+        await site.SucceedAsync(new CreateRule { Target = site.Cluster, Name = "on", Kind = ClusterRuleKind.OnHosts, Vms = [vm], HostGroup = "good" });
+        await site.SucceedAsync(new EnterStandby { Target = site.Host(1) });
+        for (var sample = 0; sample < 3; sample++)
+        {
+            await Task.Delay(TimeSpan.FromSeconds(20), site.Simulation.World.Time);
+            foreach (var host in site.Simulation.Hosts)
+                host.Agent?.RaiseStatistics();
+        }
+
+        var read = site.Engine.Balancing.Read(site.Cluster).Snapshot;
+        Assert.Equal("h1", Assert.Single(read.Asleep).Id);
+        Assert.Equal(["h1", "h2"], Assert.Single(read.Rules).Hosts.Order());
+    });
+
+    [Fact]
     public void ABaseboardControllerPowersItDownAndUp() => VirtualRun.Of(async scheduler =>
     {
         await using var site = await OpenAsync(scheduler, isByController: true);
