@@ -64,7 +64,7 @@ public sealed record DestroyVm : Operation
 [Operation(EntityKind.VirtualMachine, "power-on", Privilege.VmPower, "Power on; a host of a cluster that saves power is woken when no other has room.", States = PowerStates.Off, Cancellable = true)]
 public sealed record PowerOn : Operation
 {
-    /// <summary>Host to start on; null keeps the registered host if it fits, else lets placement choose.</summary>
+    /// <summary>Host to start on; null keeps the registered host if it fits (where placement is automatic: and is not much busier than the best), else lets placement choose.</summary>
     public EntityId? Host { get; init; }
 
     /// <summary>Stand before the first instruction until it is resumed.</summary>
