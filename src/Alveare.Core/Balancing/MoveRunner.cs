@@ -30,12 +30,7 @@ internal sealed class MoveRunner(MachineGround ground, MoveHistory history, Even
     public const int MovesPerDatastore = 8;
 
     // One budget for all three: a move that waits for a datastore holds no place of its hosts meanwhile, which other moves can use.
-    private readonly SlotBudget _slots = new(key => key.Kind switch
-    {
-        EntityKind.Host => MovesPerHost,
-        EntityKind.Cluster => MovesPerCluster,
-        _ => MovesPerDatastore,
-    });
+    private readonly SlotBudget _slots = SlotBudget.OfMigrations(MovesPerHost, MovesPerDatastore, MovesPerCluster);
 
     private readonly MoveTargets _targets = new(ground);
     private readonly List<MoveUnderWay> _underWay = [];

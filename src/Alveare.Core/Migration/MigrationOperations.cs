@@ -27,12 +27,7 @@ internal sealed class MigrationOperations(MachineGround ground, MigrationCosts c
     public const int SlotsPerCluster = 64;
 
     // Balancing has smaller budgets of its own, and waits for those before it begins a migration, never the other way round.
-    private readonly SlotBudget _slots = new(key => key.Kind switch
-    {
-        EntityKind.Host => SlotsPerHost,
-        EntityKind.Datastore => SlotsPerDatastore,
-        _ => SlotsPerCluster,
-    });
+    private readonly SlotBudget _slots = SlotBudget.OfMigrations(SlotsPerHost, SlotsPerDatastore, SlotsPerCluster);
 
     private readonly GroupMigration _groups = new(ground);
     private readonly MoveTargets _targets = new(ground);

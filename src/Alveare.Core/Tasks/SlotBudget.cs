@@ -18,6 +18,14 @@ public sealed class SlotBudget(Func<EntityId, int> placesOf)
     {
     }
 
+    /// <summary>A budget of migrations: so many at once on each host, of the machines of each datastore, and on the network of each cluster.</summary>
+    public static SlotBudget OfMigrations(int perHost, int perDatastore, int perCluster) => new(key => key.Kind switch
+    {
+        EntityKind.Host => perHost,
+        EntityKind.Datastore => perDatastore,
+        _ => perCluster,
+    });
+
     /// <summary>Takes one place of every key at once (so two takers never wait for each other); dispose the answer to give them back.</summary>
     public async Task<IDisposable> TakeAsync(IReadOnlyList<EntityId> keys, CancellationToken cancellation)
     {

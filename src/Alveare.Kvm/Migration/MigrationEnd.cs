@@ -36,7 +36,6 @@ public abstract class MigrationEnd(Machine machine, MachineRun run, MigrationRec
 {
     private readonly TaskCompletionSource<HostReply> outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Channel<bool> changed = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-    private volatile bool hasSaidCompleted;
 
     public MigrationRecord Record { get; } = record;
 
@@ -92,7 +91,7 @@ public abstract class MigrationEnd(Machine machine, MachineRun run, MigrationRec
     }
 
     /// <summary>Whether QEMU has said that it has all, which a look at its status need not repeat.</summary>
-    protected bool HasSaidCompleted => hasSaidCompleted;
+    protected bool HasSaidCompleted { get; private set; }
 
     protected void Wake() => changed.Writer.TryWrite(true);
 
@@ -156,7 +155,7 @@ public abstract class MigrationEnd(Machine machine, MachineRun run, MigrationRec
     private void OnEvent(QmpEvent happened)
     {
         if (happened.Name == "MIGRATION" && happened.Text("status") == "completed")
-            hasSaidCompleted = true;
+            HasSaidCompleted = true;
         if (happened.Name is "MIGRATION" or "STOP" or "RESUME" or QmpConnection.Reconnected)
             Wake();
     }
