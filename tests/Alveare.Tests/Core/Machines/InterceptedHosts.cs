@@ -67,6 +67,21 @@ internal sealed class InterceptedHosts(IHostConnector inner, Func<CancellationTo
         return held;
     }
 
+    /// <summary>Holds the next commands of this kind up until the answer is completed.</summary>
+    public TaskCompletionSource Hold<T>(int times = 1)
+        where T : HostCommand
+    {
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        On<T>(
+            async carryOut =>
+            {
+                await release.Task;
+                return await carryOut();
+            },
+            times);
+        return release;
+    }
+
     /// <summary>Does something of the test's own instead of the next commands of this kind.</summary>
     public void On<T>(Func<Func<Task<HostReply>>, Task<HostReply>> instead, int times = 1)
         where T : HostCommand

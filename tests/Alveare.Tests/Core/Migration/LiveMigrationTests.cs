@@ -87,14 +87,7 @@ public sealed class LiveMigrationTests
         var machines = new List<EntityId>();
         for (var number = 1; number <= MigrationOperations.SlotsPerHost + 2; number++)
             machines.Add(await site.CreateAsync($"web{number:00}", host: 1, on: true));
-        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        site.Hosts.On<SendMachine>(
-            async carryOut =>
-            {
-                await release.Task;
-                return await carryOut();
-            },
-            MigrationOperations.SlotsPerHost);
+        var release = site.Hosts.Hold<SendMachine>(MigrationOperations.SlotsPerHost);
 
         var tasks = new List<TaskRecord>();
         foreach (var machine in machines)
@@ -119,14 +112,7 @@ public sealed class LiveMigrationTests
     {
         const int pairs = (MigrationOperations.SlotsPerDatastore / MigrationOperations.SlotsPerHost) + 1;
         await using var site = await MachineSite.OpenAsync(hosts: 2 * pairs);
-        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        site.Hosts.On<PrepareIncoming>(
-            async carryOut =>
-            {
-                await release.Task;
-                return await carryOut();
-            },
-            int.MaxValue);
+        var release = site.Hosts.Hold<PrepareIncoming>(int.MaxValue);
         var moves = new List<(EntityId Vm, EntityId Target)>();
         for (var number = 0; number < pairs * MigrationOperations.SlotsPerHost; number++)
             moves.Add((await site.CreateAsync($"web{number:00}", host: 1 + (number % pairs), on: true), site.Host(1 + pairs + (number % pairs))));
